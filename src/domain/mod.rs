@@ -1,0 +1,9 @@
+//! LAYER 0: bytes and values in, bytes and values out. No file, clock,
+//! terminal, process or environment is touched here; randomness and time are
+//! arguments. Modules import only those listed above them.
+
+pub mod secret;
+pub mod scalar;
+pub mod value;
+pub mod tree;
+pub mod store;

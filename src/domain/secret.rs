@@ -1,0 +1,106 @@
+//! Bytes that must not outlive their use: wiped when dropped, masked in
+//! `Debug`, and without `Display`, so that no log, panic or error can show them.
+
+use std::fmt;
+use std::ops::Deref;
+
+use zeroize::{Zeroize, Zeroizing};
+
+/// Owned secret bytes, wiped when dropped.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Takes ownership of `bytes`; they are wiped with this value.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The bytes, for appending in place.
+    ///
+    /// A vector that grows leaves its old allocation behind unwiped: reserve
+    /// the final size first wherever it is known.
+    pub fn as_mut_vec(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Deref for SecretBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretBytes(***)")
+    }
+}
+
+impl From<Vec<u8>> for SecretBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::new(bytes)
+    }
+}
+
+/// Secret text that is either a slice of a buffer which wipes itself, or owned
+/// and wiped when dropped. Holds any bytes: SOPS strings need not be UTF-8.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Text<'a> {
+    /// A slice of somebody else's buffer.
+    Borrowed(&'a [u8]),
+    /// Bytes of its own.
+    Owned(SecretBytes),
+}
+
+impl Text<'_> {
+    /// The same text without the borrow.
+    pub fn into_owned(self) -> Text<'static> {
+        match self {
+            Self::Borrowed(bytes) => Text::Owned(SecretBytes::new(bytes.to_vec())),
+            Self::Owned(bytes) => Text::Owned(bytes),
+        }
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Text(***)")
+    }
+}
+
+impl From<Vec<u8>> for Text<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Owned(SecretBytes::new(bytes))
+    }
+}
+
+impl<'a> From<&'a [u8]> for Text<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Borrowed(bytes)
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Borrowed(text.as_bytes())
+    }
+}
+
+/// Wipes a plain buffer that held a secret, before its memory is reused.
+pub fn wipe(buffer: &mut Vec<u8>) {
+    buffer.zeroize();
+}

@@ -1,0 +1,3 @@
+//! Leaflock: secrets in git, file-compatible with SOPS.
+
+pub mod domain;

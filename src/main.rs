@@ -1,0 +1,3 @@
+//! The `leaflock` binary.
+
+fn main() {}
