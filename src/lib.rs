@@ -1,3 +1,4 @@
 //! Leaflock: secrets in git, file-compatible with SOPS.
 
 pub mod domain;
+pub mod app;

@@ -1,0 +1,256 @@
+//! What the use cases need from the world, as traits: files, time, randomness,
+//! questions, the editor and progress. The adapters implement them; tests fake
+//! them. Nothing pure gets a trait.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rand::{CryptoRng, RngCore};
+
+use crate::domain::secret::SecretBytes;
+
+/// The state of a file when it was read, so that a later write can tell
+/// whether somebody else wrote it in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Device number (0 where the system has none).
+    pub device: u64,
+    /// Inode number (0 where the system has none).
+    pub inode: u64,
+    /// Last change of the contents, nanoseconds since 1970.
+    pub modified: i128,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+/// A file's bytes and its state at that moment.
+#[derive(Debug)]
+pub struct Contents {
+    /// The bytes.
+    pub bytes: SecretBytes,
+    /// What [`Files::replace`] compares with. `None` for what is not a regular
+    /// file: a FIFO, a device, `/dev/stdin`.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// What stands at a path, links followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A FIFO, device or socket.
+    Other,
+}
+
+/// How much a write waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Whole after a crash of the program: the file is the old one or the new
+    /// one. After a loss of power the file system decides.
+    #[default]
+    Process,
+    /// Whole after a loss of power as well: file and folder are synced, which
+    /// costs milliseconds.
+    Power,
+}
+
+/// What a caller may tell apart about a failed file operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileErrorKind {
+    /// Nothing is there.
+    NotFound,
+    /// A directory stands where a file is wanted.
+    Directory,
+    /// Not allowed, or the file system is read-only.
+    Denied,
+    /// Something is there already.
+    Exists,
+    /// The file was changed by somebody else since it was read.
+    Changed,
+    /// The disk or quota is full, or a size limit was reached.
+    Full,
+    /// Everything else.
+    Other,
+}
+
+/// A failed file operation. Prints as Go does, because clients of SOPS match on
+/// it: `open /x/y: no such file or directory`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{action} {}: {reason}", path.display())]
+pub struct FileError {
+    /// What was tried, as Go names the system call: `open`, `read`, `rename`.
+    pub action: &'static str,
+    /// The path it was tried on.
+    pub path: PathBuf,
+    /// What a caller may act on.
+    pub kind: FileErrorKind,
+    /// The system's reason, in lower case.
+    pub reason: String,
+}
+
+/// Files and folders.
+pub trait Files: Sync {
+    /// Reads a whole file; also standard input by the name `/dev/stdin`, and FIFOs.
+    fn read(&self, path: &Path) -> Result<Contents, FileError>;
+
+    /// The same, or `None` if nothing is there.
+    fn read_if_there(&self, path: &Path) -> Result<Option<Contents>, FileError> {
+        match self.read(path) {
+            Ok(contents) => Ok(Some(contents)),
+            Err(error) if error.kind == FileErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What stands at `path`, or `None`.
+    fn kind(&self, path: &Path) -> Result<Option<FileKind>, FileError>;
+
+    /// Replaces an existing file whole: at every moment, and after every failure,
+    /// the path holds either all the old bytes or all the new ones. Mode, owner
+    /// (where permitted) and a symbolic link to the file are kept. With `seen`,
+    /// a file that changed since is left alone ([`FileErrorKind::Changed`]).
+    fn replace(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        seen: Option<Fingerprint>,
+        durability: Durability,
+    ) -> Result<(), FileError>;
+
+    /// Writes an output file: a new one gets mode `0666 & !umask`, as SOPS does;
+    /// a regular file is replaced whole; FIFOs and devices are written straight.
+    fn write(&self, path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FileError>;
+
+    /// Makes a new file that only its owner can read (0600), with the folders
+    /// above it (0700). Never overwrites ([`FileErrorKind::Exists`]).
+    fn create_private(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError>;
+
+    /// The absolute path, cleaned of `.`, `..` and double slashes by text alone,
+    /// as Go's `filepath.Abs` does.
+    fn absolute(&self, path: &Path) -> Result<PathBuf, FileError>;
+
+    /// The files that command line arguments stand for: a file itself, a
+    /// directory's files in and below it (no hidden entries, no linked
+    /// directories), a glob pattern's matches. Sorted, without duplicates.
+    fn expand(&self, arguments: &[PathBuf]) -> Result<Vec<PathBuf>, FileError>;
+}
+
+/// A private place for plaintext: only the user can read it, it is in memory
+/// where the system has such a place, and it is wiped and removed on every way
+/// out of the process, signals included.
+pub trait PrivateFiles {
+    /// Makes a new private directory.
+    fn create(&self) -> Result<Box<dyn PrivateDir>, FileError>;
+}
+
+/// One private directory; dropping it wipes and removes it.
+pub trait PrivateDir {
+    /// Writes file `name` (a plain file name), mode 0600, and returns its path.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, FileError>;
+
+    /// Reads file `name` back.
+    fn read(&self, name: &str) -> Result<SecretBytes, FileError>;
+}
+
+/// Why an editor session did not happen. Prints what SOPS prints (exit 201).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Could not run editor: {0}")]
+pub struct EditorError(pub String);
+
+/// The user's text editor.
+pub trait Editor {
+    /// Opens `path` and waits until the editor ends.
+    fn edit(&self, path: &Path) -> Result<(), EditorError>;
+}
+
+/// Why a file cannot be edited now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditLockError {
+    /// Another session edits the file.
+    #[error("{} is being edited by {holder}", path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+        /// Who: user and process, as far as known.
+        holder: String,
+    },
+    /// The lock itself failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// One editing session at a time and file.
+pub trait EditLocks {
+    /// Claims `path`, which need not exist, until the result is dropped. Never waits.
+    fn lock(&self, path: &Path) -> Result<Box<dyn EditLock>, EditLockError>;
+}
+
+/// A claim on a file; dropping it gives it back.
+pub trait EditLock {}
+
+/// Why a question got no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PromptError {
+    /// No terminal to ask on.
+    #[error("{wanted}: there is no terminal to ask on")]
+    NoTerminal {
+        /// What the answer was wanted for, for example `passphrase for /home/x/id`.
+        wanted: String,
+    },
+    /// The terminal failed or was closed.
+    #[error("{wanted}: {reason}")]
+    Failed {
+        /// What the answer was wanted for.
+        wanted: String,
+        /// The system's reason.
+        reason: String,
+    },
+}
+
+/// Questions to the person at the terminal, never on standard input or output.
+pub trait Prompt: Send + Sync {
+    /// Asks for a secret without echo. `wanted` is the question's subject
+    /// (`passphrase for /home/x/id`); it ends up in the error too.
+    fn secret(&self, wanted: &str) -> Result<SecretBytes, PromptError>;
+
+    /// Asks until the answer is yes or no.
+    fn confirm(&self, question: &str) -> Result<bool, PromptError>;
+
+    /// Shows `message` and waits for Enter.
+    fn pause(&self, message: &str) -> Result<(), PromptError>;
+}
+
+/// The system's time.
+pub trait Clock: Sync {
+    /// Now, in UTC, as RFC 3339 with whole seconds: `2026-11-22T01:04:56Z`.
+    fn now(&self) -> String;
+}
+
+/// A generator fit for keys and nonces.
+pub trait SecureRng: RngCore + CryptoRng {}
+
+impl<R: RngCore + CryptoRng> SecureRng for R {}
+
+impl fmt::Debug for dyn SecureRng {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecureRng")
+    }
+}
+
+/// The system's randomness.
+pub trait Random: Sync {
+    /// A generator for the calling thread.
+    fn rng(&self) -> Box<dyn SecureRng>;
+}
+
+/// A display of how far a batch has come.
+pub trait Progress: Sync {
+    /// A batch of `total` files begins.
+    fn start(&self, total: usize);
+    /// One more file is done.
+    fn step(&self);
+    /// The batch is over; whatever was drawn is cleared.
+    fn finish(&self);
+}
