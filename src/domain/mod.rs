@@ -7,3 +7,8 @@ pub mod scalar;
 pub mod value;
 pub mod tree;
 pub mod store;
+pub mod crypto;
+pub mod select;
+pub mod document;
+pub mod keys;
+pub mod metadata;

@@ -192,6 +192,19 @@ pub trait Store: Sync {
     fn unlock(&self, tree: &Tree<'_>, id: NodeId, style: Style, plain: &Plain<'_>, out: &mut Vec<u8>)
     -> Span;
 
+    /// Appends the copy that alias `id` stands for, in one line, its scalars in
+    /// document order as `tokens` says: a token, or `None` for what stays in clear.
+    /// Only YAML has aliases.
+    fn expand(
+        &self,
+        tree: &Tree<'_>,
+        id: NodeId,
+        _tokens: &mut dyn Iterator<Item = Option<Vec<u8>>>,
+        _out: &mut Vec<u8>,
+    ) -> Span {
+        tree.node(id).span
+    }
+
     /// The edits that show the encrypted comment `id`, which stands behind a value
     /// on its line, on a line of its own above, as SOPS prints it.
     fn hoist(&self, tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit>;

@@ -1,0 +1,175 @@
+//! Encrypts and decrypts single values under a data key (sops-compat 2.1):
+//! AES-256-GCM, a random 32-byte nonce, the value's path as associated data.
+//!
+//! A random 256-bit nonce is hashed to the initial counter block, so the chance
+//! that two values of one key share it stays negligible far beyond the number
+//! of values that any repository holds.
+
+use std::fmt;
+
+use aes_gcm::aead::consts::U32;
+use aes_gcm::aes::Aes256;
+use aes_gcm::{AeadInPlace, AesGcm, KeyInit};
+use base64::Engine;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use rand::{CryptoRng, RngCore};
+use zeroize::Zeroize;
+
+use super::data_key::DataKey;
+use super::gcm;
+use super::token::{PREFIX, Token};
+
+const NONCE_LENGTH: usize = 32;
+const TAG_LENGTH: usize = 16;
+
+/// Go's decoder demands padding but lets unused trailing bits be set.
+const READER: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Why a token did not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// A field is not base64, or the nonce or tag has an impossible length.
+    #[error("{0} of the encrypted value is not valid base64 of the right length")]
+    Malformed(&'static str),
+    /// Other data key, other path, or changed ciphertext.
+    #[error("Could not decrypt with AES_GCM: cipher: message authentication failed")]
+    Authentication,
+}
+
+/// One key schedule, for any number of values.
+pub struct Cipher {
+    gcm: AesGcm<Aes256, U32>,
+    block: Aes256,
+}
+
+impl fmt::Debug for Cipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cipher(***)")
+    }
+}
+
+impl Cipher {
+    /// The cipher of `key`.
+    pub fn new(key: &DataKey) -> Self {
+        Self { gcm: AesGcm::new(key.expose().into()), block: Aes256::new(key.expose().into()) }
+    }
+
+    /// Encrypts `buffer` in place under a fresh nonce and appends the token text
+    /// to `out`. `kind` is the type that goes into the token.
+    pub fn seal(
+        &self,
+        buffer: &mut [u8],
+        kind: &str,
+        aad: &[u8],
+        rng: &mut (impl RngCore + CryptoRng + ?Sized),
+        out: &mut Vec<u8>,
+    ) {
+        let mut nonce = [0; NONCE_LENGTH];
+        rng.fill_bytes(&mut nonce);
+        let tag: [u8; TAG_LENGTH] = match self.gcm.encrypt_in_place_detached(&nonce.into(), aad, buffer) {
+            Ok(tag) => tag.into(),
+            // Only a plaintext over 64 GiB is refused; sources are below 4 GiB.
+            Err(_) => unreachable!("value longer than a file can be"),
+        };
+        out.extend_from_slice(PREFIX);
+        append_base64(buffer, out);
+        out.extend_from_slice(b",iv:");
+        append_base64(&nonce, out);
+        out.extend_from_slice(b",tag:");
+        append_base64(&tag, out);
+        out.extend_from_slice(b",type:");
+        out.extend_from_slice(kind.as_bytes());
+        out.push(b']');
+    }
+
+    /// Decrypts `token` into `plain`, replacing what it held.
+    pub fn open(&self, token: &Token<'_>, aad: &[u8], plain: &mut Vec<u8>) -> Result<(), OpenError> {
+        plain.zeroize();
+        plain.resize(base64::decoded_len_estimate(token.data.len()), 0);
+        let length = READER.decode_slice(token.data, plain).map_err(|_| OpenError::Malformed("data"))?;
+        plain.truncate(length);
+        let mut tag = [0; TAG_LENGTH + 2];
+        if READER.decode_slice(token.tag, &mut tag) != Ok(TAG_LENGTH) {
+            return Err(OpenError::Malformed("tag"));
+        }
+        let mut short = [0; NONCE_LENGTH + 1];
+        let tag: &[u8; TAG_LENGTH] = tag.first_chunk().ok_or(OpenError::Malformed("tag"))?;
+        let opened = match READER.decode_slice(token.iv, &mut short) {
+            Ok(NONCE_LENGTH) => {
+                let nonce: &[u8; NONCE_LENGTH] = short.first_chunk().ok_or(OpenError::Malformed("iv"))?;
+                self.gcm.decrypt_in_place_detached(nonce.into(), aad, plain, tag.into()).is_ok()
+            }
+            _ => {
+                let nonce = READER.decode(token.iv).map_err(|_| OpenError::Malformed("iv"))?;
+                if nonce.is_empty() {
+                    return Err(OpenError::Malformed("iv"));
+                }
+                gcm::open_in_place(&self.block, &nonce, aad, plain, tag)
+            }
+        };
+        if opened {
+            return Ok(());
+        }
+        plain.zeroize();
+        Err(OpenError::Authentication)
+    }
+}
+
+fn append_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, b'=');
+    // The buffer has the exact encoded length.
+    let written = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
+    out.truncate(start + written);
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::{Cipher, OpenError};
+    use crate::domain::crypto::data_key::DataKey;
+    use crate::domain::crypto::token::Token;
+
+    #[test]
+    fn a_sealed_value_opens_at_its_own_path_only() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let cipher = Cipher::new(&DataKey::generate(&mut rng));
+        let mut text = Vec::new();
+        cipher.seal(&mut b"hunter2".to_vec(), "str", b"a:b:", &mut rng, &mut text);
+        let token = Token::parse(&text).unwrap();
+        let mut plain = Vec::new();
+        cipher.open(&token, b"a:b:", &mut plain).unwrap();
+        assert_eq!((&plain[..], token.kind), (&b"hunter2"[..], &b"str"[..]));
+        assert_eq!(cipher.open(&token, b"a:c:", &mut plain), Err(OpenError::Authentication));
+        assert_eq!(plain, b"");
+    }
+
+    #[test]
+    fn malformed_fields_are_named() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let cipher = Cipher::new(&DataKey::generate(&mut rng));
+        let mut open =
+            |text: &str| cipher.open(&Token::parse(text.as_bytes()).unwrap(), b"a:", &mut Vec::new());
+        let tag = "AAAAAAAAAAAAAAAAAAAAAA==";
+        assert_eq!(
+            open(&format!("ENC[AES256_GCM,data:*,iv:AAAA,tag:{tag},type:str]")),
+            Err(OpenError::Malformed("data"))
+        );
+        assert_eq!(
+            open(&format!("ENC[AES256_GCM,data:AA==,iv:*,tag:{tag},type:str]")),
+            Err(OpenError::Malformed("iv"))
+        );
+        assert_eq!(
+            open("ENC[AES256_GCM,data:AA==,iv:AAAA,tag:AAAA,type:str]"),
+            Err(OpenError::Malformed("tag"))
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! The text form of an encrypted leaf:
+//! `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]` (sops-compat 2.1).
+
+use memchr::memmem;
+
+/// What every token starts with.
+pub const PREFIX: &[u8] = b"ENC[AES256_GCM,data:";
+
+/// The fields of a token, still in base64.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Token<'a> {
+    /// Ciphertext.
+    pub data: &'a [u8],
+    /// Nonce.
+    pub iv: &'a [u8],
+    /// Authentication tag.
+    pub tag: &'a [u8],
+    /// `str`, `int`, `float`, `bool`, `time`, `comment` or `bytes`; not authenticated.
+    pub kind: &'a [u8],
+}
+
+impl std::fmt::Debug for Token<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Token(type:{})", String::from_utf8_lossy(self.kind))
+    }
+}
+
+impl<'a> Token<'a> {
+    /// Reads a token from the start of `text`. What follows its last `]` on the
+    /// same line, and further lines, are ignored, as SOPS does.
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
+        let rest = text.strip_prefix(PREFIX)?;
+        let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
+        let body = &line[..memchr::memrchr(b']', line)?];
+        let (body, kind) = split_last(body, b",type:")?;
+        let (body, tag) = split_last(body, b",tag:")?;
+        let (data, iv) = split_last(body, b",iv:")?;
+        let complete = [data, iv, tag, kind].iter().all(|field| !field.is_empty());
+        complete.then_some(Self { data, iv, tag, kind })
+    }
+}
+
+/// Splits at the last `separator`, as the greedy fields of SOPS's pattern do.
+fn split_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = memmem::rfind(text, separator)?;
+    Some((&text[..at], &text[at + separator.len()..]))
+}
+
+/// True when `text` is a whole token: what a leaf that SOPS encrypted looks like.
+pub fn is_token(text: &[u8]) -> bool {
+    Token::parse(text).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Token;
+
+    #[test]
+    fn fields_are_greedy_and_the_end_is_open() {
+        let token =
+            Token::parse(b"ENC[AES256_GCM,data:YQ==,iv:aXY=,tag:dGFn,type:str] # tail\nmore").unwrap();
+        assert_eq!((token.data, token.iv), (&b"YQ=="[..], &b"aXY="[..]));
+        assert_eq!((token.tag, token.kind), (&b"dGFn"[..], &b"str"[..]));
+        let odd = Token::parse(b"ENC[AES256_GCM,data:a,iv:b,iv:c,tag:d,type:str]]").unwrap();
+        assert_eq!((odd.data, odd.iv, odd.kind), (&b"a,iv:b"[..], &b"c"[..], &b"str]"[..]));
+    }
+
+    #[test]
+    fn what_is_not_a_token_is_refused() {
+        for text in [
+            &b"ENC[AES256_GCM,data:,iv:b,tag:c,type:str]"[..],
+            b" ENC[AES256_GCM,data:a,iv:b,tag:c,type:str]",
+            b"ENC[AES256_GCM,data:a,iv:b,tag:c,type:str",
+            b"ENC[AES256_GCM,data:a,iv:b,tag:c\n,type:str]",
+            b"ENC[]",
+            b"",
+        ] {
+            assert_eq!(Token::parse(text), None);
+        }
+    }
+}

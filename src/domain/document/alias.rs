@@ -1,0 +1,35 @@
+//! Aliases. SOPS reads an alias as a full copy of what it refers to, at the
+//! alias's own path; so do the MAC and the rules.
+
+use super::walk::Walk;
+use crate::domain::tree::{Kind, NodeId, Tree};
+
+/// The node that `alias` refers to.
+pub fn target(tree: &Tree<'_>, alias: NodeId) -> NodeId {
+    tree.node(alias).text.start
+}
+
+/// Calls `visit` for every scalar of the copy that `alias`, at `aad`, stands
+/// for, in SOPS's order, with the scalar's associated data. The reader refuses
+/// aliases that contain themselves and those that grow out of proportion.
+pub fn each_leaf<E>(
+    tree: &Tree<'_>,
+    alias: NodeId,
+    aad: &[u8],
+    visit: &mut dyn FnMut(NodeId, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let target = target(tree, alias);
+    let mut walk = Walk::below(tree, target, aad);
+    for id in target..tree.node(target).end {
+        let aad = if id == target { aad } else { walk.enter(tree, id) };
+        match tree.node(id).kind {
+            Kind::Scalar => visit(id, aad)?,
+            Kind::Alias => {
+                let aad = aad.to_vec();
+                each_leaf(tree, id, &aad, visit)?;
+            }
+            Kind::Map | Kind::List | Kind::Comment => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,428 @@
+//! Encrypted file → plain text, with the MAC over everything that was read.
+
+use super::Notice;
+use super::alias;
+use super::leaf::{LeafError, LeafOpener, Opened};
+use super::order::SourceOrder;
+use super::reuse::Ciphertexts;
+use super::sink::{Sink, Splicer};
+use super::spelling::Spellings;
+use super::walk::{Walk, append_aad, index_path};
+use crate::domain::crypto::cipher::Cipher;
+use crate::domain::crypto::mac::Mac;
+use crate::domain::crypto::token::is_token;
+use crate::domain::scalar::Scalar;
+use crate::domain::secret::{SecretBytes, Text};
+use crate::domain::select::Selection;
+use crate::domain::store::splice::Edit;
+use crate::domain::store::{Format, Plain, Store};
+use crate::domain::tree::{Flags, Kind, Node, NodeId, Span, Style, Tree};
+
+/// Why a file did not open: where, and what happened there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Error decrypting tree: Error walking tree: {cause}")]
+pub struct TreeError {
+    /// Key path in index syntax.
+    pub path: String,
+    /// One-based line.
+    pub line: usize,
+    /// What happened.
+    pub cause: LeafError,
+}
+
+/// An encrypted file with all that opening it takes. The leaves of `tree` are
+/// marked by the file's own rules.
+#[derive(Clone, Copy)]
+pub struct Encrypted<'t, 's> {
+    /// The format's store.
+    pub store: &'static dyn Store,
+    /// The file.
+    pub tree: &'t Tree<'s>,
+    /// The file's rules.
+    pub selection: &'t Selection,
+    /// The data key's cipher.
+    pub cipher: &'t Cipher,
+}
+
+/// What opening a file found beside its plaintext.
+#[derive(Debug)]
+pub struct Findings {
+    /// The MAC over the values that were read.
+    pub mac: Mac,
+    /// What the user should hear about.
+    pub notices: Vec<Notice>,
+}
+
+/// What else a pass over an encrypted file does.
+#[derive(Debug, Default)]
+pub struct Extras<'r> {
+    /// The owner's spellings.
+    pub spellings: Spellings,
+    /// Comments behind values go above their keys, as SOPS prints them.
+    pub hoist: bool,
+    /// Remembers all ciphertexts.
+    pub recorder: Option<&'r mut Ciphertexts>,
+}
+
+impl<'t, 's> Encrypted<'t, 's> {
+    /// Writes the plain file to `sink`. `detach` are the edits that take the
+    /// metadata out.
+    pub fn write_plain(
+        &self,
+        extras: Extras<'_>,
+        detach: Vec<Edit>,
+        sink: &mut impl Sink,
+    ) -> Result<Findings, TreeError> {
+        let order = SourceOrder::new(self.tree);
+        let mut pass = Pass::new(*self, extras, order.is_document_order());
+        let mut edits = detach;
+        pass.hoist(&mut edits);
+        pass.restore_aliases(&mut edits)?;
+        let mut text = SecretBytes::default();
+        let mut splicer = Splicer::new(self.tree.source, edits, sink);
+        order.each(self.tree, |id| {
+            text.as_mut_vec().clear();
+            if let Some(span) = pass.visit(id, text.as_mut_vec())? {
+                splicer.replace(span, &text);
+            }
+            Ok(())
+        })?;
+        splicer.finish();
+        let mut findings = Findings { mac: pass.mac, notices: pass.notices };
+        if !order.is_document_order() {
+            findings.mac = self.mac()?;
+        }
+        Ok(findings)
+    }
+
+    /// The MAC over all values, in document order.
+    pub fn mac(&self) -> Result<Mac, TreeError> {
+        let mut pass = Pass::new(*self, Extras::default(), true);
+        let mut text = SecretBytes::default();
+        for id in 0..self.tree.nodes.len() as NodeId {
+            let node = self.tree.node(id);
+            if node.kind != Kind::Comment && !node.flags.has(Flags::METADATA) {
+                text.as_mut_vec().clear();
+                pass.visit(id, text.as_mut_vec())?;
+            }
+        }
+        Ok(pass.mac)
+    }
+
+    /// The error `cause` at node `id`.
+    pub fn error(&self, id: NodeId, cause: LeafError) -> TreeError {
+        let node = self.tree.node(id);
+        TreeError { path: index_path(self.tree, id), line: self.tree.line(node.span.start), cause }
+    }
+
+    /// The value of a leaf that the rules leave in clear, or that is never
+    /// encrypted; counted in `mac`.
+    pub fn clear_value(&self, id: NodeId, mac: &mut Mac) -> Scalar<'t> {
+        let selected = self.tree.node(id).flags.has(Flags::SELECTED);
+        let value = self.store.scalar(self.tree, id);
+        match value {
+            Scalar::Int(number) if self.store.format() == Format::Json => {
+                mac.add_json_integer(number, selected)
+            }
+            _ => mac.add(&value, selected),
+        }
+        value
+    }
+
+    /// What a selected leaf that is no token holds: null or an empty string,
+    /// which are never encrypted, or an error.
+    pub fn unencrypted(&self, id: NodeId) -> Result<Scalar<'t>, LeafError> {
+        match self.store.scalar(self.tree, id) {
+            Scalar::Null => Ok(Scalar::Null),
+            Scalar::Str(text) if text.is_empty() => Ok(Scalar::Str(text)),
+            Scalar::Str(_) => Err(LeafError::NotEncrypted),
+            other => Err(LeafError::NotText(other.type_name().unwrap_or("null"))),
+        }
+    }
+
+    /// Opens comment `id`. SOPS decides what a comment belongs to by its place,
+    /// so when the container that it hangs on does not fit, those around it are
+    /// tried.
+    pub fn open_comment<'o>(&self, opener: &'o mut LeafOpener<'_>, id: NodeId) -> Option<CommentText<'o>> {
+        let node = self.tree.node(id);
+        let text = self.tree.text(node.text);
+        let mut candidates = Vec::new();
+        climb(self.tree, node.parent, &mut candidates);
+        if id > 0 {
+            climb(self.tree, id - 1, &mut candidates);
+        }
+        if (id as usize) + 1 < self.tree.nodes.len() {
+            climb(self.tree, id + 1, &mut candidates);
+        }
+        let aad =
+            candidates.into_iter().find(|aad| matches!(opener.open(text, aad), Ok(Opened::Comment(_))))?;
+        Some(CommentText { text: opener.plaintext(), aad })
+    }
+}
+
+/// A comment that was opened, and the associated data that opened it.
+#[derive(Debug)]
+pub struct CommentText<'o> {
+    /// The text behind the marker.
+    pub text: &'o [u8],
+    /// Path of the container that it was encrypted for.
+    pub aad: Vec<u8>,
+}
+
+/// Adds the associated data for comments of `id` and everything above it.
+fn climb(tree: &Tree<'_>, mut id: NodeId, candidates: &mut Vec<Vec<u8>>) {
+    loop {
+        let mut aad = Vec::new();
+        append_aad(tree, id, &mut aad);
+        if aad.is_empty() {
+            aad.push(b':');
+        }
+        if !candidates.contains(&aad) {
+            candidates.push(aad);
+        }
+        let parent = tree.node(id).parent;
+        if parent == id {
+            return;
+        }
+        id = parent;
+    }
+}
+
+struct Pass<'r, 't, 's> {
+    file: Encrypted<'t, 's>,
+    extras: Extras<'r>,
+    opener: LeafOpener<'t>,
+    walk: Walk,
+    in_order: bool,
+    aad: Vec<u8>,
+    /// Comments that were moved, and nodes inside of restored aliases.
+    skipped: Vec<std::ops::Range<NodeId>>,
+    mac: Mac,
+    notices: Vec<Notice>,
+}
+
+impl<'r, 't, 's> Pass<'r, 't, 's> {
+    fn new(file: Encrypted<'t, 's>, extras: Extras<'r>, in_order: bool) -> Self {
+        Self {
+            file,
+            extras,
+            opener: LeafOpener::new(file.cipher),
+            walk: Walk::default(),
+            in_order,
+            aad: Vec::new(),
+            skipped: Vec::new(),
+            mac: Mac::new(file.selection.mac_only_encrypted()),
+            notices: Vec::new(),
+        }
+    }
+
+    fn is_skipped(&self, id: NodeId) -> bool {
+        self.skipped.iter().any(|range| range.contains(&id))
+    }
+
+    /// Opens node `id`: counts it, and appends the text that replaces the span
+    /// that is returned.
+    fn visit(&mut self, id: NodeId, text: &mut Vec<u8>) -> Result<Option<Span>, TreeError> {
+        let node = self.file.tree.node(id);
+        if node.kind == Kind::Comment {
+            return Ok(self.comment(id, text));
+        }
+        self.aad.clear();
+        if self.in_order {
+            let aad = self.walk.enter(self.file.tree, id);
+            if node.kind == Kind::Scalar || node.kind == Kind::Alias {
+                self.aad.extend_from_slice(aad);
+            }
+        } else {
+            append_aad(self.file.tree, id, &mut self.aad);
+        }
+        match node.kind {
+            Kind::Map | Kind::List | Kind::Comment => Ok(None),
+            Kind::Alias => self.alias(id).map(|()| None),
+            Kind::Scalar if node.flags.has(Flags::SELECTED) => self.selected(id, node, text),
+            Kind::Scalar => {
+                self.file.clear_value(id, &mut self.mac);
+                Ok(None)
+            }
+        }
+    }
+
+    fn selected(&mut self, id: NodeId, node: &Node, text: &mut Vec<u8>) -> Result<Option<Span>, TreeError> {
+        let Encrypted { store, tree, .. } = self.file;
+        let raw = tree.text(node.text);
+        if !is_token(raw) {
+            let value = self.file.unencrypted(id).map_err(|cause| self.file.error(id, cause))?;
+            self.mac.add(&value, true);
+            return Ok(None);
+        }
+        let skipped = self.is_skipped(id);
+        match self.opener.open(raw, &self.aad).map_err(|cause| self.file.error(id, cause))? {
+            Opened::Value(plain) => {
+                if !node.flags.has(Flags::SHADOWED) {
+                    self.mac.add(&plain.value, true);
+                }
+                if let Some(recorder) = &mut self.extras.recorder {
+                    let kind = plain.value.type_name().unwrap_or("str");
+                    let bytes = plain_bytes(&plain);
+                    recorder.add(&self.aad, kind, &bytes, raw, node.style);
+                }
+                let spelled = if self.extras.spellings.is_empty() {
+                    None
+                } else {
+                    let path = self.walk.spelling_path(tree, id);
+                    self.extras.spellings.take(&path, |it| store.spelled(tree, id, it, &plain.value))
+                };
+                if skipped {
+                    return Ok(None);
+                }
+                Ok(Some(match spelled {
+                    Some((spelling, span)) => {
+                        text.extend_from_slice(&spelling);
+                        span
+                    }
+                    None => store.unlock(tree, id, node.style, &plain, text),
+                }))
+            }
+            Opened::Comment(comment) if tree.node(node.parent).kind == Kind::List => {
+                self.mac.add_list_comment(comment);
+                if let Some(recorder) = &mut self.extras.recorder {
+                    recorder.add(&self.aad, "comment", comment, raw, Style::Element);
+                }
+                let plain = comment_plain(comment);
+                Ok(Some(store.unlock(tree, id, Style::Element, &plain, text)))
+            }
+            Opened::Comment(_) => Err(self.file.error(id, LeafError::CommentAsValue)),
+        }
+    }
+
+    /// Counts the copy that an alias stands for. Where the rules select a leaf
+    /// of it, the token was made for another path and does not open.
+    fn alias(&mut self, id: NodeId) -> Result<(), TreeError> {
+        let Self { file, opener, mac, aad, .. } = self;
+        let marks = file.selection.alias_marks(file.tree, id);
+        let mut marks = marks.into_iter();
+        alias::each_leaf(file.tree, id, aad, &mut |leaf, aad| {
+            let selected = marks.next().unwrap_or(false);
+            if !selected {
+                mac.add(&file.store.scalar(file.tree, leaf), false);
+                return Ok(());
+            }
+            let raw = file.tree.text(file.tree.node(leaf).text);
+            if !is_token(raw) {
+                let value = file.unencrypted(leaf).map_err(|cause| file.error(id, cause))?;
+                mac.add(&value, true);
+                return Ok(());
+            }
+            match opener.open(raw, aad).map_err(|cause| file.error(id, cause))? {
+                Opened::Value(plain) => mac.add(&plain.value, true),
+                Opened::Comment(comment) => mac.add_list_comment(comment),
+            }
+            Ok(())
+        })
+    }
+
+    fn comment(&mut self, id: NodeId, text: &mut Vec<u8>) -> Option<Span> {
+        let Encrypted { store, tree, .. } = self.file;
+        let node = tree.node(id);
+        let raw = tree.text(node.text);
+        if !node.flags.has(Flags::SELECTED) || raw.is_empty() || self.is_skipped(id) {
+            return None;
+        }
+        let line = || tree.line(node.span.start);
+        if !is_token(raw) {
+            self.notices.push(Notice::PlainComment { line: line() });
+            return None;
+        }
+        let Some(comment) = self.file.open_comment(&mut self.opener, id) else {
+            self.notices.push(Notice::UnreadableComment { line: line() });
+            return None;
+        };
+        if let Some(recorder) = &mut self.extras.recorder {
+            recorder.add(&comment.aad, "comment", comment.text, raw, node.style);
+        }
+        let plain = comment_plain(comment.text);
+        if !self.extras.spellings.is_empty() {
+            let path = index_path(tree, id);
+            let found = self.extras.spellings.take(&path, |it| store.spelled(tree, id, it, &plain.value));
+            if let Some((spelling, span)) = found {
+                text.extend_from_slice(&spelling);
+                return Some(span);
+            }
+        }
+        Some(store.unlock(tree, id, node.style, &plain, text))
+    }
+
+    /// Moves encrypted comments behind values above their keys.
+    fn hoist(&mut self, edits: &mut Vec<Edit>) {
+        let Encrypted { store, tree, .. } = self.file;
+        if !self.extras.hoist || store.format() != Format::Yaml {
+            return;
+        }
+        for (id, node) in tree.nodes.iter().enumerate() {
+            let inline = node.kind == Kind::Comment && node.style == Style::Inline;
+            if inline && node.flags.has(Flags::SELECTED) && is_token(tree.text(node.text)) {
+                let id = id as NodeId;
+                if let Some(comment) = self.file.open_comment(&mut self.opener, id) {
+                    edits.extend(store.hoist(tree, id, comment.text));
+                    self.skipped.push(id..id + 1);
+                }
+            }
+        }
+    }
+
+    /// Puts aliases back in the places of their copies, where the copy still
+    /// holds what the anchor holds.
+    fn restore_aliases(&mut self, edits: &mut Vec<Edit>) -> Result<(), TreeError> {
+        let spellings = &mut self.extras.spellings;
+        if !spellings.any(|text| text.starts_with(b"*")) {
+            return Ok(());
+        }
+        let Encrypted { tree, .. } = self.file;
+        let mut walk = Walk::default();
+        let mut after = 0;
+        for id in 0..tree.nodes.len() as NodeId {
+            let node = tree.node(id);
+            if node.kind == Kind::Comment || node.flags.has(Flags::METADATA) {
+                continue;
+            }
+            walk.enter(tree, id);
+            if id < after {
+                continue;
+            }
+            let path = walk.spelling_path(tree, id);
+            let anchor = spellings.take(&path, |text| anchor_of(tree, id, text.strip_prefix(b"*")?));
+            let Some((text, anchor)) = anchor else { continue };
+            if self.file.value_of(anchor)? == self.file.value_of(id)? {
+                edits.push(Edit::new(node.span, text.to_vec()));
+                after = node.end;
+                self.skipped.push(id..node.end);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The node before `id` that carries anchor `name` last.
+fn anchor_of(tree: &Tree<'_>, id: NodeId, name: &[u8]) -> Option<NodeId> {
+    tree.properties
+        .iter()
+        .rev()
+        .filter(|(node, _)| *node < id)
+        .find(|(_, properties)| tree.raw(properties.anchor).strip_prefix(b"&") == Some(name))
+        .map(|(node, _)| *node)
+}
+
+/// A comment's text as a value, for the store.
+fn comment_plain(text: &[u8]) -> Plain<'_> {
+    Plain { value: Scalar::Str(Text::Borrowed(text)), spelling: None }
+}
+
+/// The plaintext of a token.
+fn plain_bytes(plain: &Plain<'_>) -> SecretBytes {
+    let mut bytes = SecretBytes::default();
+    match plain.spelling {
+        Some(spelling) => bytes.as_mut_vec().extend_from_slice(spelling),
+        None => plain.value.write_canonical(bytes.as_mut_vec()),
+    }
+    bytes
+}

@@ -1,0 +1,124 @@
+//! Ciphertexts of a file's former state, so that a value which did not change
+//! keeps its token, byte for byte, and diffs show what changed.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use crate::domain::secret::{SecretBytes, wipe};
+use crate::domain::tree::Style;
+
+/// Tokens by path, type and plaintext. Equal siblings each keep their own, in
+/// order, so that no nonce ever comes to serve two values.
+#[derive(Debug, Default)]
+pub struct Ciphertexts {
+    hasher: RandomState,
+    /// Entries by the hash of what they are found by, first in file last.
+    by_hash: HashMap<u64, Vec<Entry>>,
+    plain: SecretBytes,
+    tokens: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Start of associated data, type and plaintext in the buffer, and their ends.
+    plain: [usize; 4],
+    token: (usize, usize),
+    style: Style,
+    style_told: bool,
+}
+
+impl Ciphertexts {
+    /// Remembers that `token`, written in `style`, holds `plain` of type `kind` at `aad`.
+    pub fn add(&mut self, aad: &[u8], kind: &str, plain: &[u8], token: &[u8], style: Style) {
+        let hash = self.hasher.hash_one((aad, kind, plain));
+        let buffer = self.plain.as_mut_vec();
+        reserve_wiping(buffer, aad.len() + kind.len() + plain.len());
+        let start = buffer.len();
+        buffer.extend_from_slice(aad);
+        let kind_at = buffer.len();
+        buffer.extend_from_slice(kind.as_bytes());
+        let plain_at = buffer.len();
+        buffer.extend_from_slice(plain);
+        let token_at = self.tokens.len();
+        self.tokens.extend_from_slice(token);
+        self.by_hash.entry(hash).or_default().push(Entry {
+            plain: [start, kind_at, plain_at, buffer.len()],
+            token: (token_at, self.tokens.len()),
+            style,
+            style_told: false,
+        });
+    }
+
+    /// Puts the entries into the order in which they are handed out again.
+    pub fn finish(&mut self) {
+        for entries in self.by_hash.values_mut() {
+            entries.reverse();
+        }
+    }
+
+    /// The style that the next token of this value at this path was written in.
+    /// Answers for equal siblings in turn, once each, as [`Ciphertexts::take`] does.
+    pub fn style(&mut self, aad: &[u8], kind: &str, plain: &[u8]) -> Option<Style> {
+        let hash = self.hasher.hash_one((aad, kind, plain));
+        let at = {
+            let entries = self.by_hash.get(&hash)?;
+            entries.iter().rposition(|entry| !entry.style_told && self.is(entry, aad, kind, plain))?
+        };
+        let entry = self.by_hash.get_mut(&hash)?.get_mut(at)?;
+        entry.style_told = true;
+        Some(entry.style)
+    }
+
+    /// The next unused token of this value at this path; it is used up.
+    pub fn take(&mut self, aad: &[u8], kind: &str, plain: &[u8]) -> Option<&str> {
+        let hash = self.hasher.hash_one((aad, kind, plain));
+        let at = {
+            let entries = self.by_hash.get(&hash)?;
+            entries.iter().rposition(|entry| self.is(entry, aad, kind, plain))?
+        };
+        let entry = self.by_hash.get_mut(&hash)?.remove(at);
+        Some(self.token(entry.token))
+    }
+
+    fn is(&self, entry: &Entry, aad: &[u8], kind: &str, plain: &[u8]) -> bool {
+        let [a, b, c, d] = entry.plain;
+        self.plain[a..b] == *aad && self.plain[b..c] == *kind.as_bytes() && self.plain[c..d] == *plain
+    }
+
+    fn token(&self, (start, end): (usize, usize)) -> &str {
+        std::str::from_utf8(&self.tokens[start..end]).unwrap_or_default()
+    }
+}
+
+/// Grows a buffer of secrets without leaving the old allocation behind.
+fn reserve_wiping(buffer: &mut Vec<u8>, more: usize) {
+    if buffer.capacity() - buffer.len() < more {
+        let mut larger = Vec::with_capacity((buffer.len() + more) * 2 + 1024);
+        larger.extend_from_slice(buffer);
+        wipe(buffer);
+        *buffer = larger;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ciphertexts;
+    use crate::domain::tree::Style;
+
+    #[test]
+    fn equal_siblings_keep_their_own_tokens_in_order() {
+        let mut known = Ciphertexts::default();
+        known.add(b"list:", "str", b"x", b"first", Style::Plain);
+        known.add(b"list:", "str", b"x", b"second", Style::DoubleQuoted);
+        known.add(b"list:", "int", b"1", b"number", Style::Plain);
+        known.finish();
+        assert_eq!(known.style(b"list:", "str", b"x"), Some(Style::Plain));
+        assert_eq!(known.style(b"list:", "str", b"x"), Some(Style::DoubleQuoted));
+        assert_eq!(known.style(b"list:", "str", b"x"), None);
+        assert_eq!(known.take(b"list:", "str", b"x"), Some("first"));
+        assert_eq!(known.take(b"list:", "str", b"x"), Some("second"));
+        assert_eq!(known.take(b"list:", "str", b"x"), None);
+        assert_eq!(known.take(b"list:", "str", b"1"), None);
+        assert_eq!(known.take(b"other:", "int", b"1"), None);
+    }
+}

@@ -1,0 +1,344 @@
+//! Plain file → encrypted file, in two passes: the plan counts every value for
+//! the MAC and finds out which spellings a token cannot carry; the second pass
+//! encrypts and writes.
+
+use rand::{CryptoRng, RngCore};
+
+use super::Notice;
+use super::alias;
+use super::order::SourceOrder;
+use super::reuse::Ciphertexts;
+use super::sink::{Sink, Splicer};
+use super::spelling::SpellingList;
+use super::walk::{Walk, append_aad, index_path};
+use crate::domain::crypto::cipher::Cipher;
+use crate::domain::crypto::mac::Mac;
+use crate::domain::scalar::Scalar;
+use crate::domain::secret::{SecretBytes, Text};
+use crate::domain::select::Selection;
+use crate::domain::store::splice::Edit;
+use crate::domain::store::{Plain, Store};
+use crate::domain::tree::{Flags, Kind, NodeId, Style, Tree};
+
+/// A plain file with all that encrypting it takes. The leaves of `tree` are
+/// marked by `selection`.
+#[derive(Clone, Copy)]
+pub struct PlainFile<'t, 's> {
+    /// The format's store.
+    pub store: &'static dyn Store,
+    /// The file.
+    pub tree: &'t Tree<'s>,
+    /// The rules.
+    pub selection: &'t Selection,
+}
+
+/// What encrypting a file will amount to.
+#[derive(Debug)]
+pub struct SealPlan {
+    /// The MAC over the plain values.
+    pub mac: Mac,
+    /// Spellings to be kept in the metadata.
+    pub spellings: SpellingList,
+    /// What the user should hear about.
+    pub notices: Vec<Notice>,
+    /// How many values and comments get encrypted.
+    pub encrypted: usize,
+    /// How many values there are that could be.
+    pub leaves: usize,
+    /// Placeholders that keep a style other than their value's own, by node.
+    styles: Vec<(NodeId, Style)>,
+    /// Aliases that are written out.
+    expanded: Vec<NodeId>,
+}
+
+/// What a leaf's token holds.
+struct Payload<'a> {
+    kind: &'static str,
+    plain: Text<'a>,
+    value: Scalar<'a>,
+    is_spelled: bool,
+}
+
+impl<'a> Payload<'a> {
+    fn as_plain(&self) -> Plain<'_> {
+        Plain { value: self.value.clone(), spelling: self.is_spelled.then_some(&self.plain) }
+    }
+}
+
+impl<'t, 's> PlainFile<'t, 's> {
+    /// Makes the plan. `known` are the ciphertexts of the file's former state.
+    pub fn plan(&self, known: Option<&mut Ciphertexts>) -> SealPlan {
+        let mut planner = Planner {
+            file: *self,
+            known,
+            walk: Walk::default(),
+            scratch: SecretBytes::default(),
+            plan: SealPlan {
+                mac: Mac::new(self.selection.mac_only_encrypted()),
+                spellings: SpellingList::default(),
+                notices: Vec::new(),
+                encrypted: 0,
+                leaves: 0,
+                styles: Vec::new(),
+                expanded: Vec::new(),
+            },
+        };
+        for id in 0..self.tree.nodes.len() as NodeId {
+            if !self.tree.node(id).flags.has(Flags::METADATA) {
+                planner.visit(id);
+            }
+        }
+        planner.plan
+    }
+
+    /// Writes the encrypted file to `sink`; `attach` are the edits that add the
+    /// metadata.
+    pub fn write(
+        &self,
+        plan: &SealPlan,
+        cipher: &Cipher,
+        mut known: Option<&mut Ciphertexts>,
+        attach: Vec<Edit>,
+        rng: &mut (impl RngCore + CryptoRng + ?Sized),
+        sink: &mut impl Sink,
+    ) {
+        let order = SourceOrder::new(self.tree);
+        let mut walk = Walk::default();
+        let (mut aad, mut token, mut text) = (Vec::new(), Vec::new(), Vec::new());
+        let mut splicer = Splicer::new(self.tree.source, attach, sink);
+        let done: Result<(), std::convert::Infallible> = order.each(self.tree, |id| {
+            let node = self.tree.node(id);
+            aad.clear();
+            if node.kind == Kind::Comment {
+                if self.is_sealed_comment(id) {
+                    walk.comment_aad(self.tree, node.parent, &mut aad);
+                }
+            } else if order.is_document_order() {
+                aad.extend_from_slice(walk.enter(self.tree, id));
+            } else {
+                append_aad(self.tree, id, &mut aad);
+            }
+            text.clear();
+            let span = match node.kind {
+                Kind::Comment if self.is_sealed_comment(id) => {
+                    let comment = self.comment(id);
+                    token.clear();
+                    seal(cipher, &mut known, &comment, &aad, rng, &mut token);
+                    self.lock(plan, id, &token, &mut text)
+                }
+                Kind::Scalar => {
+                    let Some(payload) = self.payload(id) else { return Ok(()) };
+                    token.clear();
+                    seal(cipher, &mut known, &payload, &aad, rng, &mut token);
+                    self.lock(plan, id, &token, &mut text)
+                }
+                Kind::Alias if plan.expanded.binary_search(&id).is_ok() => {
+                    let tokens = self.alias_tokens(id, &aad, cipher, &mut known, rng);
+                    self.store.expand(self.tree, id, &mut tokens.into_iter(), &mut text)
+                }
+                _ => return Ok(()),
+            };
+            splicer.replace(span, &text);
+            Ok(())
+        });
+        let Ok(()) = done;
+        splicer.finish();
+    }
+
+    fn lock(
+        &self,
+        plan: &SealPlan,
+        id: NodeId,
+        token: &[u8],
+        text: &mut Vec<u8>,
+    ) -> crate::domain::tree::Span {
+        let style = match plan.styles.binary_search_by_key(&id, |(node, _)| *node) {
+            Ok(found) => plan.styles[found].1,
+            Err(_) => self.store.token_style(self.tree, id),
+        };
+        // Tokens are ASCII.
+        let token = std::str::from_utf8(token).unwrap_or_default();
+        self.store.lock(self.tree, id, style, token, text)
+    }
+
+    /// What is encrypted at scalar `id`, if anything: never null nor an empty string.
+    fn payload(&self, id: NodeId) -> Option<Payload<'t>> {
+        if !self.tree.node(id).flags.has(Flags::SELECTED) {
+            return None;
+        }
+        payload(self.store.scalar(self.tree, id), self.tree.text(self.tree.node(id).text))
+    }
+
+    fn is_sealed_comment(&self, id: NodeId) -> bool {
+        let node = self.tree.node(id);
+        node.flags.has(Flags::SELECTED) && !node.text.is_empty()
+    }
+
+    fn comment(&self, id: NodeId) -> Payload<'t> {
+        let text = Text::Borrowed(self.tree.text(self.tree.node(id).text));
+        Payload { kind: "comment", plain: text.clone(), value: Scalar::Str(text), is_spelled: false }
+    }
+
+    fn alias_tokens(
+        &self,
+        id: NodeId,
+        aad: &[u8],
+        cipher: &Cipher,
+        known: &mut Option<&mut Ciphertexts>,
+        rng: &mut (impl RngCore + CryptoRng + ?Sized),
+    ) -> Vec<Option<Vec<u8>>> {
+        let mut marks = self.selection.alias_marks(self.tree, id).into_iter();
+        let mut tokens = Vec::new();
+        let done: Result<(), std::convert::Infallible> =
+            alias::each_leaf(self.tree, id, aad, &mut |leaf, aad| {
+                let selected = marks.next().unwrap_or(false);
+                let text = self.tree.text(self.tree.node(leaf).text);
+                let payload = selected.then(|| payload(self.store.scalar(self.tree, leaf), text)).flatten();
+                tokens.push(payload.map(|payload| {
+                    let mut token = Vec::new();
+                    seal(cipher, known, &payload, aad, rng, &mut token);
+                    token
+                }));
+                Ok(())
+            });
+        let Ok(()) = done;
+        tokens
+    }
+}
+
+/// The plaintext of a value: its canonical text, or its own spelling where SOPS
+/// reads that as the same value (`1.50`, `+5`, `TRUE`).
+fn payload<'t>(value: Scalar<'t>, text: &'t [u8]) -> Option<Payload<'t>> {
+    let kind = value.type_name()?;
+    if let Scalar::Str(plain) = &value {
+        let plain = plain.clone();
+        return (!plain.is_empty()).then_some(Payload { kind, plain, value, is_spelled: false });
+    }
+    let mut canonical = SecretBytes::default();
+    value.write_canonical(canonical.as_mut_vec());
+    let carried = *canonical != *text
+        && !matches!(value, Scalar::Time(_))
+        && !text.contains(&b'_')
+        && Scalar::parse(kind, text).is_ok_and(|parsed| parsed.same(&value));
+    let plain = if carried { Text::Borrowed(text) } else { Text::Owned(canonical) };
+    Some(Payload { kind, plain, value, is_spelled: carried })
+}
+
+fn seal(
+    cipher: &Cipher,
+    known: &mut Option<&mut Ciphertexts>,
+    payload: &Payload<'_>,
+    aad: &[u8],
+    rng: &mut (impl RngCore + CryptoRng + ?Sized),
+    token: &mut Vec<u8>,
+) {
+    if let Some(reused) = known.as_mut().and_then(|known| known.take(aad, payload.kind, &payload.plain)) {
+        token.extend_from_slice(reused.as_bytes());
+        return;
+    }
+    let mut buffer = SecretBytes::new(payload.plain.to_vec());
+    cipher.seal(buffer.as_mut_vec(), payload.kind, aad, rng, token);
+}
+
+struct Planner<'k, 't, 's> {
+    file: PlainFile<'t, 's>,
+    known: Option<&'k mut Ciphertexts>,
+    walk: Walk,
+    scratch: SecretBytes,
+    plan: SealPlan,
+}
+
+impl Planner<'_, '_, '_> {
+    fn visit(&mut self, id: NodeId) {
+        let PlainFile { store, tree, .. } = self.file;
+        let node = tree.node(id);
+        match node.kind {
+            Kind::Map | Kind::List => {
+                self.walk.enter(tree, id);
+            }
+            Kind::Comment if self.file.is_sealed_comment(id) => {
+                self.plan.encrypted += 1;
+                let mut aad = Vec::new();
+                self.walk.comment_aad(tree, node.parent, &mut aad);
+                let comment = self.file.comment(id);
+                if !self.comes_back(id, &comment, &aad) {
+                    self.keep_spelling(id, index_path(tree, id));
+                }
+            }
+            Kind::Comment => {}
+            Kind::Scalar => {
+                let aad = self.walk.enter(tree, id).to_vec();
+                let selected = node.flags.has(Flags::SELECTED);
+                let value = store.scalar(tree, id);
+                if !node.flags.has(Flags::SHADOWED) {
+                    self.plan.mac.add(&value, selected);
+                }
+                self.plan.leaves += usize::from(value != Scalar::Null);
+                if selected && let Some(payload) = payload(value, tree.text(node.text)) {
+                    self.plan.encrypted += 1;
+                    if !self.comes_back(id, &payload, &aad) {
+                        let path = self.walk.spelling_path(tree, id);
+                        self.keep_spelling(id, path);
+                    }
+                }
+            }
+            Kind::Alias => {
+                let aad = self.walk.enter(tree, id).to_vec();
+                self.alias(id, &aad);
+            }
+        }
+    }
+
+    /// True when decryption will write the source's own bytes for `id`, either in
+    /// the style of its former placeholder or in its own.
+    fn comes_back(&mut self, id: NodeId, payload: &Payload<'_>, aad: &[u8]) -> bool {
+        let PlainFile { store, tree, .. } = self.file;
+        let own = store.token_style(tree, id);
+        let former = self.known.as_mut().and_then(|known| known.style(aad, payload.kind, &payload.plain));
+        for style in former.into_iter().filter(|style| *style != own).chain([own]) {
+            self.scratch.as_mut_vec().clear();
+            let span = store.unlock(tree, id, style, &payload.as_plain(), self.scratch.as_mut_vec());
+            if *self.scratch == *tree.raw(span) {
+                if style != own {
+                    self.plan.styles.push((id, style));
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Remembers the source text of `id`, as far as its token replaces it.
+    fn keep_spelling(&mut self, id: NodeId, path: String) {
+        let PlainFile { store, tree, .. } = self.file;
+        let span = store.lock(tree, id, store.token_style(tree, id), "", &mut Vec::new());
+        self.plan.spellings.push(path, tree.raw(span));
+    }
+
+    fn alias(&mut self, id: NodeId, aad: &[u8]) {
+        let PlainFile { store, tree, selection } = self.file;
+        let marks = selection.alias_marks(tree, id);
+        let mut marks = marks.into_iter();
+        let (mut sealed, mut leaves) = (0, 0);
+        let mac = &mut self.plan.mac;
+        let done: Result<(), std::convert::Infallible> = alias::each_leaf(tree, id, aad, &mut |leaf, _| {
+            let selected = marks.next().unwrap_or(false);
+            let value = store.scalar(tree, leaf);
+            mac.add(&value, selected);
+            leaves += 1;
+            sealed += usize::from(selected && payload(value, b"").is_some());
+            Ok(())
+        });
+        let Ok(()) = done;
+        self.plan.leaves += leaves;
+        if sealed == 0 {
+            return;
+        }
+        self.plan.encrypted += sealed;
+        self.plan.expanded.push(id);
+        let span = tree.node(id).span;
+        let path = self.walk.spelling_path(tree, id);
+        self.plan.notices.push(Notice::AliasExpanded { path: path.clone(), line: tree.line(span.start) });
+        self.plan.spellings.push(path, tree.raw(span));
+    }
+}
