@@ -25,6 +25,9 @@ pub struct Mac {
     usual: Sha512,
     list_comments: Option<Sha512>,
     json_doubles: Option<Sha512>,
+    changed: Option<Sha512>,
+    /// The next leaf is the one that `changed` counts differently.
+    at_change: bool,
     only_encrypted: bool,
     scratch: Vec<u8>,
 }
@@ -42,7 +45,15 @@ impl Mac {
         if only_encrypted {
             usual.update(ONLY_ENCRYPTED);
         }
-        Self { usual, list_comments: None, json_doubles: None, only_encrypted, scratch: Vec::new() }
+        Self {
+            usual,
+            list_comments: None,
+            json_doubles: None,
+            changed: None,
+            at_change: false,
+            only_encrypted,
+            scratch: Vec::new(),
+        }
     }
 
     /// Counts a leaf by its canonical text. `selected` tells whether the rules
@@ -64,9 +75,30 @@ impl Mac {
             return;
         }
         self.usual.update(text);
+        if let Some(changed) = &mut self.changed
+            && !std::mem::take(&mut self.at_change)
+        {
+            changed.update(text);
+        }
         for fork in [&mut self.list_comments, &mut self.json_doubles].into_iter().flatten() {
             fork.update(text);
         }
+    }
+
+    /// From here on also counts for the file in which the next leaf is `value`.
+    pub fn change_next(&mut self, value: &Scalar<'_>) {
+        let mut changed = self.usual.clone();
+        let mut text = Vec::new();
+        value.write_canonical(&mut text);
+        changed.update(&text);
+        wipe(&mut text);
+        self.changed = Some(changed);
+        self.at_change = true;
+    }
+
+    /// The digest of the changed file, after [`Mac::change_next`].
+    pub fn changed_hex(&self) -> Option<String> {
+        self.changed.clone().map(hex)
     }
 
     /// Counts an encrypted comment that stands as a list element: nothing, but

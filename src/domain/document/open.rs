@@ -97,11 +97,22 @@ impl<'t, 's> Encrypted<'t, 's> {
 
     /// The MAC over all values, in document order.
     pub fn mac(&self) -> Result<Mac, TreeError> {
+        self.mac_with(None)
+    }
+
+    /// The same, and beside it the MAC of the file in which one leaf has another
+    /// value: see [`Mac::changed_hex`].
+    pub fn mac_with(&self, change: Option<(NodeId, &Scalar<'_>)>) -> Result<Mac, TreeError> {
         let mut pass = Pass::new(*self, Extras::default(), true);
         let mut text = SecretBytes::default();
         for id in 0..self.tree.nodes.len() as NodeId {
             let node = self.tree.node(id);
             if node.kind != Kind::Comment && !node.flags.has(Flags::METADATA) {
+                if let Some((changed, value)) = change
+                    && changed == id
+                {
+                    pass.mac.change_next(value);
+                }
                 text.as_mut_vec().clear();
                 pass.visit(id, text.as_mut_vec())?;
             }

@@ -11,7 +11,7 @@ pub mod splice;
 pub mod yaml;
 
 use super::scalar::Scalar;
-use super::tree::{NodeId, Span, Style, Tree};
+use super::tree::{Flags, Kind, NodeId, Span, Style, Tree};
 use super::value::Value;
 use splice::Edit;
 
@@ -252,6 +252,37 @@ pub trait Store: Sync {
 
     /// One value as `--extract` prints it (sops-compat 10.4).
     fn emit_value(&self, value: &Value, layout: Layout) -> Result<Vec<u8>, WriteError>;
+}
+
+/// The edits that replace the metadata text field `name` where it stands, in
+/// every copy of the metadata and in the quotes it has. `text` needs no escapes
+/// (a token or a time). `None` if the file has no such field.
+pub fn replace_metadata_field(tree: &Tree<'_>, name: &str, text: &str) -> Option<Vec<Edit>> {
+    let is_field = |id: NodeId| {
+        let key = tree.key(id);
+        key == name.as_bytes() || key.strip_prefix(b"sops_") == Some(name.as_bytes())
+    };
+    let edits: Vec<Edit> = tree
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(id, node)| (id as NodeId, node))
+        .filter(|(id, node)| {
+            let depth = std::iter::successors(Some(*id), |id| Some(tree.node(*id).parent))
+                .take_while(|id| tree.node(*id).parent != *id)
+                .count();
+            node.kind == Kind::Scalar && node.flags.has(Flags::METADATA) && depth <= 2 && is_field(*id)
+        })
+        .map(|(_, node)| {
+            let quote = match node.style {
+                Style::DoubleQuoted => "\"",
+                Style::SingleQuoted => "'",
+                _ => "",
+            };
+            Edit::new(node.span, format!("{quote}{text}{quote}"))
+        })
+        .collect();
+    (!edits.is_empty()).then_some(edits)
 }
 
 /// Metadata as a piece of text in its file's own layout.
