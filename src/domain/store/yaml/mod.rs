@@ -1,5 +1,7 @@
 //! Stub.
 
+pub mod resolve;
+
 use super::splice::Edit;
 use super::{Format, Layout, MetadataText, Plain, Purpose, ReadError, Store, WriteError};
 use crate::domain::scalar::Scalar;
