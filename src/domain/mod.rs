@@ -7,3 +7,4 @@ pub mod scalar;
 pub mod value;
 pub mod tree;
 pub mod store;
+pub mod go_regex;
