@@ -25,16 +25,16 @@ const SHRUNK_PER_KIND: usize = 2;
 const SHRINK_TRIES: usize = 150;
 
 /// Why a document failed.
-struct Failure {
+pub(crate) struct Failure {
     /// What was promised and not kept; shrinking keeps it the same.
-    kind: &'static str,
+    pub(crate) kind: &'static str,
     /// Everything a reader needs to see.
-    detail: String,
+    pub(crate) detail: String,
 }
 
 /// What a document that did not fail showed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
+pub(crate) enum Verdict {
     /// Every check held.
     Same,
     /// Both refuse it.
@@ -86,7 +86,7 @@ impl<'d> Trial<'d> {
 }
 
 /// Runs every check on one document.
-fn check(document: &Document) -> Checked {
+pub(crate) fn check(document: &Document) -> Checked {
     let trial = Trial::new(document);
     let theirs = trial.sops(&["encrypt"], "plain");
     let ours = trial.ours(&["encrypt", "--allow-unencrypted", "--in-place"], "ours");

@@ -11,6 +11,9 @@
 )]
 
 mod compat;
+mod leak;
 mod structure;
 mod testkit;
+mod transcripts;
 mod vectors;
+mod yaml_suite;
