@@ -8,3 +8,4 @@ pub mod value;
 pub mod tree;
 pub mod store;
 pub mod go_regex;
+pub mod select;
