@@ -9,7 +9,7 @@ pub use walk::{Below, Stage};
 
 use super::go_regex::{GoRegex, PatternError};
 use super::scalar::Scalar;
-use super::value::{Entry, Value};
+use super::value::Value;
 
 #[cfg(test)]
 mod tests;
@@ -82,6 +82,9 @@ pub enum SelectError {
     /// More than one rule is set (SOPS's text without its `Error: `, exit 8).
     #[error("cannot use more than one of {} in the same file", RULE_NAMES)]
     Several,
+    /// More than one rule is set in a file's metadata (exit 1).
+    #[error("Cannot use more than one of {} in the same file", RULE_NAMES)]
+    SeveralInFile,
     /// The rule's pattern does not compile; SOPS takes it as one that never matches.
     #[error("{} does not compile: {error}", rule.name())]
     Pattern {
@@ -169,15 +172,13 @@ impl Settings {
     }
 
     /// The fields of these settings for `sops` metadata, in SOPS's order.
-    pub fn to_metadata(&self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = self
-            .chosen()
-            .map(|(kind, text)| Entry::Pair(kind.name().to_owned(), Value::text(text)))
-            .collect();
+    pub fn to_metadata(&self) -> Vec<(String, Value)> {
+        let mut fields: Vec<_> =
+            self.chosen().map(|(kind, text)| (kind.name().to_owned(), Value::text(text))).collect();
         if self.mac_only_encrypted {
-            entries.push(Entry::Pair(MAC_ONLY_ENCRYPTED.to_owned(), Value::Scalar(Scalar::Bool(true))));
+            fields.push((MAC_ONLY_ENCRYPTED.to_owned(), Value::Scalar(Scalar::Bool(true))));
         }
-        entries
+        fields
     }
 }
 
@@ -205,12 +206,13 @@ impl Matcher {
 pub struct Selection {
     settings: Settings,
     rule: Option<(RuleKind, Matcher)>,
+    broken: Option<PatternError>,
 }
 
 impl Selection {
     /// Everything is encrypted: a binary file, which has no rule.
     pub fn everything() -> Self {
-        Self { settings: Settings::default(), rule: None }
+        Self { settings: Settings::default(), rule: None, broken: None }
     }
 
     /// The selection of `settings`. Without a rule, everything is encrypted: see
@@ -220,15 +222,30 @@ impl Selection {
         Self::build(settings, |rule, error| Err(SelectError::Pattern { rule, error }))
     }
 
-    /// As [`Selection::new`], but a pattern that does not compile never matches: what an
-    /// existing file was written by. The second value is the complaint about it.
-    pub fn of_existing(settings: Settings) -> Result<(Self, Option<SelectError>), SelectError> {
+    /// The selection by which an encrypted file was written. A pattern that does not
+    /// compile never matches, as in SOPS, so that what SOPS wrote can be read: see
+    /// [`Selection::broken`].
+    pub fn from_metadata(metadata: &Value) -> Result<Self, SelectError> {
         let mut complaint = None;
-        let selection = Self::build(settings, |rule, error| {
-            complaint = Some(SelectError::Pattern { rule, error });
+        let built = Self::build(Settings::from_metadata(metadata)?, |_, error| {
+            complaint = Some(error);
             Ok(Matcher::Never)
-        })?;
-        Ok((selection, complaint))
+        });
+        match built {
+            Ok(selection) => Ok(Self { broken: complaint, ..selection }),
+            Err(SelectError::Several) => Err(SelectError::SeveralInFile),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The rule's fields for `sops` metadata.
+    pub fn to_metadata(&self) -> Vec<(String, Value)> {
+        self.settings.to_metadata()
+    }
+
+    /// Why the pattern of an existing file does not compile.
+    pub fn broken(&self) -> Option<&PatternError> {
+        self.broken.as_ref()
     }
 
     fn build(
@@ -248,7 +265,7 @@ impl Selection {
             },
         };
         drop(chosen);
-        Ok(Self { settings, rule })
+        Ok(Self { settings, rule, broken: None })
     }
 
     /// The settings it was made from.

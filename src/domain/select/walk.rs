@@ -164,6 +164,26 @@ impl Selection {
         }
     }
 
+    /// Whether each scalar that `alias` stands for is encrypted under the path of the
+    /// alias, aliases in it followed, in SOPS's order. The reader must have refused aliases that
+    /// contain themselves and those that grow out of proportion.
+    pub fn alias_marks(&self, tree: &Tree<'_>, alias: NodeId, stage: Stage) -> Vec<bool> {
+        let mut marks = Vec::new();
+        let selected = tree.node(alias).flags.has(Flags::SELECTED);
+        let mut open = vec![self.below_alias(tree, alias, selected, stage)];
+        while let Some(below) = open.last_mut() {
+            match below.next() {
+                None => drop(open.pop()),
+                Some((id, selected)) => match tree.node(id).kind {
+                    Kind::Scalar => marks.push(selected),
+                    Kind::Alias => open.push(self.below_alias(tree, id, selected, stage)),
+                    _ => {}
+                },
+            }
+        }
+        marks
+    }
+
     /// True when something below `alias`, aliases in it followed, is a scalar or
     /// comment chosen for encryption. Linear: no target is walked twice in one state.
     pub fn alias_holds_selected(&self, tree: &Tree<'_>, alias: NodeId, stage: Stage) -> bool {
