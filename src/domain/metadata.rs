@@ -4,7 +4,7 @@
 use crate::domain::document::spelling;
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::scalar::{Scalar, Timestamp};
-use crate::domain::select::{RuleConflict, Selection};
+use crate::domain::select::{SelectError, Selection};
 use crate::domain::value::{Entry, Value};
 
 /// The SOPS version that new files name: the newest whose layout they follow.
@@ -43,7 +43,7 @@ pub enum MetadataError {
     },
     /// More than one selection rule.
     #[error(transparent)]
-    Rules(#[from] RuleConflict),
+    Rules(#[from] SelectError),
 }
 
 /// One master key with the data key wrapped for it.

@@ -14,6 +14,7 @@ use crate::domain::crypto::token::is_token;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::select::Selection;
+use crate::domain::select::walk::Stage;
 use crate::domain::store::splice::Edit;
 use crate::domain::store::{Format, Plain, Store};
 use crate::domain::tree::{Flags, Kind, Node, NodeId, Span, Style, Tree};
@@ -310,7 +311,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
     /// of it, the token was made for another path and does not open.
     fn alias(&mut self, id: NodeId) -> Result<(), TreeError> {
         let Self { file, opener, mac, aad, .. } = self;
-        let marks = file.selection.alias_marks(file.tree, id);
+        let marks = file.selection.alias_marks(file.tree, id, Stage::Encrypted);
         let mut marks = marks.into_iter();
         alias::each_leaf(file.tree, id, aad, &mut |leaf, aad| {
             let selected = marks.next().unwrap_or(false);

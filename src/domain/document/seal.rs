@@ -16,6 +16,7 @@ use crate::domain::crypto::mac::Mac;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::select::Selection;
+use crate::domain::select::walk::Stage;
 use crate::domain::store::splice::Edit;
 use crate::domain::store::{Plain, Store};
 use crate::domain::tree::{Flags, Kind, NodeId, Style, Tree};
@@ -187,7 +188,7 @@ impl<'t, 's> PlainFile<'t, 's> {
         known: &mut Option<&mut Ciphertexts>,
         rng: &mut (impl RngCore + CryptoRng + ?Sized),
     ) -> Vec<Option<Vec<u8>>> {
-        let mut marks = self.selection.alias_marks(self.tree, id).into_iter();
+        let mut marks = self.selection.alias_marks(self.tree, id, Stage::Plain).into_iter();
         let mut tokens = Vec::new();
         let done: Result<(), std::convert::Infallible> =
             alias::each_leaf(self.tree, id, aad, &mut |leaf, aad| {
@@ -317,7 +318,7 @@ impl Planner<'_, '_, '_> {
 
     fn alias(&mut self, id: NodeId, aad: &[u8]) {
         let PlainFile { store, tree, selection } = self.file;
-        let marks = selection.alias_marks(tree, id);
+        let marks = selection.alias_marks(tree, id, Stage::Plain);
         let mut marks = marks.into_iter();
         let (mut sealed, mut leaves) = (0, 0);
         let mac = &mut self.plan.mac;

@@ -9,6 +9,7 @@ use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::token::is_token;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::Text;
+use crate::domain::select::walk::Stage;
 use crate::domain::tree::{Flags, Kind, NodeId, Tree};
 use crate::domain::value::{Entry, Value};
 
@@ -151,7 +152,7 @@ impl<'t, 's> Builder<'t, 's> {
     fn alias(&mut self, id: NodeId, aad: &[u8]) -> Result<Value, TreeError> {
         let tree = self.file.tree;
         let target = alias::target(tree, id);
-        let marks = self.file.selection.alias_marks(tree, id);
+        let marks = self.file.selection.alias_marks(tree, id, Stage::Encrypted);
         let mut values = Vec::with_capacity(marks.len());
         let mut marks = marks.into_iter();
         let Self { file, opener, mac } = self;

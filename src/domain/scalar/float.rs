@@ -13,7 +13,8 @@ pub enum FloatStyle {
     /// Below 1e-6 and from 1e21, as `1e-7`. JSON has neither infinity nor NaN:
     /// callers refuse them first (sops-compat 5.4).
     Json,
-    /// As YAML with `E`, and `.0` behind a text without point or exponent (sops-compat 5.6).
+    /// As YAML with `E`, and `.0` behind a number without point or exponent; `+Inf`,
+    /// `-Inf`, `NaN` (sops-compat 5.6).
     Dotenv,
 }
 
@@ -103,9 +104,6 @@ fn non_finite(value: f64, style: FloatStyle) -> &'static [u8] {
         (FloatStyle::Yaml, true, _) => b".nan",
         (FloatStyle::Yaml, false, true) => b".inf",
         (FloatStyle::Yaml, false, false) => b"-.inf",
-        (FloatStyle::Dotenv, true, _) => b"NaN.0",
-        (FloatStyle::Dotenv, false, true) => b"+Inf.0",
-        (FloatStyle::Dotenv, false, false) => b"-Inf.0",
         (_, true, _) => b"NaN",
         (_, false, true) => b"+Inf",
         (_, false, false) => b"-Inf",

@@ -64,9 +64,9 @@ fn floats_print_as_each_format_prints_them() {
         ),
         (6.02e23, "602000000000000000000000", "6.02e+23", "6.02e+23", "6.02E+23"),
         (-0.5, "-0.5", "-0.5", "-0.5", "-0.5"),
-        (f64::INFINITY, "+Inf", ".inf", "+Inf", "+Inf.0"),
-        (f64::NEG_INFINITY, "-Inf", "-.inf", "-Inf", "-Inf.0"),
-        (f64::NAN, "NaN", ".nan", "NaN", "NaN.0"),
+        (f64::INFINITY, "+Inf", ".inf", "+Inf", "+Inf"),
+        (f64::NEG_INFINITY, "-Inf", "-.inf", "-Inf", "-Inf"),
+        (f64::NAN, "NaN", ".nan", "NaN", "NaN"),
         (1e100, &format!("1{}", "0".repeat(100)), "1e+100", "1e+100", "1E+100"),
     ];
     for (value, plain, yaml, json, dotenv) in table {

@@ -1,5 +1,9 @@
 //! Stub.
 
+pub mod emit;
+pub mod emit_scalar;
+pub mod resolve;
+
 use super::splice::Edit;
 use super::{Format, Layout, MetadataText, Plain, Purpose, ReadError, Store, WriteError};
 use crate::domain::scalar::Scalar;
@@ -20,7 +24,9 @@ impl Store for Yaml {
     }
 
     fn scalar<'t>(&self, tree: &'t Tree<'_>, id: NodeId) -> Scalar<'t> {
-        unimplemented!()
+        let node = tree.node(id);
+        let text = tree.text(node.text);
+        resolve::resolve(text, node.tag, node.style == Style::Plain).unwrap_or(Scalar::Str(text.into()))
     }
 
     fn token_style(&self, tree: &Tree<'_>, id: NodeId) -> Style {
@@ -87,10 +93,10 @@ impl Store for Yaml {
     }
 
     fn emit(&self, documents: &[Value], layout: Layout) -> Result<Vec<u8>, WriteError> {
-        unimplemented!()
+        emit::emit(documents, layout)
     }
 
-    fn emit_value(&self, value: &Value, layout: Layout) -> Result<Vec<u8>, WriteError> {
-        unimplemented!()
+    fn emit_value(&self, value: &Value, _layout: Layout) -> Result<Vec<u8>, WriteError> {
+        Ok(emit::emit_value(value))
     }
 }

@@ -1,0 +1,429 @@
+//! Files cross between us and the real `sops`, both ways, on generated
+//! documents of every format: same data, no comment left encrypted, same bytes
+//! out of its files, and ours come back as their owner wrote them.
+//!
+//! `LEAFLOCK_CASES` sets how many documents a format gets, `LEAFLOCK_SEED`
+//! where they start. A document that fails is shrunk and kept below
+//! `fixtures/regressions`, and every run replays what is kept there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::testkit::generate::{Document, EXTENSIONS};
+use super::testkit::sandbox::{Output, Sandbox};
+use super::testkit::shrink::shrink;
+
+/// Documents a format gets in a short run.
+const SHORT: u64 = 40;
+/// Failures of one kind that are shrunk; more would only say the same.
+const SHRUNK_PER_KIND: usize = 2;
+/// Attempts to shrink one failure.
+const SHRINK_TRIES: usize = 150;
+
+/// Why a document failed.
+pub(crate) struct Failure {
+    /// What was promised and not kept; shrinking keeps it the same.
+    pub(crate) kind: &'static str,
+    /// Everything a reader needs to see.
+    pub(crate) detail: String,
+}
+
+/// What a document that did not fail showed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verdict {
+    /// Every check held.
+    Same,
+    /// Both refuse it.
+    Refused,
+    /// Every check held, but the comments that SOPS prints stand elsewhere.
+    CommentsMoved,
+    /// SOPS's own output cannot be read back, so there is nothing to equal.
+    SopsBroken,
+}
+
+type Checked = Result<Verdict, Failure>;
+
+fn fail<T>(kind: &'static str, detail: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure { kind, detail: detail.into() })
+}
+
+/// One document in a sandbox of its own, as `plain`, `ours` and `theirs`.
+struct Trial<'d> {
+    sandbox: Sandbox,
+    document: &'d Document,
+}
+
+impl<'d> Trial<'d> {
+    fn new(document: &'d Document) -> Self {
+        let mut sandbox = Sandbox::with_key();
+        sandbox.set_env("SOPS_EDITOR", "true");
+        let trial = Self { sandbox, document };
+        trial.sandbox.write(".sops.yaml", document.config());
+        trial.sandbox.write(&trial.name("plain"), &document.bytes);
+        trial.sandbox.write(&trial.name("ours"), &document.bytes);
+        trial
+    }
+
+    fn name(&self, stem: &str) -> String {
+        format!("{stem}.{}", self.document.extension)
+    }
+
+    fn sops(&self, arguments: &[&str], stem: &str) -> Output {
+        self.sandbox.sops(&[arguments, &[&self.name(stem)]].concat())
+    }
+
+    fn ours(&self, arguments: &[&str], stem: &str) -> Output {
+        self.sandbox.ours(&[arguments, &[&self.name(stem)]].concat())
+    }
+
+    fn must(&self, kind: &'static str, output: Output) -> Result<Vec<u8>, Failure> {
+        if output.code == Some(0) { Ok(output.stdout) } else { fail(kind, output.describe()) }
+    }
+}
+
+/// Runs every check on one document.
+pub(crate) fn check(document: &Document) -> Checked {
+    let trial = Trial::new(document);
+    let theirs = trial.sops(&["encrypt"], "plain");
+    let ours = trial.ours(&["encrypt", "--allow-unencrypted", "--in-place"], "ours");
+    if theirs.code != Some(0) || ours.code != Some(0) {
+        return refusals(&theirs, &ours);
+    }
+    trial.sandbox.write(&trial.name("theirs"), &theirs.stdout);
+    round_trip(&trial)?;
+    let comments = sops_reads_ours(&trial)?;
+    let broken = we_read_theirs(&trial)?;
+    saving_nothing_changes_nothing(&trial)?;
+    setting_changes_one_value(&trial)?;
+    Ok(comments.max(broken))
+}
+
+/// One of the two refuses the document; the other must do so too.
+fn refusals(theirs: &Output, ours: &Output) -> Checked {
+    // What SOPS panics on has no exit code to match, only that we say something clean.
+    let panicked = theirs.stderr.contains("goroutine ");
+    if ours.code.is_none() || ours.code == Some(101) || ours.code != Some(0) && ours.stderr.is_empty() {
+        fail("crash", ours.describe())
+    } else if panicked || theirs.code == ours.code {
+        Ok(Verdict::Refused)
+    } else {
+        fail("refusal", format!("{}\n\n{}", theirs.describe(), ours.describe()))
+    }
+}
+
+fn round_trip(trial: &Trial<'_>) -> Result<(), Failure> {
+    let back = trial.must("our decrypt", trial.ours(&["decrypt"], "ours"))?;
+    if back == trial.document.bytes {
+        Ok(())
+    } else {
+        fail("round trip", difference(&trial.document.bytes, &back))
+    }
+}
+
+/// SOPS must read our file as it reads its own.
+fn sops_reads_ours(trial: &Trial<'_>) -> Checked {
+    let own = trial.must("sops decrypts its own", trial.sops(&["decrypt"], "theirs"))?;
+    let output = trial.sops(&["decrypt"], "ours");
+    let encrypted_comment = output.stderr.contains("unencrypted comment");
+    let locked = String::from_utf8_lossy(&trial.sandbox.read(&trial.name("ours"))).into_owned();
+    let read = trial.must("sops decrypts ours", output)?;
+    if trial.document.extension != "bin" && contains(&read, b"ENC[") || encrypted_comment {
+        return fail("comment left encrypted", format!("{}\n{locked}", String::from_utf8_lossy(&read)));
+    }
+    let json = ["decrypt", "--output-type", "json"];
+    if trial.document.extension != "bin" {
+        let expected = trial.sops(&json, "theirs");
+        let seen = trial.sops(&json, "ours");
+        if expected.code != seen.code || expected.stdout != seen.stdout {
+            return fail("data in sops", format!("{}\n{locked}", difference(&expected.stdout, &seen.stdout)));
+        }
+        for stem in ["ours", "theirs"] {
+            let answer = trial.ours(&json, stem);
+            // SOPS cannot print what JSON has no word for (.nan, .inf); neither can we.
+            if answer.code != expected.code || answer.stdout != expected.stdout {
+                let answered = answer.describe();
+                return fail(
+                    "json output",
+                    format!("{}\n{answered}", difference(&expected.stdout, &answer.stdout)),
+                );
+            }
+        }
+    }
+    if read == own {
+        return Ok(Verdict::Same);
+    }
+    if without_comments(&read) != without_comments(&own) {
+        return fail("documents in sops", format!("{}\n{locked}", difference(&own, &read)));
+    }
+    let (kept, had) = (comments(&read), comments(&own));
+    if let Some(lost) = had.iter().find(|(comment, count)| kept.get(*comment).copied().unwrap_or(0) < **count)
+    {
+        return fail("comment lost in sops", format!("{}: {}\n{locked}", lost.0, difference(&own, &read)));
+    }
+    Ok(Verdict::CommentsMoved)
+}
+
+/// We must print a file that SOPS wrote just as SOPS does.
+fn we_read_theirs(trial: &Trial<'_>) -> Checked {
+    let expected = trial.must("sops decrypts its own", trial.sops(&["decrypt"], "theirs"))?;
+    let read = trial.must("we decrypt theirs", trial.ours(&["decrypt"], "theirs"))?;
+    if read == expected {
+        return Ok(Verdict::Same);
+    }
+    if broken(trial, &expected) {
+        return Ok(Verdict::SopsBroken);
+    }
+    fail("bytes of theirs", difference(&expected, &read))
+}
+
+/// Whether SOPS cannot read back, or reads differently, what it printed itself.
+fn broken(trial: &Trial<'_>, printed: &[u8]) -> bool {
+    trial.sandbox.write(&trial.name("again"), printed);
+    let again = trial.sops(&["encrypt"], "again");
+    if again.code != Some(0) {
+        return true;
+    }
+    trial.sandbox.write(&trial.name("again"), &again.stdout);
+    let data = |stem| trial.sops(&["decrypt", "--output-type", "json"], stem).stdout;
+    data("again") != data("theirs")
+}
+
+fn saving_nothing_changes_nothing(trial: &Trial<'_>) -> Result<(), Failure> {
+    for stem in ["ours", "theirs"] {
+        let before = trial.sandbox.read(&trial.name(stem));
+        let output = trial.ours(&["edit"], stem);
+        if output.code != Some(200) || trial.sandbox.read(&trial.name(stem)) != before {
+            return fail("edit without a change", output.describe());
+        }
+    }
+    Ok(())
+}
+
+/// `set` of one string changes its line and the two lines of metadata.
+fn setting_changes_one_value(trial: &Trial<'_>) -> Result<(), Failure> {
+    let text = String::from_utf8_lossy(&trial.document.bytes);
+    // What an alias repeats is written out or shared; one set may touch several places.
+    if trial.document.extension == "bin" || text.contains(" &a") {
+        return Ok(());
+    }
+    let json = trial.sops(&["decrypt", "--output-type", "json"], "theirs");
+    let Ok(data) = serde_json::from_slice::<Value>(&json.stdout) else { return Ok(()) };
+    let mut leaves = Vec::new();
+    strings(&data, &mut String::new(), &mut leaves);
+    if leaves.is_empty() {
+        return Ok(());
+    }
+    let index = &leaves[trial.document.bytes.len() % leaves.len()];
+    for stem in ["ours", "theirs"] {
+        let name = trial.name(stem);
+        let before = trial.sandbox.read(&name);
+        let output = trial.sandbox.ours(&["set", &name, index, "\"changed here\""]);
+        trial.must("set", output)?;
+        let after = trial.sandbox.read(&name);
+        few_lines_changed(&before, &after, index)?;
+        let extracted = trial.sandbox.sops(&["decrypt", "--extract", index, &name]);
+        if extracted.stdout != b"changed here" {
+            return fail("sops reads what was set", format!("{index}: {}", extracted.describe()));
+        }
+    }
+    Ok(())
+}
+
+/// Index paths of the string leaves, lists left out: SOPS counts their comments.
+fn strings(value: &Value, path: &mut String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map.iter().filter(|(key, _)| !key.contains(['[', ']', '"', '\''])) {
+                let length = path.len();
+                path.push_str(&format!("[\"{key}\"]"));
+                strings(value, path, found);
+                path.truncate(length);
+            }
+        }
+        Value::String(_) => found.push(path.clone()),
+        _ => {}
+    }
+}
+
+fn few_lines_changed(before: &[u8], after: &[u8], index: &str) -> Result<(), Failure> {
+    let lines = |bytes: &[u8]| -> Vec<String> {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let metadata = |line: &&str| {
+            ["mac", "\"mac\"", "sops_mac", "lastmodified", "\"lastmodified\"", "sops_lastmodified"]
+                .iter()
+                .any(|field| line.trim_start().starts_with(field))
+                && !line.contains("mac_only")
+        };
+        text.lines().filter(|line| !metadata(line)).map(str::to_owned).collect()
+    };
+    let (old, new) = (lines(before), lines(after));
+    let start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let end = old[start..].iter().rev().zip(new[start..].iter().rev()).take_while(|(a, b)| a == b).count();
+    let (gone, come) = (&old[start..old.len() - end], &new[start..new.len() - end]);
+    // An untouched multi-line value may have had several lines of its own.
+    let many = gone.iter().any(|line| line.contains("ENC[")) && gone.len() > 2;
+    if come.len() > 2 || many || gone.len() > 12 {
+        return fail(
+            "lines that set changes",
+            format!("{index}\n- {}\n+ {}", gone.join("\n- "), come.join("\n+ ")),
+        );
+    }
+    Ok(())
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// The text without its comment lines and with empty collections on one line.
+fn without_comments(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let kept: Vec<&str> = text
+        .lines()
+        .filter(|line| {
+            let line = line.trim_start();
+            !((line.starts_with('#') || line.starts_with(';')) && (line.contains("cmt") || line.len() == 1))
+        })
+        .collect();
+    let mut joined = kept.join("\n");
+    for (open, close) in [('{', '}'), ('[', ']')] {
+        let mut pieces = joined.split(open).map(str::to_owned).collect::<Vec<_>>();
+        for piece in pieces.iter_mut().skip(1) {
+            if piece.trim_start().starts_with(close) {
+                *piece = piece.trim_start().to_owned();
+            }
+        }
+        joined = pieces.join(&open.to_string());
+    }
+    joined
+}
+
+/// The numbered comments of a text and how often each stands there.
+fn comments(bytes: &[u8]) -> BTreeMap<String, usize> {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let mut found = BTreeMap::new();
+    for (at, _) in text.match_indices("cmt") {
+        let number: String = text[at..].chars().take_while(char::is_ascii_alphanumeric).collect();
+        *found.entry(number).or_default() += 1;
+    }
+    found
+}
+
+/// Both texts, and where they part.
+fn difference(expected: &[u8], seen: &[u8]) -> String {
+    let at = expected.iter().zip(seen).take_while(|(a, b)| a == b).count();
+    let line = expected[..at].iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let show = |bytes: &[u8]| bytes.escape_ascii().to_string().replace("\\n", "\\n\n");
+    format!("differ from line {line} on\n--- expected\n{}\n--- seen\n{}", show(expected), show(seen))
+}
+
+fn regressions() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/regressions")
+}
+
+/// Keeps a shrunk document as `KIND-HASH.RULE.EXT`.
+fn keep(document: &Document, kind: &str) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    document.bytes.hash(&mut hasher);
+    let folder = regressions().join(&document.extension);
+    fs::create_dir_all(&folder).unwrap();
+    let hash = hasher.finish() & 0xffff_ffff;
+    let name = format!("{}-{hash:08x}.{}.{}", kind.replace(' ', "-"), document.rule, document.extension);
+    let path = folder.join(name);
+    fs::write(&path, &document.bytes).unwrap();
+    path
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Checks generated documents of one format against SOPS.
+fn differential(extension: &str) {
+    let (first, cases) = (number("LEAFLOCK_SEED", 1), number("LEAFLOCK_CASES", SHORT));
+    let mut verdicts: BTreeMap<Verdict, usize> = BTreeMap::new();
+    let mut failed: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut report = String::new();
+    for seed in first..first + cases {
+        let document = Document::generate(extension, seed);
+        match check(&document) {
+            Ok(verdict) => *verdicts.entry(verdict).or_default() += 1,
+            Err(failure) => {
+                let count = failed.entry(failure.kind).or_default();
+                *count += 1;
+                if *count <= SHRUNK_PER_KIND {
+                    let small = shrink(&document, SHRINK_TRIES, |smaller| {
+                        check(smaller).is_err_and(|again| again.kind == failure.kind)
+                    });
+                    let path = keep(&small, failure.kind);
+                    let detail = check(&small).err().map_or(failure.detail, |again| again.detail);
+                    report.push_str(&format!(
+                        "\n##### {} (seed {seed}), kept as {}\n{detail}\n",
+                        failure.kind,
+                        path.display()
+                    ));
+                }
+            }
+        }
+    }
+    let count = |verdict| verdicts.get(&verdict).copied().unwrap_or(0);
+    println!(
+        "{extension}: {cases} documents, {} the same, {} with comments elsewhere, {} broken by sops, {} refused by both",
+        count(Verdict::Same),
+        count(Verdict::CommentsMoved),
+        count(Verdict::SopsBroken),
+        count(Verdict::Refused)
+    );
+    assert!(failed.is_empty(), "{extension}: {failed:?}\n{report}");
+    assert!(
+        count(Verdict::Refused) * 2 < cases as usize,
+        "{extension}: most documents are refused, they prove little"
+    );
+}
+
+#[test]
+fn yaml_crosses_both_ways() {
+    differential("yaml");
+}
+
+#[test]
+fn json_crosses_both_ways() {
+    differential("json");
+}
+
+#[test]
+fn dotenv_crosses_both_ways() {
+    differential("env");
+}
+
+#[test]
+fn ini_crosses_both_ways() {
+    differential("ini");
+}
+
+#[test]
+fn binary_crosses_both_ways() {
+    differential("bin");
+}
+
+#[test]
+fn what_once_failed_still_holds() {
+    let mut report = String::new();
+    for extension in EXTENSIONS {
+        let Ok(entries) = fs::read_dir(regressions().join(extension)) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let rule = name.split('.').nth(1).unwrap().to_owned();
+            let document =
+                Document { extension: extension.to_owned(), rule, bytes: fs::read(&path).unwrap() };
+            if let Err(failure) = check(&document) {
+                report.push_str(&format!("\n##### {name}: {}\n{}\n", failure.kind, failure.detail));
+            }
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}

@@ -1,0 +1,19 @@
+//! The integration tests: one binary, so that one link serves them all.
+//!
+//! They drive the built `leaflock` as a user would, beside the real `sops`
+//! where a second opinion is wanted (`ci/test` installs it and sets
+//! `SOPS_BIN`), in sandboxes that start from nothing.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on fails by panicking, and it owns the files that it touches"
+)]
+
+mod compat;
+mod leak;
+mod structure;
+mod testkit;
+mod transcripts;
+mod vectors;
+mod yaml_suite;

@@ -1,0 +1,11 @@
+//! What the tests share: a sandbox to run programs in, the real `sops`, and
+//! generators of documents.
+
+pub(crate) mod gen_flat;
+pub(crate) mod gen_json;
+pub(crate) mod gen_yaml;
+pub(crate) mod generate;
+pub(crate) mod rng;
+pub(crate) mod sandbox;
+pub(crate) mod shrink;
+pub(crate) mod sops;
