@@ -13,5 +13,3 @@ pub mod crypto;
 pub mod go_regex;
 pub mod select;
 pub mod document;
-pub mod keys;
-pub mod metadata;

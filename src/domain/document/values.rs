@@ -9,7 +9,7 @@ use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::token::is_token;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::Text;
-use crate::domain::select::walk::Stage;
+use crate::domain::select::Stage;
 use crate::domain::tree::{Flags, Kind, NodeId, Tree};
 use crate::domain::value::{Entry, Value};
 

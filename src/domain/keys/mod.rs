@@ -1,2 +1,0 @@
-//! TEMP
-pub mod kinds;
