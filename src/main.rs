@@ -1,3 +1,5 @@
 //! The `leaflock` binary.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    leaflock::cli::main()
+}

@@ -1,4 +1,37 @@
-//! LAYER 1: the use cases, one a file, named as their commands. They return
-//! data, never print, and know the world only through [`ports`].
+//! LAYER 1: the use cases, one a file, named as their commands. They take plain
+//! data, return data, never print, and know the world only through [`ports`].
 
 pub mod ports;
+pub mod error;
+pub mod request;
+pub mod batch;
+pub mod encrypt;
+pub mod decrypt;
+pub mod edit;
+pub mod set;
+pub mod unset;
+pub mod filestatus;
+pub mod config_explain;
+pub mod init;
+
+use ports::{Clock, EditLocks, Editor, Files, PrivateFiles, Progress, Prompt, Random};
+
+/// The ports a use case may need, built by `cli::wire` or by a test.
+pub struct Deps<'d> {
+    /// Files and folders.
+    pub files: &'d dyn Files,
+    /// Private places for plaintext.
+    pub private_files: &'d dyn PrivateFiles,
+    /// One editing session a file.
+    pub edit_locks: &'d dyn EditLocks,
+    /// The user's editor.
+    pub editor: &'d dyn Editor,
+    /// Questions on the terminal.
+    pub prompt: &'d dyn Prompt,
+    /// The time.
+    pub clock: &'d dyn Clock,
+    /// Randomness.
+    pub random: &'d dyn Random,
+    /// How far a batch has come.
+    pub progress: &'d dyn Progress,
+}

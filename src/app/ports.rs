@@ -140,7 +140,7 @@ pub trait Files: Sync {
 /// A private place for plaintext: only the user can read it, it is in memory
 /// where the system has such a place, and it is wiped and removed on every way
 /// out of the process, signals included.
-pub trait PrivateFiles {
+pub trait PrivateFiles: Sync {
     /// Makes a new private directory.
     fn create(&self) -> Result<Box<dyn PrivateDir>, FileError>;
 }
@@ -160,7 +160,7 @@ pub trait PrivateDir {
 pub struct EditorError(pub String);
 
 /// The user's text editor.
-pub trait Editor {
+pub trait Editor: Sync {
     /// Opens `path` and waits until the editor ends.
     fn edit(&self, path: &Path) -> Result<(), EditorError>;
 }
@@ -182,7 +182,7 @@ pub enum EditLockError {
 }
 
 /// One editing session at a time and file.
-pub trait EditLocks {
+pub trait EditLocks: Sync {
     /// Claims `path`, which need not exist, until the result is dropped. Never waits.
     fn lock(&self, path: &Path) -> Result<Box<dyn EditLock>, EditLockError>;
 }

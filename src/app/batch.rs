@@ -1,0 +1,118 @@
+//! Many files in one call: the arguments are expanded once, the files are
+//! worked on by as many threads as the machine has, and the results come back
+//! in the order of the paths. One file's failure does not stop the others.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::error::Error;
+use super::ports::{FileKind, Files, Progress};
+use super::request::Named;
+
+/// One file of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Its path, as typed or as found.
+    pub path: PathBuf,
+    /// How it came to be here.
+    pub named: Named,
+}
+
+/// What became of one file.
+pub struct Finished<T> {
+    /// The file.
+    pub item: Item,
+    /// What its use case returned.
+    pub result: Result<T, Error>,
+}
+
+/// True when the arguments ask for a batch: several of them, a directory, or a
+/// pattern that is not itself the name of a file.
+pub fn is_batch(files: &dyn Files, arguments: &[PathBuf]) -> bool {
+    let [only] = arguments else { return !arguments.is_empty() };
+    match files.kind(only) {
+        Ok(Some(kind)) => kind == FileKind::Directory,
+        Ok(None) => is_pattern(only),
+        Err(_) => false,
+    }
+}
+
+/// True when `path` has characters of a glob pattern.
+fn is_pattern(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'{'))
+}
+
+/// The files that `arguments` stand for (see [`Files::expand`]).
+pub fn expand(files: &dyn Files, arguments: &[PathBuf]) -> Result<Vec<Item>, Error> {
+    let paths = files.expand(arguments).map_err(Error::Read)?;
+    Ok(paths
+        .into_iter()
+        .map(|path| {
+            let named = if arguments.contains(&path) { Named::Directly } else { Named::Found };
+            Item { path, named }
+        })
+        .collect())
+}
+
+/// Runs `work` on every item, in parallel on large machines and batches.
+pub fn run<T: Send>(
+    items: Vec<Item>,
+    progress: &dyn Progress,
+    work: &(dyn Fn(&Item) -> Result<T, Error> + Sync),
+) -> Vec<Finished<T>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().max(1));
+    progress.start(items.len());
+    let results =
+        if threads < 2 { serial(&items, progress, work) } else { parallel(&items, threads, progress, work) };
+    progress.finish();
+    items.into_iter().zip(results).map(|(item, result)| Finished { item, result }).collect()
+}
+
+fn serial<T>(
+    items: &[Item],
+    progress: &dyn Progress,
+    work: &(dyn Fn(&Item) -> Result<T, Error> + Sync),
+) -> Vec<Result<T, Error>> {
+    let step = |item| {
+        let result = work(item);
+        progress.step();
+        result
+    };
+    items.iter().map(step).collect()
+}
+
+/// Every thread takes the next file until none is left.
+fn parallel<T: Send>(
+    items: &[Item],
+    threads: usize,
+    progress: &dyn Progress,
+    work: &(dyn Fn(&Item) -> Result<T, Error> + Sync),
+) -> Vec<Result<T, Error>> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Result<T, Error>)>> = Mutex::new(Vec::with_capacity(items.len()));
+    let take = || {
+        while let Some((index, item)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, items.get(i)?)))
+        {
+            let result = work(item);
+            progress.step();
+            match done.lock() {
+                Ok(mut done) => done.push((index, result)),
+                Err(poisoned) => poisoned.into_inner().push((index, result)),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(take);
+        }
+        take();
+    });
+    let mut done = match done.into_inner() {
+        Ok(done) => done,
+        Err(poisoned) => poisoned.into_inner(),
+    };
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,0 +1,196 @@
+//! What several commands ask for in the same way: where bytes come from and go
+//! to, which keys and rules were given, and what is said on the side. Plain
+//! data: flags and environment variables are already merged, empty means absent.
+
+use std::path::PathBuf;
+
+use crate::domain::store::Format;
+
+/// Where the input comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Standard input.
+    Stdin,
+    /// A file, as it was typed.
+    File(PathBuf),
+}
+
+/// Where the result goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// Back to the caller, who prints it.
+    #[default]
+    Stdout,
+    /// A file of this name (`--output`).
+    File(PathBuf),
+    /// The input file itself (`--in-place`).
+    InPlace,
+}
+
+/// How the file is found, read and written; the same for every command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileOptions {
+    /// `--filename-override`: picks formats and creation rule instead of the real name.
+    pub filename_override: Option<PathBuf>,
+    /// `--input-type`, else by name.
+    pub input_format: Option<Format>,
+    /// `--config` or `SOPS_CONFIG`, else searched for.
+    pub config: Option<PathBuf>,
+    /// `--indent` for output that is laid out anew, else `stores` in the config.
+    pub indent: Option<u8>,
+}
+
+/// Master keys from flags or variables. Any of the lists replaces all keys of
+/// the creation rule (sops-compat 9.5). Texts are comma lists as typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyOptions {
+    /// `--age`, `SOPS_AGE_RECIPIENTS`.
+    pub age: Option<String>,
+    /// `--pgp`, `SOPS_PGP_FP`.
+    pub pgp: Option<String>,
+    /// `--kms`, `SOPS_KMS_ARN`.
+    pub kms: Option<String>,
+    /// `--aws-profile`.
+    pub aws_profile: Option<String>,
+    /// `--gcp-kms`, `SOPS_GCP_KMS_IDS`.
+    pub gcp_kms: Option<String>,
+    /// `--hckms`, `SOPS_HUAWEICLOUD_KMS_IDS`.
+    pub hckms: Option<String>,
+    /// `--azure-kv`, `SOPS_AZURE_KEYVAULT_URLS`.
+    pub azure_kv: Option<String>,
+    /// `--hc-vault-transit`, `SOPS_VAULT_URIS`.
+    pub hc_vault_transit: Option<String>,
+    /// `--encryption-context`, as pairs.
+    pub encryption_context: Vec<(String, String)>,
+    /// `--shamir-secret-sharing-threshold`, if not 0.
+    pub shamir_threshold: Option<i64>,
+}
+
+impl KeyOptions {
+    /// The lists of keys by the name of their kind in the file format, in the
+    /// order of the group that flags build (sops-compat 9.3).
+    pub fn lists(&self) -> [(&'static str, Option<&str>); 7] {
+        [
+            ("kms", self.kms.as_deref()),
+            ("gcp_kms", self.gcp_kms.as_deref()),
+            ("hckms", self.hckms.as_deref()),
+            ("azure_kv", self.azure_kv.as_deref()),
+            ("pgp", self.pgp.as_deref()),
+            ("hc_vault", self.hc_vault_transit.as_deref()),
+            ("age", self.age.as_deref()),
+        ]
+    }
+
+    /// True when any key was given, so that the creation rule's keys do not count.
+    pub fn any(&self) -> bool {
+        self.lists().iter().any(|(_, list)| list.is_some())
+    }
+}
+
+/// Selection rules from flags; each overrides the same field of the creation rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleOptions {
+    /// `--unencrypted-suffix`.
+    pub unencrypted_suffix: Option<String>,
+    /// `--encrypted-suffix`.
+    pub encrypted_suffix: Option<String>,
+    /// `--unencrypted-regex`.
+    pub unencrypted_regex: Option<String>,
+    /// `--encrypted-regex`.
+    pub encrypted_regex: Option<String>,
+    /// `--unencrypted-comment-regex`.
+    pub unencrypted_comment_regex: Option<String>,
+    /// `--encrypted-comment-regex`.
+    pub encrypted_comment_regex: Option<String>,
+    /// `--mac-only-encrypted`.
+    pub mac_only_encrypted: bool,
+    /// What to do when the rule selects no value at all.
+    pub nothing_selected: NothingSelected,
+    /// The legacy command line demands a matching creation rule wherever a
+    /// config exists, whatever it does (sops-compat 9.4).
+    pub needs_creation_rule: bool,
+}
+
+/// What to do when a rule selects no value of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NothingSelected {
+    /// An error.
+    #[default]
+    Refuse,
+    /// A loud warning (under the name `sops`).
+    Warn,
+    /// As asked for (`--allow-unencrypted`).
+    Allow,
+}
+
+/// How an encrypted file is opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// `--ignore-mac`.
+    pub ignore_mac: bool,
+    /// `--decryption-order`, `SOPS_DECRYPTION_ORDER`: kinds of key, first tried
+    /// first. `None` is the default, `age` then `pgp`. Without repetitions.
+    pub decryption_order: Option<Vec<String>>,
+}
+
+/// How the file came to be in a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Named {
+    /// Named by the user: what does not apply to it is an error.
+    #[default]
+    Directly,
+    /// Found in a directory or by a pattern: a file that the command does not
+    /// apply to is skipped.
+    Found,
+}
+
+/// Something to tell the user besides the result, on stderr.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// How loud.
+    pub level: Level,
+    /// What; names files, lines and key paths, never a value.
+    pub text: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// How loud a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Worth knowing.
+    Note,
+    /// Probably not what was meant.
+    Warning,
+}
+
+impl Notice {
+    /// A note without a hint.
+    pub fn note(text: impl Into<String>) -> Self {
+        Self { level: Level::Note, text: text.into(), hint: None }
+    }
+
+    /// A warning without a hint.
+    pub fn warning(text: impl Into<String>) -> Self {
+        Self { level: Level::Warning, text: text.into(), hint: None }
+    }
+
+    /// The same with advice.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// What happened to the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The bytes were returned for the caller to print.
+    Returned,
+    /// A file was written.
+    Written(PathBuf),
+    /// Nothing had to change.
+    Unchanged,
+    /// Found in a batch, but the command does not apply to it: why, in a few words.
+    Skipped(&'static str),
+}

@@ -1,0 +1,252 @@
+//! The words of the command line as SOPS's flag library understands them, put
+//! into the form that clap expects (sops-compat 10.1): one or two dashes for any
+//! flag, `--flag=false`, no combined short flags, a flag's value is the next
+//! word whatever it looks like, flags before or after the file, `--` ends them.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{Arg, ArgAction, Command};
+
+use super::args::parse_bool;
+use super::report::Usage;
+
+/// A command line taken apart.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// The flags in the order given, by their long names.
+    pub flags: Vec<Flag>,
+    /// Everything else.
+    pub words: Vec<OsString>,
+    /// `--help` or `-h` was among the flags.
+    pub help: bool,
+    /// Where the first word stood, if reading stopped there.
+    pub stopped_at: Option<usize>,
+}
+
+/// One flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// Its long name.
+    pub name: String,
+    /// Its value; `None` for a switch that is on. A switch that is off is left out.
+    pub value: Option<OsString>,
+}
+
+/// How far flags reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Up to the first word.
+    FirstWord,
+    /// Over the whole line.
+    Line,
+}
+
+/// Takes `arguments` apart by the flags that `command` declares.
+pub fn parse(command: &Command, arguments: &[OsString], reach: Reach) -> Result<Line, Usage> {
+    let mut line = Line::default();
+    let mut at = 0;
+    while let Some(word) = arguments.get(at) {
+        at += 1;
+        if word == "--" {
+            if reach == Reach::FirstWord {
+                line.stopped_at = Some(at).filter(|at| *at < arguments.len());
+            } else {
+                line.words.extend_from_slice(&arguments[at..]);
+            }
+            return Ok(line);
+        }
+        let Some((name, attached)) = split_flag(word) else {
+            if reach == Reach::FirstWord {
+                line.stopped_at = Some(at - 1);
+                return Ok(line);
+            }
+            line.words.push(word.clone());
+            continue;
+        };
+        if name == "help" || name == "h" {
+            line.help = true;
+            continue;
+        }
+        let Some(arg) = find(command, &name) else {
+            if takes_anything(command, line.words.len()) {
+                line.words.push(word.clone());
+                continue;
+            }
+            return Err(unknown(command, &name));
+        };
+        at = take(&mut line, arg, attached, arguments, at)?;
+    }
+    Ok(line)
+}
+
+/// Adds one flag to `line` and returns where to read on.
+fn take(
+    line: &mut Line,
+    arg: &Arg,
+    attached: Option<OsString>,
+    arguments: &[OsString],
+    at: usize,
+) -> Result<usize, Usage> {
+    let name = arg.get_long().unwrap_or_default().to_owned();
+    match kind(arg) {
+        FlagKind::Switch => {
+            let on = match attached {
+                Some(value) => parse_bool(&name, &value.to_string_lossy())?,
+                None => true,
+            };
+            line.flags.retain(|flag| flag.name != name);
+            if on {
+                line.flags.push(Flag { name, value: None });
+            }
+            Ok(at)
+        }
+        FlagKind::Tristate => {
+            line.flags.push(Flag { name, value: Some(attached.unwrap_or_else(|| "true".into())) });
+            Ok(at)
+        }
+        FlagKind::Value => {
+            if let Some(value) = attached {
+                line.flags.push(Flag { name, value: Some(value) });
+                return Ok(at);
+            }
+            let Some(value) = arguments.get(at) else {
+                return Err(Usage::new(format!("flag needs an argument: -{name}")));
+            };
+            line.flags.push(Flag { name, value: Some(value.clone()) });
+            Ok(at + 1)
+        }
+    }
+}
+
+/// The line as clap reads it: `--flag=value` each, then `--`, then `words`.
+pub fn for_clap<'w>(flags: &[Flag], words: impl Iterator<Item = &'w OsString>) -> Vec<OsString> {
+    let mut out = Vec::with_capacity(flags.len() + 8);
+    for flag in flags {
+        let mut word = OsString::from("--");
+        word.push(&flag.name);
+        if let Some(value) = &flag.value {
+            word.push("=");
+            word.push(value);
+        }
+        out.push(word);
+    }
+    out.push("--".into());
+    out.extend(words.cloned());
+    out
+}
+
+/// `-name`, `--name`, `-name=value`: the name and the value behind `=`. A word
+/// without dash, and `-` alone, are no flags.
+fn split_flag(word: &OsStr) -> Option<(String, Option<OsString>)> {
+    let bytes = word.as_encoded_bytes();
+    let rest = bytes.strip_prefix(b"-")?;
+    let rest = rest.strip_prefix(b"-").unwrap_or(rest);
+    if rest.is_empty() {
+        return None;
+    }
+    match rest.iter().position(|byte| *byte == b'=') {
+        Some(equals) => {
+            let name = String::from_utf8_lossy(&rest[..equals]).into_owned();
+            Some((name, Some(behind(word, bytes.len() - rest.len() + equals + 1))))
+        }
+        None => Some((String::from_utf8_lossy(rest).into_owned(), None)),
+    }
+}
+
+/// `word` from byte `start` on, which stands behind an ASCII character.
+#[cfg(unix)]
+fn behind(word: &OsStr, start: usize) -> OsString {
+    use std::os::unix::ffi::OsStrExt as _;
+    OsStr::from_bytes(&word.as_bytes()[start..]).to_owned()
+}
+
+/// `word` from byte `start` on, which stands behind an ASCII character.
+#[cfg(not(unix))]
+fn behind(word: &OsStr, start: usize) -> OsString {
+    String::from_utf8_lossy(&word.as_encoded_bytes()[start..]).into_owned().into()
+}
+
+/// What a flag takes.
+enum FlagKind {
+    /// Nothing, or `=true` and `=false`.
+    Switch,
+    /// Nothing, or a word behind `=`, which is kept.
+    Tristate,
+    /// A value.
+    Value,
+}
+
+fn kind(arg: &Arg) -> FlagKind {
+    match arg.get_action() {
+        ArgAction::Set | ArgAction::Append if arg.is_require_equals_set() => FlagKind::Tristate,
+        ArgAction::Set | ArgAction::Append => FlagKind::Value,
+        _ => FlagKind::Switch,
+    }
+}
+
+/// The flag of `command` with this long or short name.
+fn find<'c>(command: &'c Command, name: &str) -> Option<&'c Arg> {
+    let mut letters = name.chars();
+    let short = letters.next().filter(|_| letters.next().is_none());
+    command.get_arguments().find(|arg| {
+        arg.get_long().is_some_and(|long| long == name) || (short.is_some() && arg.get_short() == short)
+    })
+}
+
+/// True when the word in place `index` may begin with a dash without being a
+/// flag: the JSON value of `set`.
+fn takes_anything(command: &Command, index: usize) -> bool {
+    command.get_positionals().nth(index).is_some_and(Arg::is_allow_hyphen_values_set)
+}
+
+/// The error for a flag that `command` does not have.
+fn unknown(command: &Command, name: &str) -> Usage {
+    let usage = Usage::new(format!("flag provided but not defined: -{name}"));
+    let letters: Vec<String> = name.chars().map(String::from).collect();
+    if letters.len() > 1 && letters.len() < 5 && letters.iter().all(|letter| find(command, letter).is_some())
+    {
+        return usage.hint(format!("short flags do not combine: write -{}", letters.join(" -")));
+    }
+    let flags = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(Arg::get_long);
+    match closest(name, flags) {
+        Some(flag) => usage.hint(format!("did you mean --{flag}?")),
+        None => usage,
+    }
+}
+
+/// The word of `known` that `typed` was probably meant to be: at most two
+/// letters wrong, and fewer than half of them.
+pub fn closest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let limit = 2.min(typed.chars().count() / 2);
+    known
+        .map(|word| (distance(typed, word), word))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// Letters to insert, delete, replace or swap with their neighbour to turn `a`
+/// into `b` (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().take(64).collect();
+    let b: Vec<char> = b.chars().take(64).collect();
+    let width = b.len() + 1;
+    let mut table: Vec<usize> = vec![0; (a.len() + 1) * width];
+    for column in 0..width {
+        table[column] = column;
+    }
+    for row in 1..=a.len() {
+        table[row * width] = row;
+        for column in 1..width {
+            let same = usize::from(a[row - 1] != b[column - 1]);
+            let mut best = (table[(row - 1) * width + column - 1] + same)
+                .min(table[(row - 1) * width + column] + 1)
+                .min(table[row * width + column - 1] + 1);
+            if row > 1 && column > 1 && a[row - 1] == b[column - 2] && a[row - 2] == b[column - 1] {
+                best = best.min(table[(row - 2) * width + column - 2] + 1);
+            }
+            table[row * width + column] = best;
+        }
+    }
+    table[a.len() * width + b.len()]
+}

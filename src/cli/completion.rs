@@ -1,0 +1,75 @@
+//! `leaflock completion`, and the callback of the completion scripts of SOPS.
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory as _, Parser};
+use clap_complete::Shell;
+
+use super::report::{Failure, Usage};
+use super::{Cli, Mode, NOT_BUILT, Verb, exit, legacy};
+
+/// What the completion scripts of SOPS put at the end of the line to ask for
+/// candidates.
+pub const CALLBACK: &str = "--generate-bash-completion";
+
+/// Print a completion script for your shell
+#[derive(Parser, Clone, Debug, Default)]
+#[command(name = "completion", override_usage = "leaflock completion bash|zsh|fish|powershell|elvish", after_help = EXAMPLES)]
+pub struct Arguments {
+    /// bash, zsh, fish, powershell or elvish
+    #[arg(value_name = "SHELL")]
+    pub shell: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  leaflock completion bash > ~/.local/share/bash-completion/completions/leaflock
+  leaflock completion zsh > \"${fpath[1]}/_leaflock\"
+  leaflock completion fish > ~/.config/fish/completions/leaflock.fish";
+
+/// Prints one script.
+pub fn run(arguments: &Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    let shells = "bash, zsh, fish, powershell, elvish";
+    let shell = match arguments.shell.as_deref() {
+        Some("bash") => Shell::Bash,
+        Some("zsh") => Shell::Zsh,
+        Some("fish") => Shell::Fish,
+        Some("powershell" | "pwsh") => Shell::PowerShell,
+        Some("elvish") => Shell::Elvish,
+        Some(other) => {
+            let message = format!("No help topic for '{other}'");
+            return Err(Usage::with_code(exit::CANNOT_WRITE, message)
+                .hint(format!("completions exist for {shells}"))
+                .into());
+        }
+        None => return Err(Usage::new("which shell?").hint(format!("one of {shells}")).into()),
+    };
+    let mut script = Vec::with_capacity(64 * 1024);
+    clap_complete::generate(shell, &mut super::tree(cli.mode), cli.mode.program(), &mut script);
+    cli.output.data(&script)
+}
+
+/// Answers a completion script of SOPS: the command words, or the flags of the
+/// command in the line when a flag is being typed.
+pub fn answer(arguments: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
+    let typed = &arguments[..arguments.len().saturating_sub(1)];
+    let verb = typed.iter().find_map(|word| Verb::of_word(&word.to_string_lossy(), cli.mode));
+    let flag = typed.last().is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
+    let mut candidates = String::new();
+    if flag {
+        let command = verb.map_or_else(legacy::Arguments::command, Verb::command);
+        let flags = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
+        flags.for_each(|name| candidates.extend(["--", name, "\n"]));
+    } else if verb.is_none() {
+        words(cli.mode).for_each(|word| candidates.extend([word, "\n"]));
+    }
+    cli.output.text(&candidates)
+}
+
+/// The command words.
+fn words(mode: Mode) -> impl Iterator<Item = &'static str> {
+    let ours = Verb::ALL.iter().map(|verb| verb.word());
+    ours.filter(move |word| {
+        Verb::of_word(word, mode).is_some() && NOT_BUILT.iter().all(|(later, _)| later != word)
+    })
+}

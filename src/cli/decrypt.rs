@@ -1,0 +1,128 @@
+//! `leaflock decrypt`.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::args::{FilenameOverride, General, InputType, KeyServices, Opening, Output};
+use super::report::{Failure, Usage};
+use super::{Cli, Mode, args, exit, files, wire};
+use crate::app::decrypt::{OutputFormat, Request, run as use_case};
+use crate::app::request::{Destination, Named, Notice, Source};
+use crate::domain::store::Format;
+
+/// Decrypt a file, or one value of it
+///
+/// Puts values and comments back exactly as they were. Prints to stdout unless
+/// told otherwise. Without FILE, stdin is read, as binary unless --input-type or
+/// --filename-override says what it is.
+#[derive(Parser, Clone, Debug, Default)]
+#[command(name = "decrypt", override_usage = "leaflock decrypt [OPTIONS] [FILE]\n       leaflock decrypt -i [OPTIONS] FILE|DIRECTORY|PATTERN…", after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The file to decrypt; with -i also several, directories and patterns
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The result's place.
+    #[command(flatten)]
+    pub output: Output,
+    /// Only this value, for example '["database"]["password"]' or '["hosts"][0]'
+    #[arg(long, value_name = "INDEX")]
+    pub extract: Option<String>,
+    /// Keys and MAC.
+    #[command(flatten)]
+    pub opening: Opening,
+    /// Input format.
+    #[command(flatten)]
+    pub input_type: InputType,
+    /// Format of the output: yaml, json, dotenv, ini, binary, or shell for export NAME='value' lines
+    #[arg(long, value_name = "TYPE", help_heading = "Formats")]
+    pub output_type: Option<String>,
+    /// Another name.
+    #[command(flatten)]
+    pub named: FilenameOverride,
+    /// Key services.
+    #[command(flatten)]
+    pub services: KeyServices,
+    /// General flags.
+    #[command(flatten)]
+    pub general: General,
+    /// Set by the legacy form.
+    #[arg(skip)]
+    pub legacy: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  leaflock decrypt config/prod.yaml
+  leaflock decrypt --extract '[\"database\"][\"password\"]' config/prod.yaml
+  eval \"$(leaflock decrypt --output-type shell secrets.enc.env)\"";
+
+/// Decrypts one file, or many in place.
+pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    let mut notices = Vec::new();
+    arguments.services.check(&cli.env)?;
+    let destination = arguments.output.resolve()?;
+    let file = args::file_options(
+        arguments.general,
+        arguments.input_type,
+        arguments.named,
+        cli.mode,
+        &cli.env,
+        &mut notices,
+    )?;
+    let mut request = Request {
+        source: Source::Stdin,
+        file,
+        output_format: output_format(arguments.output_type, cli.mode, &mut notices)?,
+        extract: args::non_empty(arguments.extract),
+        destination,
+        open: arguments.opening.resolve(&cli.env)?,
+        terminal: cli.output.stdout_is_terminal(),
+        named: Named::Directly,
+    };
+    cli.output.notices(&notices);
+    wire::with_deps(&cli.env, |deps| {
+        if request.destination == Destination::InPlace
+            && cli.mode == Mode::Leaflock
+            && files::is_batch(deps, &arguments.files)
+        {
+            return files::run_batch(deps, &arguments.files, &mut cli.output, "decrypted", &|item| {
+                let mut request = request.clone();
+                request.source = Source::File(item.path.clone());
+                request.named = item.named;
+                let outcome = use_case(deps, &request)?;
+                Ok((outcome.done, outcome.notices))
+            });
+        }
+        request.source = match files::only(arguments.files, cli.mode, &mut cli.output)? {
+            Some(path) => Source::File(path),
+            None if request.destination == Destination::InPlace => {
+                let message = "Error: cannot use --in-place when reading from stdin";
+                return Err(Usage::with_code(exit::CONFLICT, message).into());
+            }
+            None => Source::Stdin,
+        };
+        let outcome = use_case(deps, &request)?;
+        cli.output.notices(&outcome.notices);
+        files::print(outcome.output, &mut cli.output)
+    })
+}
+
+/// The meaning of `--output-type`.
+fn output_format(
+    name: Option<String>,
+    mode: Mode,
+    notices: &mut Vec<Notice>,
+) -> Result<Option<OutputFormat>, Usage> {
+    let Some(name) = args::non_empty(name) else { return Ok(None) };
+    if name == "shell" {
+        return Ok(Some(OutputFormat::Shell));
+    }
+    match Format::of_name(&name) {
+        Some(format) => Ok(Some(OutputFormat::File(format))),
+        None => {
+            let choices = "yaml, json, dotenv, ini, binary, shell";
+            args::unknown_format("output-type", &name, choices, mode, notices).map(|()| None)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `leaflock encrypt`.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::args::{FilenameOverride, General, InputType, KeyServices, Keys, Output, OutputType, Rules};
+use super::report::{Failure, Usage};
+use super::{Cli, Mode, args, exit, files, wire};
+use crate::app::encrypt::{Request, run as use_case};
+use crate::app::request::{Destination, Named, Source};
+
+/// Encrypt a file
+///
+/// Replaces the values and comments of a YAML, JSON, dotenv or INI file by
+/// ciphertext and leaves every other byte as it is; any other file becomes one
+/// encrypted value. The keys come from the first rule of .sops.yaml that matches
+/// the file, or from --age. Without FILE, stdin is read.
+#[derive(Parser, Clone, Debug, Default)]
+#[command(name = "encrypt", override_usage = "leaflock encrypt [OPTIONS] [FILE]\n       leaflock encrypt -i [OPTIONS] FILE|DIRECTORY|PATTERN…", after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The file to encrypt; with -i also several, directories and patterns
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The result's place.
+    #[command(flatten)]
+    pub output: Output,
+    /// Encrypt even if the rule selects no value, which leaves all of it readable
+    #[arg(long)]
+    pub allow_unencrypted: bool,
+    /// Master keys.
+    #[command(flatten)]
+    pub keys: Keys,
+    /// Selection rules.
+    #[command(flatten)]
+    pub rules: Rules,
+    /// Input format.
+    #[command(flatten)]
+    pub input_type: InputType,
+    /// Output format.
+    #[command(flatten)]
+    pub output_type: OutputType,
+    /// Another name.
+    #[command(flatten)]
+    pub named: FilenameOverride,
+    /// Key services.
+    #[command(flatten)]
+    pub services: KeyServices,
+    /// General flags.
+    #[command(flatten)]
+    pub general: General,
+    /// Set by the legacy form.
+    #[arg(skip)]
+    pub legacy: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  leaflock encrypt -i config/prod.yaml
+  leaflock encrypt --age age1… secrets.env > secrets.enc.env
+  leaflock encrypt -i 'deploy/**/secret.yaml' config/";
+
+/// Encrypts one file, or many in place.
+pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    let mut notices = Vec::new();
+    arguments.services.check(&cli.env)?;
+    let destination = arguments.output.resolve()?;
+    let file = args::file_options(
+        arguments.general,
+        arguments.input_type,
+        arguments.named,
+        cli.mode,
+        &cli.env,
+        &mut notices,
+    )?;
+    let mut rules = arguments.rules.resolve(cli.mode, arguments.allow_unencrypted);
+    rules.needs_creation_rule = arguments.legacy;
+    let output_format =
+        args::format("output-type", arguments.output_type.output_type, cli.mode, &mut notices)?;
+    let keys = arguments.keys.resolve(&cli.env)?;
+    let mut request = Request {
+        source: Source::Stdin,
+        file,
+        output_format,
+        destination,
+        keys,
+        rules,
+        named: Named::Directly,
+    };
+    cli.output.notices(&notices);
+    wire::with_deps(&cli.env, |deps| {
+        if request.destination == Destination::InPlace
+            && cli.mode == Mode::Leaflock
+            && files::is_batch(deps, &arguments.files)
+        {
+            return files::run_batch(deps, &arguments.files, &mut cli.output, "encrypted", &|item| {
+                let mut request = request.clone();
+                request.source = Source::File(item.path.clone());
+                request.named = item.named;
+                let outcome = use_case(deps, &request)?;
+                Ok((outcome.done, outcome.notices))
+            });
+        }
+        request.source = match files::only(arguments.files, cli.mode, &mut cli.output)? {
+            Some(path) => Source::File(path),
+            None => stdin(&request)?,
+        };
+        let outcome = use_case(deps, &request)?;
+        cli.output.notices(&outcome.notices);
+        files::print(outcome.output, &mut cli.output)
+    })
+}
+
+/// Standard input as the source, where that is possible.
+fn stdin(request: &Request) -> Result<Source, Usage> {
+    if request.destination == Destination::InPlace {
+        return Err(Usage::with_code(exit::CONFLICT, "Error: cannot use --in-place when reading from stdin"));
+    }
+    if request.file.filename_override.is_none() {
+        let message = "Error: must specify --filename-override when reading from stdin";
+        return Err(Usage::with_code(exit::CONFLICT, message)
+            .hint("the name picks the format and the rule, for example --filename-override secrets.yaml"));
+    }
+    Ok(Source::Stdin)
+}

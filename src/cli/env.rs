@@ -1,0 +1,227 @@
+//! Every environment variable that Leaflock knows, and the only code that reads
+//! the environment and the arguments of the process. `leaflock help environment`
+//! prints this table.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use Variable as V;
+
+/// The variables (sops-compat 10.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variable {
+    /// Identities.
+    AgeKey,
+    /// File of identities.
+    AgeKeyFile,
+    /// Command that prints identities.
+    AgeKeyCmd,
+    /// SSH key.
+    AgeSshPrivateKeyFile,
+    /// Command that prints an SSH key.
+    AgeSshPrivateKeyCmd,
+    /// age recipients.
+    AgeRecipients,
+    /// PGP fingerprints.
+    PgpFp,
+    /// KMS keys.
+    KmsArn,
+    /// GCP KMS keys.
+    GcpKmsIds,
+    /// Huawei KMS keys.
+    HuaweiKmsIds,
+    /// Azure keys.
+    AzureKeyVaultUrls,
+    /// Vault keys.
+    VaultUris,
+    /// The config file.
+    Config,
+    /// Order of key kinds.
+    DecryptionOrder,
+    /// Key services.
+    KeyService,
+    /// The key service of this process.
+    EnableLocalKeyService,
+    /// The editor of SOPS.
+    SopsEditor,
+    /// The editor.
+    Editor,
+    /// Home folder.
+    Home,
+    /// Folder of configuration.
+    XdgConfigHome,
+    /// Folder in memory for private files.
+    XdgRuntimeDir,
+    /// Folder of temporary files.
+    TmpDir,
+    /// Search path of programs.
+    Path,
+    /// No colours.
+    NoColor,
+}
+
+impl Variable {
+    /// All of them, in the order of the help page.
+    pub const ALL: &'static [Variable] = &[
+        V::AgeRecipients,
+        V::PgpFp,
+        V::KmsArn,
+        V::GcpKmsIds,
+        V::HuaweiKmsIds,
+        V::AzureKeyVaultUrls,
+        V::VaultUris,
+        V::AgeKey,
+        V::AgeKeyFile,
+        V::AgeKeyCmd,
+        V::AgeSshPrivateKeyFile,
+        V::AgeSshPrivateKeyCmd,
+        V::Config,
+        V::DecryptionOrder,
+        V::KeyService,
+        V::EnableLocalKeyService,
+        V::SopsEditor,
+        V::Editor,
+        V::Home,
+        V::XdgConfigHome,
+        V::XdgRuntimeDir,
+        V::TmpDir,
+        V::Path,
+        V::NoColor,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.entry().0
+    }
+
+    /// What it does, in one line.
+    pub fn meaning(self) -> &'static str {
+        self.entry().1
+    }
+
+    /// Name and meaning.
+    fn entry(self) -> (&'static str, &'static str) {
+        match self {
+            V::AgeRecipients => ("SOPS_AGE_RECIPIENTS", "age recipients to encrypt to, as --age"),
+            V::PgpFp => ("SOPS_PGP_FP", "PGP fingerprints, as --pgp"),
+            V::KmsArn => ("SOPS_KMS_ARN", "AWS KMS keys, as --kms"),
+            V::GcpKmsIds => ("SOPS_GCP_KMS_IDS", "GCP KMS keys, as --gcp-kms"),
+            V::HuaweiKmsIds => ("SOPS_HUAWEICLOUD_KMS_IDS", "Huawei Cloud KMS keys, as --hckms"),
+            V::AzureKeyVaultUrls => ("SOPS_AZURE_KEYVAULT_URLS", "Azure Key Vault keys, as --azure-kv"),
+            V::VaultUris => ("SOPS_VAULT_URIS", "Vault transit keys, as --hc-vault-transit"),
+            V::AgeKey => ("SOPS_AGE_KEY", "age identities to decrypt with"),
+            V::AgeKeyFile => ("SOPS_AGE_KEY_FILE", "file of age identities"),
+            V::AgeKeyCmd => ("SOPS_AGE_KEY_CMD", "command that prints age identities"),
+            V::AgeSshPrivateKeyFile => ("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "SSH private key to decrypt with"),
+            V::AgeSshPrivateKeyCmd => {
+                ("SOPS_AGE_SSH_PRIVATE_KEY_CMD", "command that prints an SSH private key")
+            }
+            V::Config => ("SOPS_CONFIG", "the config file, as --config"),
+            V::DecryptionOrder => ("SOPS_DECRYPTION_ORDER", "kinds of key to try, as --decryption-order"),
+            V::KeyService => ("SOPS_KEYSERVICE", "key services, as --keyservice"),
+            V::EnableLocalKeyService => {
+                ("SOPS_ENABLE_LOCAL_KEYSERVICE", "true or false, as --enable-local-keyservice")
+            }
+            V::SopsEditor => ("SOPS_EDITOR", "the editor, before EDITOR"),
+            V::Editor => ("EDITOR", "the editor; without it the first of vim, nano, vi"),
+            V::Home => ("HOME", "where ~/.ssh and the default identities are"),
+            V::XdgConfigHome => ("XDG_CONFIG_HOME", "where sops/age/keys.txt is, if not in ~/.config"),
+            V::XdgRuntimeDir => ("XDG_RUNTIME_DIR", "a folder in memory, for plaintext while it is edited"),
+            V::TmpDir => ("TMPDIR", "temporary files where no folder is in memory"),
+            V::Path => ("PATH", "where editors and commands are found"),
+            V::NoColor => ("NO_COLOR", "no colours in help, if set to anything"),
+        }
+    }
+}
+
+/// Reads one variable by name.
+type Lookup = dyn Fn(&str) -> Option<OsString>;
+
+/// The environment of a call: the process's, or a test's.
+pub struct Environment {
+    lookup: Box<Lookup>,
+}
+
+impl Environment {
+    /// The process's own.
+    pub fn of_process() -> Self {
+        Self { lookup: Box::new(|name| std::env::var_os(name)) }
+    }
+
+    /// One made of `pairs`.
+    pub fn of_pairs(pairs: &[(&str, &str)]) -> Self {
+        let pairs: Vec<(String, OsString)> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
+        let lookup =
+            move |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        Self { lookup: Box::new(lookup) }
+    }
+
+    /// The value, even an empty one: for variables where SOPS distinguishes
+    /// empty from unset (identities).
+    pub fn present(&self, variable: Variable) -> Option<OsString> {
+        (self.lookup)(variable.name())
+    }
+
+    /// The value; empty is unset.
+    pub fn get(&self, variable: Variable) -> Option<OsString> {
+        self.present(variable).filter(|value| !value.is_empty())
+    }
+
+    /// The value as text; empty is unset. Bytes that are not UTF-8 are replaced.
+    pub fn text(&self, variable: Variable) -> Option<String> {
+        self.get(variable).map(|value| value.to_string_lossy().into_owned())
+    }
+
+    /// The value as a path; empty is unset.
+    pub fn path(&self, variable: Variable) -> Option<PathBuf> {
+        self.get(variable).map(PathBuf::from)
+    }
+
+    /// SOPS's default file of identities (sops-compat 6.2), if there is a home.
+    pub fn identity_file(&self) -> Option<PathBuf> {
+        let config = match self.path(V::XdgConfigHome) {
+            Some(folder) => folder,
+            None if cfg!(target_os = "macos") => self.path(V::Home)?.join("Library/Application Support"),
+            None => self.path(V::Home)?.join(".config"),
+        };
+        Some(config.join("sops").join("age").join("keys.txt"))
+    }
+}
+
+/// The arguments of the process, its own name first.
+pub fn arguments() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Environment, Variable};
+
+    #[test]
+    fn empty_is_unset_where_sops_says_so() {
+        let env = Environment::of_pairs(&[("SOPS_AGE_RECIPIENTS", ""), ("SOPS_AGE_KEY", "")]);
+        assert_eq!(env.text(Variable::AgeRecipients), None);
+        assert!(env.present(Variable::AgeKey).is_some());
+        assert!(env.present(Variable::AgeKeyFile).is_none());
+    }
+
+    #[test]
+    fn names_are_unique_and_every_variable_is_listed() {
+        let mut names: Vec<_> = Variable::ALL.iter().map(|variable| variable.name()).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert_eq!(Variable::NoColor as usize + 1, count);
+    }
+
+    #[cfg(not(target_os = "macos"))]
+    #[test]
+    fn the_default_identity_file_follows_xdg_then_home() {
+        let path = |pairs: &[(&str, &str)]| Environment::of_pairs(pairs).identity_file();
+        assert_eq!(path(&[("HOME", "/h")]), Some("/h/.config/sops/age/keys.txt".into()));
+        assert_eq!(path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c")]), Some("/c/sops/age/keys.txt".into()));
+        assert_eq!(path(&[]), None);
+    }
+}

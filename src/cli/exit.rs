@@ -1,0 +1,129 @@
+//! Exit codes, numerically equal to SOPS's (sops-compat 10.8): one table, and
+//! one match from errors to it.
+
+use super::report::Failure;
+use crate::app::error::{Error, While};
+use crate::domain::store::ReadErrorKind;
+
+/// An exit code with its meaning, for `help exit-codes`.
+pub struct Meaning {
+    /// The code.
+    pub code: u8,
+    /// What it says.
+    pub text: &'static str,
+}
+
+/// Success.
+pub const SUCCESS: u8 = 0;
+/// Anything unclassified: no metadata, config, keys, unknown flags, no such key.
+pub const GENERIC: u8 = 1;
+/// The input cannot be read or parsed.
+pub const CANNOT_READ: u8 = 2;
+/// The output cannot be written.
+pub const CANNOT_WRITE: u8 = 3;
+/// The result cannot be written in the wanted format.
+pub const CANNOT_EMIT: u8 = 4;
+/// `--encryption-context` is malformed.
+pub const ENCRYPTION_CONTEXT: u8 = 6;
+/// Index or value of `set` and `unset`.
+pub const SET_ARGUMENT: u8 = 7;
+/// Parameters that contradict each other.
+pub const CONFLICT: u8 = 8;
+/// A value cannot be encrypted.
+pub const CANNOT_ENCRYPT: u8 = 23;
+/// A value cannot be decrypted.
+pub const CANNOT_DECRYPT: u8 = 25;
+/// The MAC does not match.
+pub const MAC: u8 = 51;
+/// `--extract` is malformed.
+pub const EXTRACT_INDEX: u8 = 91;
+/// No document.
+pub const EMPTY: u8 = 92;
+/// No file.
+pub const NO_FILE: u8 = 100;
+/// A repeated kind of key.
+pub const DECRYPTION_ORDER: u8 = 112;
+/// No identity opens the file.
+pub const DATA_KEY: u8 = 128;
+/// The reader of the output went away; what a shell reports for SIGPIPE.
+pub const BROKEN_PIPE: u8 = 141;
+/// Nothing was edited.
+pub const FILE_NOT_CHANGED: u8 = 200;
+/// No editor, or it failed.
+pub const EDITOR: u8 = 201;
+/// Encrypted already.
+pub const ALREADY_ENCRYPTED: u8 = 203;
+
+/// The table of `help exit-codes`.
+pub const MEANINGS: &[Meaning] = &[
+    Meaning { code: SUCCESS, text: "success" },
+    Meaning {
+        code: GENERIC,
+        text: "other errors: not encrypted, config, recipients, unknown flag, no such key",
+    },
+    Meaning { code: CANNOT_READ, text: "the input cannot be read or parsed" },
+    Meaning { code: CANNOT_WRITE, text: "the output cannot be written" },
+    Meaning { code: CANNOT_EMIT, text: "the result does not fit the output format" },
+    Meaning { code: ENCRYPTION_CONTEXT, text: "malformed --encryption-context" },
+    Meaning { code: SET_ARGUMENT, text: "malformed index or value for set or unset" },
+    Meaning { code: CONFLICT, text: "contradicting parameters" },
+    Meaning { code: CANNOT_ENCRYPT, text: "a value cannot be encrypted" },
+    Meaning { code: CANNOT_DECRYPT, text: "a value cannot be decrypted" },
+    Meaning { code: MAC, text: "the file was changed since it was encrypted (MAC mismatch)" },
+    Meaning { code: EXTRACT_INDEX, text: "malformed --extract" },
+    Meaning { code: EMPTY, text: "the input has no document" },
+    Meaning { code: NO_FILE, text: "no file was named, or it does not exist" },
+    Meaning { code: DECRYPTION_ORDER, text: "repeated entry in --decryption-order" },
+    Meaning { code: DATA_KEY, text: "no identity opens the file" },
+    Meaning { code: FILE_NOT_CHANGED, text: "edit made no change" },
+    Meaning { code: EDITOR, text: "the editor is missing or failed" },
+    Meaning { code: ALREADY_ENCRYPTED, text: "the input is encrypted already" },
+];
+
+/// The exit code of a failure.
+pub fn code(failure: &Failure) -> u8 {
+    match failure {
+        Failure::App(error) => of_error(error),
+        Failure::Usage(usage) => usage.code,
+        Failure::Batch { code } => *code,
+        Failure::BrokenPipe => BROKEN_PIPE,
+        Failure::Stdout(_) => CANNOT_WRITE,
+    }
+}
+
+/// The exit code of a use case's error.
+pub fn of_error(error: &Error) -> u8 {
+    match error {
+        Error::NotBuilt(_)
+        | Error::NotEncrypted(_)
+        | Error::Metadata { .. }
+        | Error::Config { .. }
+        | Error::Recipients { .. }
+        | Error::NothingSelected { .. }
+        | Error::NotFound { .. }
+        | Error::EditLock(_)
+        | Error::Prompt(_)
+        | Error::Other { .. } => GENERIC,
+        Error::NoSuchFile(_) => NO_FILE,
+        Error::Read(_) => CANNOT_READ,
+        Error::Syntax { during, error, .. } => match (error.kind, during) {
+            (ReadErrorKind::Empty, _) => EMPTY,
+            (ReadErrorKind::Unencryptable, While::Encrypting) => CANNOT_ENCRYPT,
+            (_, While::Encrypting) => CANNOT_READ,
+            (_, While::Decrypting) => GENERIC,
+        },
+        Error::Empty(_) => EMPTY,
+        Error::AlreadyEncrypted(_) => ALREADY_ENCRYPTED,
+        Error::Encrypt { .. } => CANNOT_ENCRYPT,
+        Error::Decrypt { .. } => CANNOT_DECRYPT,
+        Error::Mac { .. } => MAC,
+        Error::DataKey { .. } => DATA_KEY,
+        Error::Emit { .. } => CANNOT_EMIT,
+        Error::Write { .. } => CANNOT_WRITE,
+        Error::ExtractIndex(_) => EXTRACT_INDEX,
+        Error::SetArgument { .. } => SET_ARGUMENT,
+        Error::Conflict { .. } => CONFLICT,
+        Error::FileNotChanged => FILE_NOT_CHANGED,
+        Error::Editor(_) => EDITOR,
+    }
+}

@@ -1,0 +1,100 @@
+//! `leaflock help`, `--help` and the help topics, made from the definitions that
+//! parse the command line and from the tables of exit codes and variables.
+
+use std::fmt::Write as _;
+
+use clap::{CommandFactory as _, Parser};
+
+use super::env::Variable;
+use super::report::{Failure, Usage};
+use super::{Cli, Mode, NOT_BUILT, Verb, exit, legacy};
+
+/// Explain a command or a topic
+///
+/// Topics besides the commands: exit-codes, environment.
+#[derive(Parser, Clone, Debug, Default)]
+#[command(name = "help", override_usage = "leaflock help [COMMAND|TOPIC]")]
+pub struct Arguments {
+    /// A command, exit-codes or environment
+    #[arg(value_name = "COMMAND|TOPIC")]
+    pub topics: Vec<String>,
+}
+
+/// Explains one topic.
+pub fn run(arguments: &Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    let Some(topic) = arguments.topics.first() else { return top(cli) };
+    match topic.as_str() {
+        "exit-codes" => cli.output.text(&exit_codes()),
+        "environment" => cli.output.text(&environment()),
+        word => match Verb::of_word(word, cli.mode) {
+            Some(verb) => of_verb(verb, cli),
+            None => {
+                let message = format!("No help topic for '{word}'");
+                let hint = "leaflock help lists the commands; other topics are exit-codes and environment";
+                Err(Usage::with_code(exit::CANNOT_WRITE, message).hint(hint).into())
+            }
+        },
+    }
+}
+
+/// The help of one command.
+pub fn of_verb(verb: Verb, cli: &mut Cli) -> Result<(), Failure> {
+    let text = render(verb.command(), cli);
+    cli.output.text(&text)
+}
+
+/// The help of the program.
+pub fn top(cli: &mut Cli) -> Result<(), Failure> {
+    let command = legacy::Arguments::command();
+    let mut text = String::new();
+    let about = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+    let _ = writeln!(text, "{about}\n");
+    let _ =
+        writeln!(text, "Usage: leaflock COMMAND [OPTIONS] …\n       leaflock [OPTIONS] FILE\n\nCommands:");
+    for verb in Verb::ALL {
+        let name = if *verb == Verb::ConfigExplain { "config explain" } else { verb.word() };
+        let about = verb.command().get_about().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(text, "  {name:<15} {about}");
+    }
+    let _ = writeln!(text, "\nNot in this build yet: {}", NOT_BUILT.map(|(word, _)| word).join(", "));
+    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let _ = writeln!(text, "\n{after}");
+    let text = named(&text, cli.mode);
+    cli.output.text(&text)
+}
+
+/// clap's help, in colour on a terminal.
+fn render(command: clap::Command, cli: &Cli) -> String {
+    let mut command = command.term_width(100);
+    let styled = command.render_long_help();
+    let colours = cli.output.stdout_is_terminal() && cli.env.get(Variable::NoColor).is_none();
+    let text = if colours { styled.ansi().to_string() } else { styled.to_string() };
+    named(&text, cli.mode)
+}
+
+/// The examples under the name that the program was called by.
+fn named(text: &str, mode: Mode) -> String {
+    match mode {
+        Mode::Leaflock => text.to_owned(),
+        Mode::Sops => text.replace("leaflock ", "sops "),
+    }
+}
+
+/// `help exit-codes`.
+fn exit_codes() -> String {
+    let mut text = String::from("Exit codes, the same as those of sops:\n\n");
+    for meaning in exit::MEANINGS {
+        let _ = writeln!(text, "  {:>3}  {}", meaning.code, meaning.text);
+    }
+    text.push_str("\nA call on several files ends with the highest code among the files that failed.\n");
+    text
+}
+
+/// `help environment`.
+fn environment() -> String {
+    let mut text = String::from("Environment variables; a flag wins over its variable:\n\n");
+    for variable in Variable::ALL {
+        let _ = writeln!(text, "  {:<29}  {}", variable.name(), variable.meaning());
+    }
+    text
+}

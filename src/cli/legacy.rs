@@ -1,0 +1,371 @@
+//! The command line without a command word: `leaflock FILE` edits, `-d`, `-e`,
+//! `--set` do what their commands do (sops-compat 10.2). SOPS ignores flags
+//! behind the file here, with a warning; so do we under its name, while
+//! `leaflock` takes them. Also the flags that may stand before a command.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser};
+
+use super::args::{
+    FilenameOverride, General, InputType, KeyServices, Keys, Opening, Output, OutputType, Rules,
+};
+use super::argv::{self, Line, Reach};
+use super::report::{Failure, Usage};
+use super::{Cli, Mode, Verb, decrypt, edit, encrypt, exit, files, help, set, wire};
+use crate::app::Deps;
+use crate::app::error::Error;
+use crate::app::request::Notice;
+
+/// Secrets in git, in files that keep the look their owner gave them
+///
+/// Encrypts the values of YAML, JSON, dotenv and INI files and leaves the rest of
+/// every file as it is. Files are compatible with SOPS in both directions.
+#[derive(Parser, Clone, Debug, Default)]
+#[command(name = "leaflock", override_usage = "leaflock COMMAND [OPTIONS] …\n       leaflock [OPTIONS] FILE", after_help = AFTER_HELP)]
+pub struct Arguments {
+    /// The file to edit, or to work on with one of the flags below
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print the version
+    #[arg(short = 'v', long)]
+    pub version: bool,
+    /// As the command `decrypt`
+    #[arg(short, long, help_heading = "Old form")]
+    pub decrypt: bool,
+    /// As the command `encrypt`
+    #[arg(short, long, help_heading = "Old form")]
+    pub encrypt: bool,
+    /// As the command `rotate` (not in this build yet)
+    #[arg(short, long, help_heading = "Old form", hide = true)]
+    pub rotate: bool,
+    /// As the command `set`, with index and value in one: '["a"]["b"] "value"'
+    #[arg(long, value_name = "INDEX VALUE", help_heading = "Old form")]
+    pub set: Option<String>,
+    /// As `decrypt --extract`
+    #[arg(long, value_name = "INDEX", hide = true)]
+    pub extract: Option<String>,
+    /// As `edit --show-master-keys`
+    #[arg(short, long, hide = true)]
+    pub show_master_keys: bool,
+    /// As `encrypt --allow-unencrypted`
+    #[arg(long, hide = true)]
+    pub allow_unencrypted: bool,
+    /// The flags of the commands.
+    #[command(flatten)]
+    pub shared: Shared,
+    /// General flags.
+    #[command(flatten)]
+    pub general: General,
+}
+
+/// Flags that the old form shares with the commands. Its help leaves them to theirs.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Shared {
+    /// The result's place.
+    #[command(flatten)]
+    pub output: Output,
+    /// Keys and MAC.
+    #[command(flatten)]
+    pub opening: Opening,
+    /// Master keys.
+    #[command(flatten)]
+    pub keys: Keys,
+    /// Selection rules.
+    #[command(flatten)]
+    pub rules: Rules,
+    /// Input format.
+    #[command(flatten)]
+    pub input_type: InputType,
+    /// Output format.
+    #[command(flatten)]
+    pub output_type: OutputType,
+    /// Another name.
+    #[command(flatten)]
+    pub named: FilenameOverride,
+    /// Key services.
+    #[command(flatten)]
+    pub services: KeyServices,
+    /// Changes of keys.
+    #[command(flatten)]
+    pub changes: KeyChanges,
+}
+
+/// Keys to add and remove with `--rotate`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct KeyChanges {
+    /// age recipients to add
+    #[arg(long, hide = true)]
+    pub add_age: Option<String>,
+    /// age recipients to remove
+    #[arg(long, hide = true)]
+    pub rm_age: Option<String>,
+    /// PGP keys to add
+    #[arg(long, hide = true)]
+    pub add_pgp: Option<String>,
+    /// PGP keys to remove
+    #[arg(long, hide = true)]
+    pub rm_pgp: Option<String>,
+    /// KMS keys to add
+    #[arg(long, hide = true)]
+    pub add_kms: Option<String>,
+    /// KMS keys to remove
+    #[arg(long, hide = true)]
+    pub rm_kms: Option<String>,
+    /// GCP keys to add
+    #[arg(long, hide = true)]
+    pub add_gcp_kms: Option<String>,
+    /// GCP keys to remove
+    #[arg(long, hide = true)]
+    pub rm_gcp_kms: Option<String>,
+    /// Huawei keys to add
+    #[arg(long, hide = true)]
+    pub add_hckms: Option<String>,
+    /// Huawei keys to remove
+    #[arg(long, hide = true)]
+    pub rm_hckms: Option<String>,
+    /// Azure keys to add
+    #[arg(long, hide = true)]
+    pub add_azure_kv: Option<String>,
+    /// Azure keys to remove
+    #[arg(long, hide = true)]
+    pub rm_azure_kv: Option<String>,
+    /// Vault keys to add
+    #[arg(long, hide = true)]
+    pub add_hc_vault_transit: Option<String>,
+    /// Vault keys to remove
+    #[arg(long, hide = true)]
+    pub rm_hc_vault_transit: Option<String>,
+}
+
+impl KeyChanges {
+    /// True when any was given.
+    fn any(&self) -> bool {
+        [
+            &self.add_age,
+            &self.rm_age,
+            &self.add_pgp,
+            &self.rm_pgp,
+            &self.add_kms,
+            &self.rm_kms,
+            &self.add_gcp_kms,
+            &self.rm_gcp_kms,
+            &self.add_hckms,
+            &self.rm_hckms,
+            &self.add_azure_kv,
+            &self.rm_azure_kv,
+            &self.add_hc_vault_transit,
+            &self.rm_hc_vault_transit,
+        ]
+        .iter()
+        .any(|list| list.as_ref().is_some_and(|list| !list.is_empty()))
+    }
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  leaflock init                                  an identity and a .sops.yaml
+  leaflock encrypt -i config/prod.yaml           encrypt a file in place
+  leaflock config/prod.yaml                      edit it
+  leaflock decrypt --output-type shell app.env   print it for eval
+
+`leaflock COMMAND --help` explains a command; `leaflock help exit-codes` and
+`leaflock help environment` list exit codes and environment variables.";
+
+/// The answer to a call without a file (exit 100).
+pub fn no_file() -> Usage {
+    Usage::with_code(exit::NO_FILE, "Error: no file specified").hint("leaflock help lists the commands")
+}
+
+/// Runs a command line whose first word, at `at`, is no command.
+pub fn run(
+    word: &str,
+    arguments: &[OsString],
+    leading: &Line,
+    at: usize,
+    cli: &mut Cli,
+) -> Result<(), Failure> {
+    let command = Arguments::command();
+    let line = match cli.mode {
+        Mode::Leaflock => argv::parse(&command, arguments, Reach::Line)?,
+        Mode::Sops => only_first(leading, &arguments[at..], cli),
+    };
+    if line.help {
+        return help::top(cli);
+    }
+    let command = command.no_binary_name(true).args_override_self(true).disable_help_flag(true);
+    let mut parsed: Arguments = super::parse(command, &line.flags, line.words.iter())?;
+    if parsed.files.is_empty() {
+        return Err(no_file().into());
+    }
+    match action(&parsed, cli)? {
+        Action::Set => set(parsed, cli),
+        Action::Decrypt => decrypt::run(
+            decrypt::Arguments {
+                files: parsed.files,
+                output: parsed.shared.output,
+                extract: parsed.extract,
+                opening: parsed.shared.opening,
+                input_type: parsed.shared.input_type,
+                output_type: parsed.shared.output_type.output_type,
+                named: parsed.shared.named,
+                services: parsed.shared.services,
+                general: parsed.general,
+                legacy: true,
+            },
+            cli,
+        ),
+        Action::Encrypt => encrypt::run(
+            encrypt::Arguments {
+                files: parsed.files,
+                output: parsed.shared.output,
+                allow_unencrypted: parsed.allow_unencrypted,
+                keys: parsed.shared.keys,
+                rules: parsed.shared.rules,
+                input_type: parsed.shared.input_type,
+                output_type: parsed.shared.output_type,
+                named: parsed.shared.named,
+                services: parsed.shared.services,
+                general: parsed.general,
+                legacy: true,
+            },
+            cli,
+        ),
+        Action::Edit => {
+            let file = one_file(&mut parsed)?;
+            refuse_mistyped_command(word, cli)?;
+            edit::run(
+                edit::Arguments {
+                    file: Some(file),
+                    show_master_keys: parsed.show_master_keys,
+                    allow_unencrypted: parsed.allow_unencrypted,
+                    opening: parsed.shared.opening,
+                    keys: parsed.shared.keys,
+                    rules: parsed.shared.rules,
+                    input_type: parsed.shared.input_type,
+                    output_type: parsed.shared.output_type,
+                    services: parsed.shared.services,
+                    general: parsed.general,
+                    filename_override: parsed.shared.named.filename_override,
+                    legacy: true,
+                },
+                cli,
+            )
+        }
+    }
+}
+
+/// What the flags ask for.
+enum Action {
+    Edit,
+    Encrypt,
+    Decrypt,
+    Set,
+}
+
+/// The last of encrypt, decrypt, rotate and set, as in SOPS, which runs all of
+/// them and shows the last result.
+fn action(parsed: &Arguments, cli: &mut Cli) -> Result<Action, Failure> {
+    let set = parsed.set.as_ref().is_some_and(|set| !set.is_empty());
+    let count = [parsed.decrypt, parsed.encrypt, parsed.rotate, set].iter().filter(|given| **given).count();
+    if count > 1 {
+        let text = "More than one command (--encrypt, --decrypt, --rotate, --set) has been specified. \
+                    Only the last of them in this order counts: encrypt, decrypt, rotate, set";
+        match cli.mode {
+            Mode::Sops => cli.output.notice(&Notice::warning(text)),
+            Mode::Leaflock => {
+                return Err(Usage::with_code(
+                    exit::CONFLICT,
+                    "give only one of --encrypt, --decrypt, --rotate and --set",
+                )
+                .into());
+            }
+        }
+    }
+    if (parsed.rotate && !set) || parsed.shared.changes.any() {
+        return Err(Error::NotBuilt("--rotate, with the flags that add and remove keys,").into());
+    }
+    Ok(match (set, parsed.decrypt, parsed.encrypt) {
+        (true, _, _) => Action::Set,
+        (_, true, _) => Action::Decrypt,
+        (_, _, true) => Action::Encrypt,
+        _ => Action::Edit,
+    })
+}
+
+/// `--set 'INDEX VALUE'`: the index ends at the first `] `.
+fn set(mut parsed: Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    let file = one_file(&mut parsed)?;
+    let text = parsed.set.unwrap_or_default();
+    let Some((index, value)) = text.split_once("] ") else {
+        return Err(Usage::with_code(exit::SET_ARGUMENT, "Invalid --set format")
+            .hint("write index and JSON value in one argument: --set '[\"port\"] 5432'")
+            .into());
+    };
+    set::run(
+        set::Arguments {
+            file: Some(file),
+            index: Some(format!("{index}]")),
+            value: Some(value.into()),
+            opening: parsed.shared.opening,
+            input_type: parsed.shared.input_type,
+            output_type: parsed.shared.output_type,
+            services: parsed.shared.services,
+            general: parsed.general,
+            filename_override: parsed.shared.named.filename_override,
+            legacy: true,
+            ..set::Arguments::default()
+        },
+        cli,
+    )
+}
+
+/// The one file of an action that cannot take more.
+fn one_file(parsed: &mut Arguments) -> Result<PathBuf, Usage> {
+    if parsed.files.len() > 1 {
+        return Err(
+            Usage::new("only one file can be edited at a time").hint("leaflock help lists the commands")
+        );
+    }
+    files::required(parsed.files.pop())
+}
+
+/// SOPS's reading: the flags before the file count, the file, and nothing else.
+fn only_first(leading: &Line, rest: &[OsString], cli: &mut Cli) -> Line {
+    let (words, ignored) = rest.split_at(1.min(rest.len()));
+    if !ignored.is_empty() {
+        cli.output.notice(&files::more_than_one());
+    }
+    let flag = ignored.iter().rev().find(|word| word.as_encoded_bytes().starts_with(b"-"));
+    if let Some(flag) = flag {
+        let text = format!(
+            "Note that one of the ignored positional argument is {:?}, which looks like a flag. \
+             Flags must always be provided before the first positional argument!",
+            flag.to_string_lossy()
+        );
+        cli.output.notice(&Notice::warning(text));
+    }
+    Line { flags: leading.flags.clone(), words: words.to_vec(), ..Line::default() }
+}
+
+/// A first word that names no file and looks like a command was probably meant
+/// to be one. SOPS opens an editor on a new file of that name.
+fn refuse_mistyped_command(word: &str, cli: &Cli) -> Result<(), Failure> {
+    if cli.mode == Mode::Sops || word.contains(['/', '\\', '.']) {
+        return Ok(());
+    }
+    let words =
+        Verb::ALL.iter().map(|verb| verb.word()).chain(super::NOT_BUILT.iter().map(|(word, _)| *word));
+    let Some(meant) = argv::closest(word, words) else { return Ok(()) };
+    let there = wire::with_deps(&cli.env, |deps: &Deps<'_>| {
+        Ok(matches!(deps.files.kind(word.as_ref()), Ok(Some(_))))
+    })?;
+    if there {
+        return Ok(());
+    }
+    Err(Usage::with_code(exit::NO_FILE, format!("no command and no file is called {word:?}"))
+        .hint(format!("did you mean `leaflock {meant}`?"))
+        .hint(format!("to make a new file of that name: leaflock edit {word}"))
+        .into())
+}

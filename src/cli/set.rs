@@ -1,0 +1,141 @@
+//! `leaflock set`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::args::{FilenameOverride, General, InputType, KeyServices, Opening, OutputType};
+use super::report::{Failure, Usage};
+use super::{Cli, args, exit, wire};
+use crate::app::request::Source;
+use crate::app::set::{NewValue, Request, run as use_case};
+use crate::domain::secret::SecretBytes;
+
+/// Set one value of an encrypted file
+///
+/// VALUE is JSON: '"text"', 5432, true or a whole object. Only that value's line
+/// and the MAC change. Values on the command line can be seen by other users of
+/// the machine while the command runs: --value-stdin and --value-file avoid that.
+#[derive(Parser, Clone, Debug, Default)]
+#[command(name = "set", override_usage = "leaflock set [OPTIONS] FILE INDEX VALUE\n       leaflock set --value-stdin [OPTIONS] FILE INDEX", after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The file to change
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Which value, for example '["database"]["password"]' or '["hosts"][0]'
+    #[arg(value_name = "INDEX")]
+    pub index: Option<String>,
+    /// The new value as JSON, or a file that holds it with --value-file
+    #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+    pub value: Option<OsString>,
+    /// VALUE is the path of a file that holds the value
+    #[arg(long)]
+    pub value_file: bool,
+    /// Read the value from stdin
+    #[arg(long)]
+    pub value_stdin: bool,
+    /// Leave the file alone if the value is equal already
+    #[arg(long)]
+    pub idempotent: bool,
+    /// Keys and MAC.
+    #[command(flatten)]
+    pub opening: Opening,
+    /// Input format.
+    #[command(flatten)]
+    pub input_type: InputType,
+    /// Output format.
+    #[command(flatten)]
+    pub output_type: OutputType,
+    /// Accepted for sops, without effect
+    #[arg(long, value_name = "N", hide = true)]
+    pub shamir_secret_sharing_threshold: Option<i64>,
+    /// Key services.
+    #[command(flatten)]
+    pub services: KeyServices,
+    /// General flags.
+    #[command(flatten)]
+    pub general: General,
+    /// Another name (legacy form).
+    #[arg(skip)]
+    pub filename_override: Option<PathBuf>,
+    /// Set by the legacy form.
+    #[arg(skip)]
+    pub legacy: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  leaflock set config/prod.yaml '[\"database\"][\"port\"]' 5432
+  leaflock set config/prod.yaml '[\"hosts\"][0]' '\"db.example.org\"'
+  jq -R . password.txt | leaflock set --value-stdin config/prod.yaml '[\"password\"]'";
+
+/// Sets one value.
+pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    let mut notices = Vec::new();
+    let (path, index, value) = positionals(
+        arguments.file,
+        arguments.index,
+        arguments.value,
+        arguments.value_file,
+        arguments.value_stdin,
+    )?;
+    arguments.services.check(&cli.env)?;
+    let named = FilenameOverride { filename_override: arguments.filename_override };
+    let output_type = arguments.output_type.output_type;
+    let request = Request {
+        path,
+        file: args::file_options(
+            arguments.general,
+            arguments.input_type,
+            named,
+            cli.mode,
+            &cli.env,
+            &mut notices,
+        )?,
+        output_format: args::format("output-type", output_type, cli.mode, &mut notices)?,
+        index,
+        value,
+        open: arguments.opening.resolve(&cli.env)?,
+        idempotent: arguments.idempotent,
+        legacy: arguments.legacy,
+        needs_creation_rule: arguments.legacy,
+    };
+    cli.output.notices(&notices);
+    wire::with_deps(&cli.env, |deps| {
+        let outcome = use_case(deps, &request)?;
+        cli.output.notices(&outcome.notices);
+        Ok(())
+    })
+}
+
+/// File, index and value, in whichever way the value is given.
+fn positionals(
+    file: Option<PathBuf>,
+    index: Option<String>,
+    value: Option<OsString>,
+    from_file: bool,
+    from_stdin: bool,
+) -> Result<(PathBuf, String, NewValue), Usage> {
+    if from_file && from_stdin {
+        return Err(Usage::new("Error: cannot use both --value-file and --value-stdin"));
+    }
+    let missing = |what: &str| {
+        Usage::with_code(exit::NO_FILE, format!("Error: no file specified, or {what}"))
+            .hint("leaflock set FILE INDEX VALUE, for example: leaflock set secrets.yaml '[\"port\"]' 5432")
+    };
+    match (file, index, value) {
+        (Some(_), Some(_), Some(_)) if from_stdin => {
+            Err(missing("index is missing, or need no value since --value-stdin was given"))
+        }
+        (Some(file), Some(index), None) if from_stdin => Ok((file, index, NewValue::Source(Source::Stdin))),
+        (Some(file), Some(index), Some(value)) if from_file => {
+            Ok((file, index, NewValue::Source(Source::File(value.into()))))
+        }
+        (Some(file), Some(index), Some(value)) => {
+            Ok((file, index, NewValue::Json(SecretBytes::new(value.into_encoded_bytes()))))
+        }
+        _ if from_stdin => Err(missing("index is missing")),
+        _ => Err(missing("index and value are missing")),
+    }
+}
