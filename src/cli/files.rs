@@ -22,7 +22,7 @@ pub fn required(file: Option<PathBuf>) -> Result<PathBuf, Usage> {
 /// and warns.
 pub fn only(files: Vec<PathBuf>, mode: Mode, output: &mut Output) -> Result<Option<PathBuf>, Usage> {
     if files.len() > 1 {
-        if cli.mode == Mode::Leaflock {
+        if mode == Mode::Leaflock {
             return Err(Usage::new(
                 "several files need --in-place: their results cannot all go to one output",
             )
