@@ -2,4 +2,5 @@
 
 pub mod domain;
 pub mod app;
+pub mod adapters;
 pub mod cli;

@@ -2,10 +2,16 @@
 //! format (sops-compat 3.3, 10.3, 10.4).
 
 use super::Deps;
-use super::error::Error;
+use super::error::{Error, While};
+use super::open::{self, Locked, Unlocked};
 use super::request::{Destination, Done, FileOptions, Named, Notice, OpenOptions, Source};
+use crate::domain::crypto::mac::Mac;
+use crate::domain::document;
+use crate::domain::document::open::Extras;
+use crate::domain::index::{self, Component, LookupError};
 use crate::domain::secret::SecretBytes;
-use crate::domain::store::Format;
+use crate::domain::store::{Format, Layout, WriteError, flat_names, shell};
+use crate::domain::value::{Entry, Value};
 
 /// What to decrypt and how to show it.
 #[derive(Clone, Debug)]
@@ -49,6 +55,143 @@ pub struct Outcome {
 }
 
 /// Decrypts one file.
-pub fn run(_deps: &Deps<'_>, _request: &Request) -> Result<Outcome, Error> {
-    Err(Error::NotBuilt("`decrypt`"))
+pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    let input = open::read_input(deps, &request.source, &request.file)?;
+    let format = request.file.input_format.unwrap_or_else(|| input.format());
+    let place = input.place();
+    let locked = match Locked::parse(&input.bytes, format, &place) {
+        Err(_) if request.named == Named::Found && !looks_encrypted(&input.bytes) => {
+            return Ok(Outcome { output: None, done: Done::Skipped("not encrypted"), notices: Vec::new() });
+        }
+        locked => locked?,
+    };
+    let unlocked = locked.unlock(deps, &request.open)?;
+    let output_format = request.output_format.unwrap_or(OutputFormat::File(input.format()));
+    let layout = open::layout(deps, &request.file, output_format)?;
+    let (bytes, notices) = match (&request.extract, output_format) {
+        (Some(index), _) => extract(&unlocked, index, output_format, layout, request)?,
+        (None, OutputFormat::File(output)) if output == format => in_own_format(&unlocked, request)?,
+        (None, _) => in_other_format(&unlocked, output_format, layout, request)?,
+    };
+    let done = open::deliver(deps, &request.destination, &input, &bytes)?;
+    let output = (done == Done::Returned).then_some(bytes);
+    Ok(Outcome { output, done, notices: notices.iter().map(|it| open::notice(&place, it)).collect() })
+}
+
+/// True when a file that does not parse still holds SOPS's marks.
+fn looks_encrypted(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, b"ENC[AES256_GCM,").is_some()
+}
+
+/// The file as it was before it was encrypted.
+fn in_own_format(unlocked: &Unlocked<'_>, request: &Request) -> Result<(SecretBytes, Vec<document::Notice>), Error> {
+    let locked = &unlocked.locked;
+    if locked.format == Format::Binary {
+        return in_other_format(unlocked, OutputFormat::File(Format::Binary), Layout::default(), request);
+    }
+    let extras = Extras {
+        spellings: locked.spellings(&unlocked.cipher),
+        hoist: locked.metadata.source.is_none(),
+        recorder: None,
+    };
+    let mut bytes = SecretBytes::new(Vec::with_capacity(locked.tree.source.len()));
+    let findings = unlocked
+        .file()
+        .write_plain(extras, locked.store.detach(&locked.tree), &mut bytes)
+        .map_err(|error| unlocked.tree_error(error))?;
+    check_mac(unlocked, &findings.mac, request)?;
+    Ok((bytes, findings.notices))
+}
+
+fn in_other_format(
+    unlocked: &Unlocked<'_>,
+    output: OutputFormat,
+    layout: Layout,
+    request: &Request,
+) -> Result<(SecretBytes, Vec<document::Notice>), Error> {
+    let (documents, findings) = unlocked.file().to_values().map_err(|error| unlocked.tree_error(error))?;
+    check_mac(unlocked, &findings.mac, request)?;
+    Ok((emit(unlocked, &documents, output, layout)?, findings.notices))
+}
+
+/// One value of the first document. A map is printed as a file, followed by the
+/// other documents, as SOPS does.
+fn extract(
+    unlocked: &Unlocked<'_>,
+    index: &str,
+    output: OutputFormat,
+    layout: Layout,
+    request: &Request,
+) -> Result<(SecretBytes, Vec<document::Notice>), Error> {
+    let index = index::parse(index).map_err(|error| Error::ExtractIndex(error.to_string()))?;
+    let (mut documents, findings) = unlocked.file().to_values().map_err(|error| unlocked.tree_error(error))?;
+    check_mac(unlocked, &findings.mac, request)?;
+    let Some(first) = documents.first_mut() else {
+        return Err(Error::Empty(unlocked.locked.place.clone()));
+    };
+    let found = index::look_up(first, &index).map_err(|error| not_found(unlocked, first, &index, &error))?;
+    let found = found.clone();
+    let bytes = match (found, output) {
+        (map @ Value::Map(_), _) => {
+            *first = map;
+            emit(unlocked, &documents, output, layout)?
+        }
+        (found, OutputFormat::File(format)) => format
+            .store()
+            .emit_value(&found, layout)
+            .map(SecretBytes::new)
+            .map_err(|error| emit_error(unlocked, error))?,
+        (found, OutputFormat::Shell) => Format::Json
+            .store()
+            .emit_value(&found, layout)
+            .map(SecretBytes::new)
+            .map_err(|error| emit_error(unlocked, error))?,
+    };
+    Ok((bytes, findings.notices))
+}
+
+fn check_mac(unlocked: &Unlocked<'_>, mac: &Mac, request: &Request) -> Result<(), Error> {
+    if request.open.ignore_mac { Ok(()) } else { unlocked.locked.check_mac(&unlocked.cipher, mac) }
+}
+
+fn emit(
+    unlocked: &Unlocked<'_>,
+    documents: &[Value],
+    output: OutputFormat,
+    layout: Layout,
+) -> Result<SecretBytes, Error> {
+    let emitted = match output {
+        OutputFormat::Shell => shell::emit(documents),
+        OutputFormat::File(Format::Dotenv) => {
+            flat_names::flatten(documents).and_then(|flat| Format::Dotenv.store().emit(&flat, layout))
+        }
+        OutputFormat::File(format) => format.store().emit(documents, layout),
+    };
+    emitted.map(SecretBytes::new).map_err(|error| emit_error(unlocked, error))
+}
+
+fn emit_error(unlocked: &Unlocked<'_>, error: WriteError) -> Error {
+    Error::Emit { place: unlocked.locked.place.clone(), during: While::Decrypting, error }
+}
+
+/// Says which keys there are where the index went wrong.
+fn not_found(unlocked: &Unlocked<'_>, document: &Value, index: &[Component], error: &LookupError) -> Error {
+    let known = (0..index.len()).rev().find_map(|depth| index::look_up(document, &index[..depth]).ok());
+    let keys: Vec<&str> = match known {
+        Some(Value::Map(entries)) => entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Pair(key, _) => Some(key.as_str()),
+                Entry::Comment(_) => None,
+            })
+            .take(12)
+            .collect(),
+        _ => Vec::new(),
+    };
+    let hints = match &keys[..] {
+        [] => Vec::new(),
+        keys => vec![format!("keys at that place: {}", keys.join(", "))],
+    };
+    let place = unlocked.locked.place.clone();
+    Error::NotFound { place, message: format!("error truncating tree: {error}"), hints }
 }

@@ -1,12 +1,20 @@
 //! An encrypted file is opened in an editor and what changed is encrypted again;
 //! a file that does not exist starts from a sample (sops-compat 10.6).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Deps;
-use super::error::Error;
+use super::change::{self, Opened};
+use super::encrypt;
+use super::error::{Error, Place};
+use super::open::Locked;
+use super::ports::Durability;
 use super::request::{FileOptions, KeyOptions, Notice, OpenOptions, RuleOptions};
+use super::seal::Plain;
+use crate::domain::sample;
+use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
+use crate::domain::store::splice::apply;
 
 /// What to edit.
 #[derive(Clone, Debug)]
@@ -36,7 +44,76 @@ pub struct Outcome {
     pub notices: Vec<Notice>,
 }
 
+/// Shown when what comes back from the editor cannot be encrypted, as SOPS says it.
+const SYNTAX: &str = "Could not load tree, probably due to invalid syntax. \
+                      Press enter to return to the editor, or Ctrl+C to exit.";
+
 /// Runs one editing session.
-pub fn run(_deps: &Deps<'_>, _request: &Request) -> Result<Outcome, Error> {
-    Err(Error::NotBuilt("`edit`"))
+pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    let path = deps.files.absolute(&request.path).map_err(Error::Read)?;
+    let _claim = deps.edit_locks.lock(&path).map_err(Error::EditLock)?;
+    match deps.files.kind(&path).map_err(Error::Read)? {
+        Some(_) => edit_existing(deps, request),
+        None => create(deps, request, &path),
+    }
+}
+
+fn edit_existing(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    let input = change::read(deps, &request.path, &request.file)?;
+    let file = change::unlock(deps, &input, &request.file, &request.open)?;
+    let Opened { plain, known, mut notices } = change::open(&file, &request.open, request.show_master_keys)?;
+    let Locked { format, place, .. } = &file.locked;
+    let edited = session(deps, request, &plain, &mut |text| {
+        let tree = change::parse_plain(text, *format, place)?;
+        let without = SecretBytes::new(apply(text, format.store().detach(&tree)));
+        let shown = if request.show_master_keys { without } else { SecretBytes::new(text.to_vec()) };
+        Plain::parse(&shown, *format, place)?;
+        Ok(shown)
+    })?;
+    notices.extend(change::save(deps, &input, &file, &edited, known)?);
+    Ok(Outcome { created: false, notices })
+}
+
+/// A file that does not exist yet: a sample is edited, and encrypted by its
+/// creation rule only if it was changed.
+fn create(deps: &Deps<'_>, request: &Request, path: &Path) -> Result<Outcome, Error> {
+    let format = request.file.input_format.unwrap_or_else(|| Format::of_path(&path.to_string_lossy()));
+    let place = Place::file(path);
+    let recipe = encrypt::recipe(deps, path, &request.file, &request.keys, &request.rules)?;
+    let edited = session(deps, request, sample::text(format).as_bytes(), &mut |text| {
+        Plain::parse(text, format, &place)?;
+        Ok(SecretBytes::new(text.to_vec()))
+    })?;
+    let (bytes, notices) = encrypt::seal(deps, &edited, format, &recipe, &request.rules, &place)?;
+    deps.files
+        .write(path, &bytes, Durability::Power)
+        .map_err(|error| Error::Write { in_place: true, error })?;
+    Ok(Outcome { created: true, notices })
+}
+
+/// Opens the editor on `plain` until `check` accepts what comes back. The text
+/// stays as the user left it between two tries.
+fn session(
+    deps: &Deps<'_>,
+    request: &Request,
+    plain: &[u8],
+    check: &mut dyn FnMut(&[u8]) -> Result<SecretBytes, Error>,
+) -> Result<SecretBytes, Error> {
+    let name = request.path.file_name().map_or("secrets".into(), |name| name.to_string_lossy());
+    let private = deps.private_files.create().map_err(Error::Read)?;
+    let path = private.write(&name, plain).map_err(Error::Read)?;
+    loop {
+        deps.editor.edit(&path).map_err(Error::Editor)?;
+        let text = private.read(&name).map_err(Error::Read)?;
+        if *text == *plain {
+            return Err(Error::FileNotChanged);
+        }
+        match check(&text) {
+            Ok(text) => return Ok(text),
+            Err(error) => {
+                let line = error.place().line.map(|line| format!(" (line {line})")).unwrap_or_default();
+                deps.prompt.pause(&format!("{error}{line}\n{SYNTAX}")).map_err(Error::Prompt)?;
+            }
+        }
+    }
 }

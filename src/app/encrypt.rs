@@ -2,10 +2,23 @@
 //! and rules of the command line (sops-compat 1, 2, 8, 9.5).
 
 use super::Deps;
-use super::error::Error;
-use super::request::{Destination, Done, FileOptions, KeyOptions, Named, Notice, RuleOptions, Source};
+use super::error::{Error, Place, While};
+use super::open::{self, Locked};
+use super::request::{
+    Destination, Done, FileOptions, KeyOptions, Named, NothingSelected, Notice, RuleOptions, Source,
+};
+use super::seal::{self, Plain, Sealed};
+use crate::domain::crypto::cipher::Cipher;
+use crate::domain::crypto::data_key::DataKey;
+use crate::domain::crypto::shamir;
+use crate::domain::document;
+use crate::domain::document::seal::{PlainFile, SealPlan};
+use crate::domain::document::values::plain_values;
+use crate::domain::keys::kinds::KeyKind;
+use crate::domain::metadata::{self, MasterKey, Metadata};
 use crate::domain::secret::SecretBytes;
-use crate::domain::store::Format;
+use crate::domain::select::{Selection, Stage};
+use crate::domain::store::{Format, Layout, Purpose};
 
 /// What to encrypt, for whom, and where to.
 #[derive(Clone, Debug)]
@@ -38,6 +51,149 @@ pub struct Outcome {
 }
 
 /// Encrypts one file.
-pub fn run(_deps: &Deps<'_>, _request: &Request) -> Result<Outcome, Error> {
-    Err(Error::NotBuilt("`encrypt`"))
+pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    let input = open::read_input(deps, &request.source, &request.file)?;
+    let place = input.place();
+    let from = request.file.input_format.unwrap_or_else(|| input.format());
+    let to = request.output_format.unwrap_or_else(|| input.format());
+    if request.named == Named::Found && is_encrypted(&input.bytes, to, &place) {
+        return Ok(Outcome { output: None, done: Done::Skipped("encrypted already"), notices: Vec::new() });
+    }
+    let recipe = recipe(deps, &input.name, &request.file, &request.keys, &request.rules)?;
+    let converted;
+    let plain: &[u8] = if from == to {
+        &input.bytes
+    } else {
+        converted = convert(&input.bytes, from, to, &place)?;
+        &converted
+    };
+    let proof = request.destination != Destination::Stdout;
+    let (bytes, notices) = seal(deps, plain, to, &recipe, &request.rules, &place, proof)?;
+    let done = open::deliver(deps, &request.destination, &input, &bytes)?;
+    let output = (done == Done::Returned).then_some(bytes);
+    Ok(Outcome { output, done, notices })
+}
+
+/// For whom and by which rules a new file is encrypted.
+pub struct Recipe {
+    /// Key groups, by their recipients.
+    pub groups: Vec<Vec<(KeyKind, String)>>,
+    /// How many groups are needed.
+    pub shamir_threshold: Option<usize>,
+    /// The rules.
+    pub selection: Selection,
+}
+
+/// Encrypts `plain` by `recipe`; with `proof`, what comes out was decrypted again.
+pub fn seal(
+    deps: &Deps<'_>,
+    plain: &[u8],
+    format: Format,
+    recipe: &Recipe,
+    rules: &RuleOptions,
+    place: &Place,
+    proof: bool,
+) -> Result<(SecretBytes, Vec<Notice>), Error> {
+    let data_key = DataKey::generate(&mut *deps.random.rng());
+    let mut metadata = Metadata {
+        groups: Vec::new(),
+        shamir_threshold: recipe.shamir_threshold,
+        last_modified: String::new(),
+        mac: String::new(),
+        version: metadata::VERSION.to_owned(),
+        selection: recipe.selection.clone(),
+        source: None,
+    };
+    if format == Format::Binary {
+        metadata.selection = Selection::everything();
+        metadata.groups = wrap(deps, recipe, &data_key)?;
+        let sealed = seal::seal_binary(deps, plain, &data_key, metadata)
+            .map_err(|error| Error::Emit { place: place.clone(), during: While::Encrypting, error })?;
+        return Ok((sealed.bytes, Vec::new()));
+    }
+    let mut parsed = Plain::parse(plain, format, place)?;
+    metadata.selection.mark(&mut parsed.tree, Stage::Plain);
+    let file = PlainFile { store: parsed.store, tree: &parsed.tree, selection: &metadata.selection };
+    let plan = file.plan(None);
+    let mut notices = refuse_plain_text(&plan, recipe, rules, place)?;
+    metadata.groups = wrap(deps, recipe, &data_key)?;
+    let Sealed { bytes, notices: found } = seal::seal_new(deps, &parsed, &data_key, metadata, plan)?;
+    notices.extend(found.iter().map(|it| open::notice(place, it)));
+    drop(parsed);
+    if proof && !seal::prove(&bytes, format, &Cipher::new(&data_key), plain, place)? {
+        notices.push(open::notice(place, &document::Notice::LayoutLost));
+    }
+    Ok((bytes, notices))
+}
+
+/// A rule that selects nothing would leave every value in clear.
+fn refuse_plain_text(
+    plan: &SealPlan,
+    recipe: &Recipe,
+    rules: &RuleOptions,
+    place: &Place,
+) -> Result<Vec<Notice>, Error> {
+    if plan.selected > 0 || plan.leaves == 0 {
+        return Ok(Vec::new());
+    }
+    let rule = recipe.selection.describe();
+    match rules.nothing_selected {
+        NothingSelected::Allow => Ok(Vec::new()),
+        NothingSelected::Warn => Ok(vec![
+            Notice::warning(format!("nothing in this file is encrypted: {rule}"))
+                .with_hint("all of its values are stored in plain text"),
+        ]),
+        NothingSelected::Refuse => Err(Error::NothingSelected {
+            place: place.clone(),
+            rule,
+            hints: vec!["`--allow-unencrypted` encrypts nothing on purpose".to_owned()],
+        }),
+    }
+}
+
+/// The data key, or a share of it, for every key of every group.
+fn wrap(deps: &Deps<'_>, recipe: &Recipe, data_key: &DataKey) -> Result<Vec<Vec<MasterKey>>, Error> {
+    let cause = |message: String| Error::Recipients { cause: message.into(), hints: Vec::new() };
+    let shamir = |error| cause(format!("Could not generate data key: [could not split data key into parts for Shamir: {error}]"));
+    let count = recipe.groups.len();
+    let parts = match count {
+        0 | 1 => vec![SecretBytes::new(data_key.expose().to_vec())],
+        count => {
+            let threshold = recipe.shamir_threshold.unwrap_or(count);
+            shamir::split(data_key.expose(), count, threshold, &mut *deps.random.rng()).map_err(shamir)?
+        }
+    };
+    let mut groups = Vec::with_capacity(count);
+    for (group, part) in recipe.groups.iter().zip(&parts) {
+        if group.is_empty() {
+            return Err(cause("Could not generate data key: [empty key group provided]".to_owned()));
+        }
+        if let Some((kind, key)) = group.iter().find(|(kind, _)| *kind != KeyKind::Age) {
+            let name = kind.metadata_field();
+            return Err(cause(format!(
+                "Could not generate data key: [failed to encrypt new data key with master key \"{key}\": {name} keys are not in this build yet]"
+            )));
+        }
+        let recipients: Vec<String> = group.iter().map(|(_, recipient)| recipient.clone()).collect();
+        let wrapped = deps.keys.wrap(&recipients, part).map_err(|error| cause(error.to_string()))?;
+        let keys = recipients.iter().zip(&wrapped).map(|(recipient, enc)| MasterKey::age(recipient, enc));
+        groups.push(keys.collect());
+    }
+    Ok(groups)
+}
+
+/// The same values in another format, in SOPS's own layout.
+fn convert(bytes: &[u8], from: Format, to: Format, place: &Place) -> Result<SecretBytes, Error> {
+    let store = from.store();
+    let tree = store
+        .read(bytes, Purpose::AsIs)
+        .map_err(|error| open::read_error(error, place, While::Encrypting))?;
+    to.store()
+        .emit(&plain_values(store, &tree), Layout::default())
+        .map(SecretBytes::new)
+        .map_err(|error| Error::Emit { place: place.clone(), during: While::Encrypting, error })
+}
+
+fn is_encrypted(bytes: &[u8], format: Format, place: &Place) -> bool {
+    Locked::parse(bytes, format, place).is_ok()
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::Deps;
 use super::error::Error;
-use super::request::{FileOptions, Notice};
+use super::open::{self, Locked};
+use super::request::{FileOptions, Notice, Source};
 
 /// What to look at.
 #[derive(Clone, Debug)]
@@ -26,6 +27,14 @@ pub struct Outcome {
 }
 
 /// Looks at one file; needs no key.
-pub fn run(_deps: &Deps<'_>, _request: &Request) -> Result<Outcome, Error> {
-    Err(Error::NotBuilt("`filestatus`"))
+pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    let source = Source::File(request.path.clone());
+    let input = open::read_input(deps, &source, &request.file)?;
+    let format = request.file.input_format.unwrap_or_else(|| input.format());
+    let encrypted = match Locked::parse(&input.bytes, format, &input.place()) {
+        Ok(locked) => !locked.metadata.mac.is_empty(),
+        Err(Error::NotEncrypted(_) | Error::Metadata { .. }) => false,
+        Err(error) => return Err(error),
+    };
+    Ok(Outcome { encrypted, notices: Vec::new() })
 }

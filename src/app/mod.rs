@@ -5,6 +5,10 @@ pub mod ports;
 pub mod error;
 pub mod request;
 pub mod batch;
+pub mod open;
+pub mod seal;
+pub mod replace;
+pub mod change;
 pub mod encrypt;
 pub mod decrypt;
 pub mod edit;
@@ -14,7 +18,7 @@ pub mod filestatus;
 pub mod config_explain;
 pub mod init;
 
-use ports::{Clock, EditLocks, Editor, Files, PrivateFiles, Progress, Prompt, Random};
+use ports::{Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Progress, Prompt, Random};
 
 /// The ports a use case may need, built by `cli::wire` or by a test.
 pub struct Deps<'d> {
@@ -32,6 +36,8 @@ pub struct Deps<'d> {
     pub clock: &'d dyn Clock,
     /// Randomness.
     pub random: &'d dyn Random,
+    /// Master keys.
+    pub keys: &'d dyn Keys,
     /// How far a batch has come.
     pub progress: &'d dyn Progress,
 }

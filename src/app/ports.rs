@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rand::{CryptoRng, RngCore};
 
+use crate::domain::keys::report::Tried;
+use crate::domain::keys::{KeyError, Refusal, WrappedKey};
 use crate::domain::secret::SecretBytes;
 
 /// The state of a file when it was read, so that a later write can tell
@@ -253,4 +255,28 @@ pub trait Progress: Sync {
     fn step(&self);
     /// The batch is over; whatever was drawn is cleared.
     fn finish(&self);
+}
+
+/// A new age identity.
+#[derive(Debug)]
+pub struct NewIdentity {
+    /// The file that `age-keygen` would write.
+    pub file: SecretBytes,
+    /// The public key.
+    pub recipient: String,
+}
+
+/// The master keys that wrap data keys. See [`crate::domain::keys`] for the contract.
+pub trait Keys: Sync {
+    /// Wraps `secret` for each of the recipients.
+    fn wrap(&self, recipients: &[String], secret: &[u8]) -> Result<Vec<String>, KeyError>;
+
+    /// Unwraps the first of `keys` that an identity of the user opens.
+    fn unwrap(&self, keys: &[WrappedKey<'_>]) -> Result<SecretBytes, Vec<Refusal>>;
+
+    /// The identities that were tried so far.
+    fn tried(&self) -> Vec<Tried>;
+
+    /// Makes an identity. `created` is RFC 3339.
+    fn generate(&self, created: &str) -> NewIdentity;
 }

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use super::Deps;
+use super::change::{self, Opened};
 use super::error::Error;
+use super::open::Locked;
 use super::request::{Done, FileOptions, Notice, OpenOptions};
+use crate::domain::index::{self, Component, Reached};
 use crate::domain::store::Format;
 
 /// What to remove.
@@ -34,6 +37,30 @@ pub struct Outcome {
 }
 
 /// Removes one value.
-pub fn run(_deps: &Deps<'_>, _request: &Request) -> Result<Outcome, Error> {
-    Err(Error::NotBuilt("`unset`"))
+pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    let argument = |message: String| Error::SetArgument { message, hints: Vec::new() };
+    let index = index::parse(&request.index).map_err(|error| argument(error.to_string()))?;
+    if index.is_empty() {
+        return Err(argument("the index is empty: it must name a key, as in '[\"a\"][\"b\"]'".into()));
+    };
+    let input = change::read(deps, &request.path, &request.file)?;
+    let file = change::unlock(deps, &input, &request.file, &request.open)?;
+    let Opened { plain, known, mut notices } = change::open(&file, &request.open, false)?;
+    let Locked { format, store, place, .. } = &file.locked;
+    let tree = change::parse_plain(&plain, *format, place)?;
+    let Some(document) = tree.documents.first() else { return Err(Error::Empty(place.clone())) };
+    let Reached { node, depth } = index::reach(&tree, document.root, &index);
+    if depth < index.len() {
+        if request.idempotent {
+            return Ok(Outcome { done: Done::Unchanged, notices });
+        }
+        let message = match &index[depth] {
+            Component::Key(key) => format!("Key not found: {key}"),
+            Component::Position(at) => format!("Index {at} out of bounds"),
+        };
+        return Err(Error::NotFound { place: place.clone().at_key(&request.index), message, hints: Vec::new() });
+    }
+    let changed = change::edited(&tree, store.remove(&tree, node), place)?;
+    notices.extend(change::save(deps, &input, &file, &changed, known)?);
+    Ok(Outcome { done: Done::Written(request.path.clone()), notices })
 }

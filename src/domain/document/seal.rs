@@ -43,8 +43,10 @@ pub struct SealPlan {
     pub notices: Vec<Notice>,
     /// How many values and comments get encrypted.
     pub encrypted: usize,
-    /// How many values there are that could be.
+    /// How many values there are, nulls aside.
     pub leaves: usize,
+    /// How many of them the rules select, empty strings included.
+    pub selected: usize,
     /// Placeholders that keep a style other than their value's own, by node.
     styles: Vec<(NodeId, Style)>,
     /// Aliases that are written out.
@@ -79,6 +81,7 @@ impl<'t, 's> PlainFile<'t, 's> {
                 notices: Vec::new(),
                 encrypted: 0,
                 leaves: 0,
+                selected: 0,
                 styles: Vec::new(),
                 expanded: Vec::new(),
             },
@@ -273,7 +276,10 @@ impl Planner<'_, '_, '_> {
                 if !node.flags.has(Flags::SHADOWED) {
                     self.plan.mac.add(&value, selected);
                 }
-                self.plan.leaves += usize::from(value != Scalar::Null);
+                if value != Scalar::Null {
+                    self.plan.leaves += 1;
+                    self.plan.selected += usize::from(selected);
+                }
                 if selected && let Some(payload) = payload(value, tree.text(node.text)) {
                     self.plan.encrypted += 1;
                     if !self.comes_back(id, &payload, &aad) {
@@ -331,6 +337,7 @@ impl Planner<'_, '_, '_> {
         });
         let Ok(()) = done;
         self.plan.leaves += leaves;
+        self.plan.selected += sealed;
         if sealed == 0 {
             return;
         }

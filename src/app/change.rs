@@ -1,0 +1,146 @@
+//! What `edit`, `set` and `unset` share: an encrypted file becomes plain text,
+//! the text changes, and the file is sealed again around it.
+
+use std::path::Path;
+
+use super::Deps;
+use super::error::{Error, Place, While};
+use super::open::{self, Input, Locked, Unlocked};
+use super::ports::Durability;
+use super::request::{FileOptions, Notice, OpenOptions, Source};
+use super::replace::{self, Replaced};
+use super::seal::{self, Plain, Sealed};
+use crate::domain::document::open::Extras;
+use crate::domain::document::reuse::Ciphertexts;
+use crate::domain::index::Component;
+use crate::domain::scalar::Scalar;
+use crate::domain::secret::{SecretBytes, Text};
+use crate::domain::store::splice::{Edit, apply};
+use crate::domain::store::{Format, Layout, Purpose, WriteError};
+use crate::domain::tree::Tree;
+
+/// Reads an existing encrypted file. A missing one ends in exit 2, as it does
+/// for SOPS's `set` and `unset`.
+pub fn read(deps: &Deps<'_>, path: &Path, options: &FileOptions) -> Result<Input, Error> {
+    match open::read_input(deps, &Source::File(path.to_owned()), options) {
+        Err(Error::NoSuchFile(path)) => match deps.files.read(&path) {
+            Err(error) => Err(Error::Read(error)),
+            Ok(_) => Err(Error::NoSuchFile(path)),
+        },
+        input => input,
+    }
+}
+
+/// Parses and unlocks `input`.
+pub fn unlock<'i>(
+    deps: &Deps<'_>,
+    input: &'i Input,
+    options: &FileOptions,
+    keys: &OpenOptions,
+) -> Result<Unlocked<'i>, Error> {
+    let format = options.input_format.unwrap_or_else(|| input.format());
+    Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, keys)
+}
+
+/// A file's plain text, its ciphertexts to be used again, and what was noticed.
+pub struct Opened {
+    /// The plain text in the file's own layout; with the metadata if asked for.
+    pub plain: SecretBytes,
+    /// The tokens.
+    pub known: Ciphertexts,
+    /// What the user should hear about.
+    pub notices: Vec<Notice>,
+}
+
+/// Decrypts `file` for a change.
+pub fn open(file: &Unlocked<'_>, keys: &OpenOptions, with_metadata: bool) -> Result<Opened, Error> {
+    let locked = &file.locked;
+    if locked.format == Format::Binary {
+        return open_binary(file, keys);
+    }
+    let mut known = Ciphertexts::default();
+    let extras =
+        Extras { spellings: locked.spellings(&file.cipher), hoist: false, recorder: Some(&mut known) };
+    let detach = if with_metadata { Vec::new() } else { locked.store.detach(&locked.tree) };
+    let mut plain = SecretBytes::new(Vec::with_capacity(locked.tree.source.len()));
+    let findings =
+        file.file().write_plain(extras, detach, &mut plain).map_err(|error| file.tree_error(error))?;
+    if !keys.ignore_mac {
+        locked.check_mac(&file.cipher, &findings.mac)?;
+    }
+    let notices = findings.notices.iter().map(|it| open::notice(&locked.place, it)).collect();
+    Ok(Opened { plain, known, notices })
+}
+
+/// The bytes of a binary file.
+fn open_binary(file: &Unlocked<'_>, keys: &OpenOptions) -> Result<Opened, Error> {
+    let (mut documents, findings) = file.file().to_values().map_err(|error| file.tree_error(error))?;
+    if !keys.ignore_mac {
+        file.locked.check_mac(&file.cipher, &findings.mac)?;
+    }
+    let emitted = Format::Binary.store().emit(&documents, Layout::default());
+    documents.clear();
+    let place = file.locked.place.clone();
+    let plain = emitted.map_err(|error| Error::Emit { place, during: While::Decrypting, error })?;
+    Ok(Opened { plain: SecretBytes::new(plain), known: Ciphertexts::default(), notices: Vec::new() })
+}
+
+/// Applies edits to a plain tree.
+pub fn edited(tree: &Tree<'_>, edits: Result<Vec<Edit>, WriteError>, place: &Place) -> Result<SecretBytes, Error> {
+    let edits = edits.map_err(|error| Error::Emit { place: place.clone(), during: While::Encrypting, error })?;
+    Ok(SecretBytes::new(apply(tree.source, edits)))
+}
+
+/// A plain text read as it stands.
+pub fn parse_plain<'p>(plain: &'p [u8], format: Format, place: &Place) -> Result<Tree<'p>, Error> {
+    format.store().read(plain, Purpose::AsIs).map_err(|error| open::read_error(error, place, While::Encrypting))
+}
+
+/// Seals `plain`, the new state of `file`, proves it, and replaces the file.
+pub fn save(
+    deps: &Deps<'_>,
+    input: &Input,
+    file: &Unlocked<'_>,
+    plain: &[u8],
+    known: Ciphertexts,
+) -> Result<Vec<Notice>, Error> {
+    let Locked { place, format, .. } = &file.locked;
+    if *format == Format::Binary {
+        return save_binary(deps, input, file, plain);
+    }
+    let parsed = Plain::parse(plain, *format, place)?;
+    let Sealed { bytes, notices } = seal::seal_again(deps, file, parsed, known)?;
+    seal::prove(&bytes, *format, &file.cipher, plain, place)?;
+    write(deps, input, &bytes)?;
+    Ok(notices.iter().map(|it| open::notice(place, it)).collect())
+}
+
+/// A binary file has one leaf, and is written in JSON.
+fn save_binary(
+    deps: &Deps<'_>,
+    input: &Input,
+    file: &Unlocked<'_>,
+    plain: &[u8],
+) -> Result<Vec<Notice>, Error> {
+    let data = [Component::Key("data".to_owned())];
+    match replace::leaf(deps, file, &data, &Scalar::Str(Text::Borrowed(plain)), true)? {
+        Replaced::File(bytes) => write(deps, input, &bytes)?,
+        Replaced::Unchanged => {}
+        Replaced::Elsewhere => {
+            return Err(Error::Other {
+                place: file.locked.place.clone(),
+                cause: "a binary file cannot become empty, or be filled again, in place".into(),
+                hints: vec!["encrypt the new file instead: `leaflock encrypt -i FILE`".to_owned()],
+            });
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Replaces the input file by `bytes`.
+pub fn write(deps: &Deps<'_>, input: &Input, bytes: &[u8]) -> Result<(), Error> {
+    let Some(path) = &input.path else { return Ok(()) };
+    deps.files
+        .replace(path, bytes, input.seen, Durability::Power)
+        .map_err(|error| Error::Write { in_place: true, error })
+}

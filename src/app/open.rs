@@ -1,0 +1,333 @@
+//! The shared opening: read the file, choose the store, parse tree and
+//! metadata, unwrap the data key.
+
+use std::path::{Path, PathBuf};
+
+use super::Deps;
+use super::error::{Error, Place, While};
+use super::ports::{Contents, Durability, FileErrorKind, Fingerprint};
+use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source};
+use crate::domain::crypto::cipher::Cipher;
+use crate::domain::crypto::data_key::DataKey;
+use crate::domain::crypto::mac::Mac;
+use crate::domain::crypto::shamir;
+use crate::domain::crypto::token::Token;
+use crate::domain::document;
+use crate::domain::document::open::{Encrypted, TreeError};
+use crate::domain::document::spelling::{self, Spellings};
+use crate::domain::keys::kinds::KeyKind;
+use crate::domain::keys::report::{self, GroupOutcome};
+use crate::domain::keys::{Refusal, WrappedKey};
+use crate::domain::metadata::{MasterKey, Metadata, MetadataError};
+use crate::domain::secret::SecretBytes;
+use crate::domain::select::Stage;
+use crate::domain::store::{Format, Purpose, ReadError, ReadErrorKind, Store};
+use crate::domain::tree::Tree;
+
+/// The bytes of an input and what is known of it.
+#[derive(Debug)]
+pub struct Input {
+    /// The bytes.
+    pub bytes: SecretBytes,
+    /// The file's state when it was read.
+    pub seen: Option<Fingerprint>,
+    /// The file, absolute; `None` for standard input.
+    pub path: Option<PathBuf>,
+    /// The absolute path that formats and rules go by.
+    pub name: PathBuf,
+}
+
+impl Input {
+    /// Where errors of this input happened.
+    pub fn place(&self) -> Place {
+        Place { path: self.path.clone(), ..Place::default() }
+    }
+
+    /// The format that its name says.
+    pub fn format(&self) -> Format {
+        Format::of_path(&self.name.to_string_lossy())
+    }
+}
+
+/// Reads the input of a command. A missing file ends in exit 100 as it does for
+/// SOPS's `encrypt` and `decrypt`.
+pub fn read_input(deps: &Deps<'_>, source: &Source, options: &FileOptions) -> Result<Input, Error> {
+    let absolute = |path: &Path| deps.files.absolute(path).map_err(Error::Read);
+    let (contents, path) = match source {
+        Source::Stdin => (deps.files.read(Path::new("/dev/stdin")).map_err(Error::Read)?, None),
+        Source::File(path) => {
+            let path = absolute(path)?;
+            let contents = deps.files.read(&path).map_err(|error| match error.kind {
+                FileErrorKind::NotFound => Error::NoSuchFile(path.clone()),
+                _ => Error::Read(error),
+            })?;
+            (contents, Some(path))
+        }
+    };
+    let name = match (&options.filename_override, &path) {
+        (Some(name), _) => absolute(name)?,
+        (None, Some(path)) => path.clone(),
+        (None, None) => PathBuf::new(),
+    };
+    let Contents { bytes, fingerprint } = contents;
+    Ok(Input { bytes, seen: fingerprint, path, name })
+}
+
+/// Hands the result of a command on.
+pub fn deliver(
+    deps: &Deps<'_>,
+    destination: &Destination,
+    input: &Input,
+    bytes: &[u8],
+) -> Result<Done, Error> {
+    match (destination, &input.path) {
+        (Destination::Stdout, _) | (Destination::InPlace, None) => Ok(Done::Returned),
+        (Destination::File(path), _) => {
+            deps.files
+                .write(path, bytes, Durability::Power)
+                .map_err(|error| Error::Write { in_place: false, error })?;
+            Ok(Done::Written(path.clone()))
+        }
+        (Destination::InPlace, Some(path)) => {
+            deps.files
+                .replace(path, bytes, input.seen, Durability::Power)
+                .map_err(|error| Error::Write { in_place: true, error })?;
+            Ok(Done::Written(path.clone()))
+        }
+    }
+}
+
+/// An encrypted file, parsed.
+pub struct Locked<'s> {
+    /// Where errors happened.
+    pub place: Place,
+    /// The file's format.
+    pub format: Format,
+    /// The store that reads it: for binary files, JSON's.
+    pub store: &'static dyn Store,
+    /// The file; its leaves are marked by its own rules.
+    pub tree: Tree<'s>,
+    /// Its metadata.
+    pub metadata: Metadata,
+}
+
+impl<'s> Locked<'s> {
+    /// Parses `bytes`.
+    pub fn parse(bytes: &'s [u8], format: Format, place: &Place) -> Result<Self, Error> {
+        let store = encrypted_store(format);
+        let tree = store
+            .read(bytes, Purpose::AsIs)
+            .map_err(|error| read_error(error, place, While::Decrypting))?;
+        let mut locked = Self::with_tree(store, format, tree, place)?;
+        locked.metadata.selection.mark(&mut locked.tree, Stage::Encrypted);
+        Ok(locked)
+    }
+
+    fn with_tree(store: &'static dyn Store, format: Format, tree: Tree<'s>, place: &Place) -> Result<Self, Error> {
+        let block = store
+            .metadata(&tree)
+            .map_err(|error| Error::Metadata { place: place.clone().at_line(error.line), cause: Box::new(error), hints: Vec::new() })?
+            .ok_or_else(|| Error::NotEncrypted(place.clone()))?;
+        let metadata = Metadata::parse(&block).map_err(|error| metadata_error(error, place))?;
+        Ok(Self { place: place.clone(), format, store, tree, metadata })
+    }
+
+    /// Unwraps the data key.
+    pub fn unlock(self, deps: &Deps<'_>, options: &OpenOptions) -> Result<Unlocked<'s>, Error> {
+        let data_key = data_key(deps, &self.metadata, &self.place, options)?;
+        let cipher = Cipher::new(&data_key);
+        Ok(Unlocked { locked: self, cipher, data_key })
+    }
+
+    /// The owner's spellings, if the file has any.
+    pub fn spellings(&self, cipher: &Cipher) -> Spellings {
+        self.spelling_json(cipher).map(|json| Spellings::from_json(&json)).unwrap_or_default()
+    }
+
+    /// The decrypted field that holds them.
+    pub fn spelling_json(&self, cipher: &Cipher) -> Option<SecretBytes> {
+        let token = Token::parse(self.metadata.source.as_ref()?.as_bytes())?;
+        let mut json = SecretBytes::default();
+        cipher.open(&token, spelling::AAD, json.as_mut_vec()).ok()?;
+        Some(json)
+    }
+
+    /// Compares the MAC over what was read with the stored one (sops-compat 3.3).
+    /// Unlike SOPS's, the message does not hold the digests: they would let a
+    /// reader of logs test guesses of short values.
+    pub fn check_mac(&self, cipher: &Cipher, computed: &Mac) -> Result<(), Error> {
+        let Metadata { mac, last_modified, .. } = &self.metadata;
+        if mac.is_empty() {
+            return Err(self.mac_error("MAC mismatch. File has no MAC".to_owned()));
+        }
+        let Some(token) = Token::parse(mac.as_bytes()) else {
+            return Err(self.mac_error("Cannot decrypt MAC: Input string does not match sops' data format".to_owned()));
+        };
+        let mut stored = SecretBytes::default();
+        cipher
+            .open(&token, last_modified.as_bytes(), stored.as_mut_vec())
+            .map_err(|error| self.mac_error(format!("Cannot decrypt MAC: {error}")))?;
+        if computed.matches(&stored) {
+            return Ok(());
+        }
+        Err(self.mac_error("MAC mismatch. File has a MAC of other values".to_owned()))
+    }
+
+    fn mac_error(&self, message: String) -> Error {
+        Error::Mac { place: self.place.clone(), cause: message.into() }
+    }
+}
+
+/// The store that reads and writes the encrypted form of `format`.
+pub fn encrypted_store(format: Format) -> &'static dyn Store {
+    match format {
+        Format::Binary => Format::Json.store(),
+        format => format.store(),
+    }
+}
+
+/// An encrypted file with its data key.
+pub struct Unlocked<'s> {
+    /// The file.
+    pub locked: Locked<'s>,
+    /// Its cipher.
+    pub cipher: Cipher,
+    /// Its data key.
+    pub data_key: DataKey,
+}
+
+impl<'s> Unlocked<'s> {
+    /// The file for the document layer.
+    pub fn file(&self) -> Encrypted<'_, 's> {
+        Encrypted {
+            store: self.locked.store,
+            tree: &self.locked.tree,
+            selection: &self.locked.metadata.selection,
+            cipher: &self.cipher,
+        }
+    }
+
+    /// The error of the document layer as one of this layer.
+    pub fn tree_error(&self, error: TreeError) -> Error {
+        let place = self.locked.place.clone().at_line(Some(error.line)).at_key(error.path.clone());
+        Error::Decrypt { place, cause: Box::new(error) }
+    }
+}
+
+/// The data key of `metadata` (sops-compat 8).
+fn data_key(
+    deps: &Deps<'_>,
+    metadata: &Metadata,
+    place: &Place,
+    options: &OpenOptions,
+) -> Result<DataKey, Error> {
+    let mut outcomes = Vec::new();
+    let mut parts = Vec::new();
+    for group in &metadata.groups {
+        match unwrap_group(deps, group, options) {
+            Ok(part) => {
+                parts.push(part);
+                outcomes.push(GroupOutcome::Recovered);
+            }
+            Err(refusals) => outcomes.push(GroupOutcome::Failed(refusals)),
+        }
+    }
+    let count = metadata.groups.len();
+    let needed = if count > 1 { metadata.shamir_threshold.unwrap_or(count) } else { 0 };
+    let failed = |hints| {
+        let cause = report::data_key_failure(&outcomes, needed, false);
+        Err(Error::DataKey { place: place.clone(), cause: cause.into(), hints })
+    };
+    let key = match &parts[..] {
+        [key] if count == 1 => Ok(key.clone()),
+        parts if count > 1 && parts.len() >= needed => shamir::combine(parts),
+        _ => {
+            let recipients: Vec<String> = metadata.keys().map(MasterKey::name).collect();
+            let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+            return failed(vec![report::short_answer(&deps.keys.tried(), &recipients)]);
+        }
+    };
+    match key.ok().and_then(|key| DataKey::from_bytes(&key)) {
+        Some(key) => Ok(key),
+        None => failed(vec!["the key that was unwrapped is no data key of this file: it is damaged".to_owned()]),
+    }
+}
+
+/// The data key, or the share of it, that a group holds: kinds in decryption
+/// order, within a kind in file order.
+fn unwrap_group(
+    deps: &Deps<'_>,
+    group: &[MasterKey],
+    options: &OpenOptions,
+) -> Result<SecretBytes, Vec<Refusal>> {
+    let default = [KeyKind::Age.metadata_field().to_owned(), KeyKind::Pgp.metadata_field().to_owned()];
+    let order = options.decryption_order.as_deref().unwrap_or(&default);
+    let rank = |kind: KeyKind| {
+        order.iter().position(|name| name == kind.metadata_field()).unwrap_or(order.len())
+    };
+    let mut kinds = KeyKind::ALL;
+    kinds.sort_by_key(|kind| rank(*kind));
+    let mut refusals = Vec::new();
+    for kind in kinds {
+        let keys: Vec<&MasterKey> = group.iter().filter(|key| key.kind == kind).collect();
+        if keys.is_empty() {
+            continue;
+        }
+        if kind != KeyKind::Age {
+            refusals.extend(keys.iter().map(|key| Refusal {
+                key: key.name(),
+                reasons: vec![format!("{} keys are not in this build yet", kind.metadata_field())],
+            }));
+            continue;
+        }
+        let wrapped: Vec<WrappedKey<'_>> = keys
+            .iter()
+            .map(|key| WrappedKey { recipient: key.text("recipient").unwrap_or_default(), enc: key.enc() })
+            .collect();
+        match deps.keys.unwrap(&wrapped) {
+            Ok(part) => return Ok(part),
+            Err(refused) => refusals.extend(refused),
+        }
+    }
+    Err(refusals)
+}
+
+/// A reader's error as one of this layer.
+pub fn read_error(error: ReadError, place: &Place, during: While) -> Error {
+    let place = place.clone().at_line(error.line);
+    match error.kind {
+        ReadErrorKind::Empty if during == While::Encrypting => Error::Empty(place),
+        ReadErrorKind::Unencryptable if during == While::Encrypting => {
+            Error::Encrypt { place, cause: Box::new(error) }
+        }
+        _ => Error::Syntax { place, during, error },
+    }
+}
+
+fn metadata_error(error: MetadataError, place: &Place) -> Error {
+    match error {
+        MetadataError::Missing => Error::NotEncrypted(place.clone()),
+        error => Error::Metadata { place: place.clone(), cause: Box::new(error), hints: Vec::new() },
+    }
+}
+
+/// A document's notice as text.
+pub fn notice(place: &Place, notice: &document::Notice) -> Notice {
+    let file = place.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let at = |line: &usize| format!("{file}, line {line}");
+    match notice {
+        document::Notice::AliasExpanded { path, line } => Notice::note(format!(
+            "{}: the alias at {path} is written out as a copy, because what it refers to is encrypted",
+            at(line)
+        )),
+        document::Notice::PlainComment { line } => {
+            Notice::warning(format!("Found possibly unencrypted comment in file: {}", at(line)))
+        }
+        document::Notice::UnreadableComment { line } => {
+            Notice::warning(format!("{}: this comment does not decrypt; it was left as it is", at(line)))
+        }
+        document::Notice::LayoutLost => {
+            Notice::note(format!("{file}: values are safe, but decryption will not bring back every byte of this layout"))
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Replaces one token in an encrypted file, and nothing else: no plain text of
+//! the file is made, and no other leaf is written anew.
+
+use super::Deps;
+use super::error::Error;
+use super::open::{Locked, Unlocked};
+use super::seal;
+use crate::domain::crypto::token::is_token;
+use crate::domain::document::open::Encrypted;
+use crate::domain::document::walk::append_aad;
+use crate::domain::index::{self, Component, Reached};
+use crate::domain::scalar::Scalar;
+use crate::domain::secret::SecretBytes;
+use crate::domain::store::replace_metadata_field;
+use crate::domain::store::splice::{Edit, apply};
+use crate::domain::tree::{Flags, Kind};
+use crate::domain::value::Value;
+
+/// What became of the attempt to replace one token.
+pub enum Replaced {
+    /// It has that value already.
+    Unchanged,
+    /// The new file.
+    File(SecretBytes),
+    /// The index does not lead to an encrypted leaf, or more than it changes.
+    Elsewhere,
+}
+
+/// Replaces one token in the encrypted file itself, without touching its plain
+/// text: one pass over the values gives the old MAC and the new.
+pub fn leaf(
+    deps: &Deps<'_>,
+    file: &Unlocked<'_>,
+    index: &[Component],
+    value: &Scalar<'_>,
+    ignore_mac: bool,
+) -> Result<Replaced, Error> {
+    let Locked { tree, metadata, store, .. } = &file.locked;
+    let Some(document) = tree.documents.first() else { return Ok(Replaced::Elsewhere) };
+    let Reached { node: id, depth } = index::reach(tree, document.root, index);
+    let node = tree.node(id);
+    let Some(kind) = value.type_name() else { return Ok(Replaced::Elsewhere) };
+    let is_leaf = depth == index.len()
+        && node.kind == Kind::Scalar
+        && node.flags.has(Flags::SELECTED)
+        && !node.flags.has(Flags::METADATA)
+        && is_token(tree.text(node.text));
+    if !is_leaf || metadata.source.is_some() || tree.documents.len() > 1 {
+        return Ok(Replaced::Elsewhere);
+    }
+    let mut plain = SecretBytes::default();
+    value.write_canonical(plain.as_mut_vec());
+    if plain.is_empty() {
+        return Ok(Replaced::Elsewhere);
+    }
+    let encrypted = file.file();
+    let mac = encrypted.mac_with(Some((id, value))).map_err(|error| file.tree_error(error))?;
+    if !ignore_mac {
+        file.locked.check_mac(&file.cipher, &mac)?;
+    }
+    match encrypted.value_of(id).map_err(|error| file.tree_error(error))? {
+        Value::Scalar(old) if is_equal(&old, value) => return Ok(Replaced::Unchanged),
+        Value::Scalar(_) => {}
+        _ => return Ok(Replaced::Elsewhere),
+    }
+    let Some(digest) = mac.changed_hex() else { return Ok(Replaced::Elsewhere) };
+    let mut aad = Vec::new();
+    append_aad(tree, id, &mut aad);
+    let mut token = Vec::new();
+    file.cipher.seal(plain.as_mut_vec(), kind, &aad, &mut *deps.random.rng(), &mut token);
+    let token = String::from_utf8_lossy(&token);
+    let mut text = Vec::new();
+    let span = store.lock(tree, id, node.style, &token, &mut text);
+    let last_modified = deps.clock.now();
+    let mac = seal::mac_token(deps, &file.cipher, digest, &last_modified);
+    let mut edits = vec![Edit::new(span, text)];
+    for (field, text) in [("mac", &mac), ("lastmodified", &last_modified)] {
+        match replace_metadata_field(tree, field, text) {
+            Some(more) => edits.extend(more),
+            None => return Ok(Replaced::Elsewhere),
+        }
+    }
+    let bytes = SecretBytes::new(apply(tree.source, edits));
+    prove_leaf(file, &bytes, index, value)?;
+    Ok(Replaced::File(bytes))
+}
+
+/// Proves that the changed leaf of `bytes` opens to `value`; every other byte
+/// that matters was opened a moment ago.
+fn prove_leaf(file: &Unlocked<'_>, bytes: &[u8], index: &[Component], value: &Scalar<'_>) -> Result<(), Error> {
+    let refuse = || seal::refusal(&file.locked.place, "the changed value does not read back");
+    let locked = Locked::parse(bytes, file.locked.format, &file.locked.place).map_err(|_| refuse())?;
+    let root = locked.tree.documents.first().map(|document| document.root).ok_or_else(refuse)?;
+    let Reached { node, depth } = index::reach(&locked.tree, root, index);
+    let reopened = Encrypted { tree: &locked.tree, selection: &locked.metadata.selection, ..file.file() };
+    match reopened.value_of(node) {
+        Ok(Value::Scalar(found)) if depth == index.len() && found.same(value) => Ok(()),
+        _ => Err(refuse()),
+    }
+}
+
+/// Equality for `set`: a whole number is the same as integer and as double.
+fn is_equal(old: &Scalar<'_>, new: &Scalar<'_>) -> bool {
+    match (old, new) {
+        (Scalar::Float(old), Scalar::Int(new)) => *old == *new as f64 && *old as i64 == *new,
+        (Scalar::Int(old), Scalar::Float(new)) => *new == *old as f64 && *new as i64 == *old,
+        _ => old.same(new),
+    }
+}
+

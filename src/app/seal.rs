@@ -1,0 +1,197 @@
+//! The shared sealing: plain bytes become an encrypted file, anew or in the
+//! metadata of its former state, and every file that replaces another is proven
+//! to decrypt first.
+
+use super::Deps;
+use super::error::{Error, Place, While};
+use super::open::{Locked, Unlocked, read_error};
+use crate::domain::crypto::cipher::Cipher;
+use crate::domain::crypto::data_key::DataKey;
+use crate::domain::crypto::mac::Mac;
+use crate::domain::document::Notice;
+use crate::domain::document::open::{Encrypted, Extras};
+use crate::domain::document::reuse::Ciphertexts;
+use crate::domain::document::seal::{PlainFile, SealPlan};
+use crate::domain::document::sink::Compare;
+use crate::domain::document::spelling;
+use crate::domain::metadata::Metadata;
+use crate::domain::secret::SecretBytes;
+use crate::domain::select::Stage;
+use crate::domain::store::{Format, Layout, Purpose, Store, WriteError};
+use crate::domain::tree::{Flags, Kind, Style, Tree};
+use crate::domain::value::{Entry, Value};
+
+/// A plain file, parsed for encryption.
+pub struct Plain<'s> {
+    /// Where errors happened.
+    pub place: Place,
+    /// The format's store.
+    pub store: &'static dyn Store,
+    /// The file.
+    pub tree: Tree<'s>,
+}
+
+impl<'s> Plain<'s> {
+    /// Parses `bytes`; metadata in them is an error.
+    pub fn parse(bytes: &'s [u8], format: Format, place: &Place) -> Result<Self, Error> {
+        let store = format.store();
+        let tree = store
+            .read(bytes, Purpose::Encrypt)
+            .map_err(|error| read_error(error, place, While::Encrypting))?;
+        if tree.nodes.iter().any(|node| node.flags.has(Flags::METADATA)) {
+            return Err(Error::AlreadyEncrypted(place.clone()));
+        }
+        Ok(Self { place: place.clone(), store, tree })
+    }
+}
+
+/// An encrypted file, ready to be written.
+#[derive(Debug)]
+pub struct Sealed {
+    /// Its bytes.
+    pub bytes: SecretBytes,
+    /// What the user should hear about.
+    pub notices: Vec<Notice>,
+}
+
+/// The token of a MAC's hex digest.
+pub fn mac_token(deps: &Deps<'_>, cipher: &Cipher, digest: String, last_modified: &str) -> String {
+    let mut token = Vec::new();
+    let mut digest = digest.into_bytes();
+    cipher.seal(&mut digest, "str", last_modified.as_bytes(), &mut *deps.random.rng(), &mut token);
+    String::from_utf8(token).unwrap_or_default()
+}
+
+/// The token of the owner's spellings; `None` when nothing needs it.
+pub fn source_token(deps: &Deps<'_>, cipher: &Cipher, plan: &mut SealPlan, marked: bool) -> Option<String> {
+    if plan.spellings.is_empty() && !marked {
+        return None;
+    }
+    let Some(mut json) = plan.spellings.to_json() else {
+        plan.notices.push(Notice::LayoutLost);
+        return None;
+    };
+    let mut token = Vec::new();
+    cipher.seal(json.as_mut_vec(), "str", spelling::AAD, &mut *deps.random.rng(), &mut token);
+    String::from_utf8(token).ok()
+}
+
+/// Encrypts `plain` for the keys in `metadata`, whose MAC and time are set here.
+/// `format` is that of the result; for binary files see [`super::binary`].
+pub fn seal_new(
+    deps: &Deps<'_>,
+    plain: &Plain<'_>,
+    data_key: &DataKey,
+    mut metadata: Metadata,
+    mut plan: SealPlan,
+) -> Result<Sealed, Error> {
+    let cipher = Cipher::new(data_key);
+    metadata.last_modified = deps.clock.now();
+    metadata.mac = mac_token(deps, &cipher, plan.mac.hex(), &metadata.last_modified);
+    metadata.source = source_token(deps, &cipher, &mut plan, is_marked(plain));
+    let attach = plain.store.attach(&plain.tree, &metadata.to_value());
+    let file = PlainFile { store: plain.store, tree: &plain.tree, selection: &metadata.selection };
+    let mut bytes = with_room(plain, &plan);
+    file.write(&plan, &cipher, None, attach, &mut *deps.random.rng(), &mut bytes);
+    Ok(Sealed { bytes, notices: plan.notices })
+}
+
+/// Encrypts `plain`, the new state of `old`, under its data key and in its
+/// metadata; values that did not change keep their tokens.
+pub fn seal_again(
+    deps: &Deps<'_>,
+    old: &Unlocked<'_>,
+    mut plain: Plain<'_>,
+    mut known: Ciphertexts,
+) -> Result<Sealed, Error> {
+    let metadata = &old.locked.metadata;
+    metadata.selection.mark(&mut plain.tree, Stage::Plain);
+    known.finish();
+    let file = PlainFile { store: plain.store, tree: &plain.tree, selection: &metadata.selection };
+    let mut plan = file.plan(Some(&mut known));
+    let last_modified = deps.clock.now();
+    let mac = mac_token(deps, &old.cipher, plan.mac.hex(), &last_modified);
+    let source = match &metadata.source {
+        Some(token) if plan.spellings.to_json().as_deref() == old.locked.spelling_json(&old.cipher).as_deref() => Some(token.clone()),
+        marker => source_token(deps, &old.cipher, &mut plan, marker.is_some()),
+    };
+    let mut changes = vec![("lastmodified", Some(last_modified.as_str())), ("mac", Some(mac.as_str()))];
+    if source != metadata.source {
+        changes.push((spelling::FIELD, source.as_deref()));
+    }
+    let kept = old.locked.store.metadata_text(&old.locked.tree, &changes);
+    let attach = plain.store.attach_text(&plain.tree, &kept);
+    let mut bytes = with_room(&plain, &plan);
+    file.write(&plan, &old.cipher, Some(&mut known), attach, &mut *deps.random.rng(), &mut bytes);
+    Ok(Sealed { bytes, notices: plan.notices })
+}
+
+/// Proves that `bytes` decrypt to `expected`: every value opens, the MAC fits.
+/// False when the values are right and the layout is not.
+pub fn prove(bytes: &[u8], format: Format, cipher: &Cipher, expected: &[u8], place: &Place) -> Result<bool, Error> {
+    let refuse = |cause: String| refusal(place, &cause);
+    let locked = Locked::parse(bytes, format, place).map_err(|error| refuse(error.to_string()))?;
+    let file = Encrypted {
+        store: locked.store,
+        tree: &locked.tree,
+        selection: &locked.metadata.selection,
+        cipher,
+    };
+    let spellings = locked.spellings(cipher);
+    let extras = Extras { spellings, hoist: locked.metadata.source.is_none(), recorder: None };
+    let mut compare = Compare::new(expected);
+    let findings = file
+        .write_plain(extras, locked.store.detach(&locked.tree), &mut compare)
+        .map_err(|error| refuse(error.to_string()))?;
+    locked.check_mac(cipher, &findings.mac).map_err(|error| refuse(error.to_string()))?;
+    Ok(compare.is_equal())
+}
+
+/// Nothing is written that was not proven to decrypt.
+pub fn refusal(place: &Place, cause: &str) -> Error {
+    Error::Other {
+        place: place.clone(),
+        cause: format!("the encrypted file would not decrypt, so nothing was written: {cause}").into(),
+        hints: vec!["this is a defect of leaflock: please report it".to_owned()],
+    }
+}
+
+/// A buffer with room for the encrypted file, so that it never moves.
+fn with_room(plain: &Plain<'_>, plan: &SealPlan) -> SecretBytes {
+    /// Bytes that a token has over its plaintext, base64 aside.
+    const TOKEN: usize = 128;
+    let source = plain.tree.source.len();
+    SecretBytes::new(Vec::with_capacity(source + source / 3 + plan.encrypted * TOKEN + 16 * 1024))
+}
+
+/// True when the encrypted file must say that its layout is its owner's: SOPS
+/// would move comments behind values above their keys.
+fn is_marked(plain: &Plain<'_>) -> bool {
+    plain.tree.nodes.iter().any(|node| node.kind == Kind::Comment && node.style == Style::Inline)
+}
+
+/// The encrypted form of a binary file: a JSON object with the bytes at `data`
+/// (sops-compat 5.5).
+pub fn seal_binary(
+    deps: &Deps<'_>,
+    bytes: &[u8],
+    data_key: &DataKey,
+    mut metadata: Metadata,
+) -> Result<Sealed, WriteError> {
+    let cipher = Cipher::new(data_key);
+    let mut token = Vec::new();
+    let mut mac = Mac::new(false);
+    mac.add_canonical(bytes, true);
+    if !bytes.is_empty() {
+        let mut buffer = SecretBytes::new(bytes.to_vec());
+        cipher.seal(buffer.as_mut_vec(), "str", b"data:", &mut *deps.random.rng(), &mut token);
+    }
+    metadata.last_modified = deps.clock.now();
+    metadata.mac = mac_token(deps, &cipher, mac.hex(), &metadata.last_modified);
+    let document = Value::Map(vec![
+        Entry::Pair("data".to_owned(), Value::text(token)),
+        Entry::Pair("sops".to_owned(), metadata.to_value()),
+    ]);
+    let bytes = Format::Json.store().emit(&[document], Layout::default())?;
+    Ok(Sealed { bytes: SecretBytes::new(bytes), notices: Vec::new() })
+}
