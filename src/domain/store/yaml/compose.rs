@@ -132,7 +132,9 @@ impl<'s> Composer<'s> {
 
     fn text(&self, span: Span) -> &[u8] {
         let source = self.parser.scanner.source;
-        if span.start as usize >= source.len() && !span.is_empty() {
+        if span.is_empty() {
+            &[]
+        } else if span.start as usize >= source.len() {
             &self.parser.scanner.decoded[span.start as usize - source.len()..span.end as usize - source.len()]
         } else {
             &source[span.range()]
@@ -184,7 +186,8 @@ impl<'s> Composer<'s> {
     fn check_root(&mut self, root: NodeId) -> Scan<()> {
         let first = self.documents.len() == 1;
         let node = self.nodes[root as usize];
-        let line = self.parser.scanner.source[..node.span.start as usize].iter().filter(|&&byte| byte == b'\n');
+        let line =
+            self.parser.scanner.source[..node.span.start as usize].iter().filter(|&&byte| byte == b'\n');
         let line = line.count() + 1;
         let kind = match node.kind {
             Kind::Map => return Ok(()),
@@ -309,7 +312,8 @@ impl<'s> Composer<'s> {
                     node.flags.set(Flags::ODD_KEY);
                 }
             }
-            if frame.metadata || (self.frames.len() == 1 && frame.map && self.text(node.key_text) == b"sops") {
+            if frame.metadata || (self.frames.len() == 1 && frame.map && self.text(node.key_text) == b"sops")
+            {
                 node.flags.set(Flags::METADATA);
             }
         }
@@ -456,7 +460,10 @@ impl<'s> Composer<'s> {
         let mut keys = self.keys.split_off(first);
         if keys.len() > 1 {
             keys.sort_unstable_by(|a, b| {
-                a.hash.cmp(&b.hash).then_with(|| self.text(a.text).cmp(self.text(b.text))).then(a.start.cmp(&b.start))
+                a.hash
+                    .cmp(&b.hash)
+                    .then_with(|| self.text(a.text).cmp(self.text(b.text)))
+                    .then(a.start.cmp(&b.start))
             });
             let same = |pair: &&[SeenKey]| {
                 pair[0].hash == pair[1].hash && self.text(pair[0].text) == self.text(pair[1].text)

@@ -404,9 +404,7 @@ impl<'s> Parser<'s> {
                 (EventKind::SequenceStart, Style::Block, State::IndentlessEntry)
             }
             TokenKind::Scalar => (EventKind::Scalar, token.style, State::End),
-            TokenKind::FlowSequenceStart => {
-                (EventKind::SequenceStart, Style::Flow, State::FlowSequenceFirst)
-            }
+            TokenKind::FlowSequenceStart => (EventKind::SequenceStart, Style::Flow, State::FlowSequenceFirst),
             TokenKind::FlowMappingStart => (EventKind::MappingStart, Style::Flow, State::FlowMappingFirst),
             TokenKind::BlockSequenceStart if block => {
                 (EventKind::SequenceStart, Style::Block, State::BlockSequenceFirst)
@@ -637,10 +635,7 @@ impl<'s> Parser<'s> {
             if token.kind == TokenKind::Key {
                 self.skip();
                 token = self.peek()?;
-                if matches!(
-                    token.kind,
-                    TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowMappingEnd
-                ) {
+                if matches!(token.kind, TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowMappingEnd) {
                     self.state = State::FlowMappingValue;
                     return self.empty_scalar(token.start);
                 }
@@ -679,7 +674,10 @@ impl<'s> Parser<'s> {
             return Ok(tag_of(verbatim.strip_suffix(b">").unwrap_or(verbatim)));
         }
         let second = raw.iter().skip(1).position(|&byte| byte == b'!').map(|at| at + 2);
-        let word_end = 1 + raw[1..].iter().take_while(|&&byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)).count();
+        let word_end = 1 + raw[1..]
+            .iter()
+            .take_while(|&&byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+            .count();
         let split = match second {
             Some(end) if end == word_end + 1 => end,
             _ => 1,

@@ -204,7 +204,7 @@ impl<'s> Scanner<'s> {
 
     /// Stores a decoded text and answers its text span.
     pub(super) fn push_decoded(&mut self, bytes: &[u8]) {
-        if self.decoded.capacity() == 0 {
+        if self.decoded.is_empty() {
             // Escapes grow a text by half at most (`\L`): never moved, so never left behind.
             let rest = self.source.len() - self.pos.min(self.source.len());
             self.decoded.as_mut_vec().reserve_exact(bytes.len() + rest + rest / 2 + 16);
@@ -360,8 +360,7 @@ impl<'s> Scanner<'s> {
 
     /// True at `---` or `...` (three times `byte`) followed by a blank or the end.
     pub(super) fn at_document_indicator(&self, byte: u8) -> bool {
-        self.source[self.pos..].starts_with(&[byte, byte, byte])
-            && is_blank_or_end(self.source, self.pos + 3)
+        self.source[self.pos..].starts_with(&[byte, byte, byte]) && is_blank_or_end(self.source, self.pos + 3)
     }
 
     fn simple_key_is_valid(&mut self, level: usize) -> Scan<bool> {

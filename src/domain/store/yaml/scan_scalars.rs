@@ -104,7 +104,8 @@ impl Scanner<'_> {
         if broken {
             self.simple_key_allowed = true;
         }
-        let text = if decoding { self.decoded_since(decoded_start) } else { Span::new(start.index as usize, end) };
+        let text =
+            if decoding { self.decoded_since(decoded_start) } else { Span::new(start.index as usize, end) };
         Ok(self.scalar(Style::Plain, start, end, text))
     }
 
@@ -413,7 +414,7 @@ impl Scanner<'_> {
                 self.pos += 1;
             }
             deepest = deepest.max(self.column() as i32);
-            if (self.column() as i32) < *indent && self.peek(0) == b'\t' {
+            if (*indent == 0 || (self.column() as i32) < *indent) && self.peek(0) == b'\t' {
                 return self.error(start, "found a tab character where an indentation space is expected");
             }
             if !self.skip_break() {
