@@ -1,4 +1,4 @@
-//! Stub.
+//! YAML: the reader, the resolver and the store.
 
 mod chars;
 mod comments;
