@@ -93,7 +93,8 @@ pub enum Tag {
     /// No tag.
     #[default]
     None,
-    /// `!`, `!!str` or a tag outside the core schema: the node is a string.
+    /// `!!str` or a tag outside the core schema: the node is a string. (`!` alone
+    /// is no tag to go-yaml: `! 12` is an integer.)
     Str,
     /// `!!null`.
     Null,
@@ -236,7 +237,9 @@ impl<'s> Tree<'s> {
     /// places in it, those above are places in [`Tree::decoded`].
     pub fn text(&self, span: Span) -> &[u8] {
         let length = self.source.len();
-        if span.start as usize >= length && !span.is_empty() {
+        if span.is_empty() {
+            &[]
+        } else if span.start as usize >= length {
             &self.decoded[span.start as usize - length..span.end as usize - length]
         } else {
             &self.source[span.range()]

@@ -1,8 +1,17 @@
-//! Stub.
+//! YAML: the reader, the resolver and the store.
 
+mod chars;
+mod comments;
+mod compose;
 pub mod emit;
 pub mod emit_scalar;
+mod parse;
+pub mod read;
 pub mod resolve;
+mod scan;
+mod scan_comments;
+mod scan_scalars;
+mod scan_tags;
 
 use super::splice::Edit;
 use super::{Format, Layout, MetadataText, Plain, Purpose, ReadError, Store, WriteError};
@@ -20,7 +29,7 @@ impl Store for Yaml {
     }
 
     fn read<'s>(&self, source: &'s [u8], purpose: Purpose) -> Result<Tree<'s>, ReadError> {
-        unimplemented!()
+        read::read(source, purpose)
     }
 
     fn scalar<'t>(&self, tree: &'t Tree<'_>, id: NodeId) -> Scalar<'t> {
