@@ -56,6 +56,10 @@ pub enum Variable {
     TmpDir,
     /// Search path of programs.
     Path,
+    /// The working folder with its links.
+    Pwd,
+    /// The user's name.
+    User,
     /// No colours.
     NoColor,
 }
@@ -178,14 +182,19 @@ impl Environment {
         self.get(variable).map(PathBuf::from)
     }
 
-    /// SOPS's default file of identities (sops-compat 6.2), if there is a home.
-    pub fn identity_file(&self) -> Option<PathBuf> {
-        let config = match self.path(V::XdgConfigHome) {
+    /// The user's folder of configuration as SOPS finds it (sops-compat 6.2), if
+    /// there is a home.
+    pub fn config_dir(&self) -> Option<PathBuf> {
+        Some(match self.path(V::XdgConfigHome) {
             Some(folder) => folder,
             None if cfg!(target_os = "macos") => self.path(V::Home)?.join("Library/Application Support"),
             None => self.path(V::Home)?.join(".config"),
-        };
-        Some(config.join("sops").join("age").join("keys.txt"))
+        })
+    }
+
+    /// SOPS's default file of identities.
+    pub fn identity_file(&self) -> Option<PathBuf> {
+        Some(self.config_dir()?.join("sops").join("age").join("keys.txt"))
     }
 }
 

@@ -1,26 +1,63 @@
 //! Builds the adapters and hands them to the use cases; the only file that may
 //! import adapters.
 
-use super::env::Environment;
-use super::report::Failure;
-use crate::app::Deps;
+use std::path::PathBuf;
 
-mod absent;
+use super::env::{Environment, Variable};
+use super::report::Failure;
+use crate::adapters::clock::SystemClock;
+use crate::adapters::edit_lock::SystemEditLocks;
+use crate::adapters::editor::SystemEditor;
+use crate::adapters::files::SystemFiles;
+use crate::adapters::hardening;
+use crate::adapters::keys::KeySources;
+use crate::adapters::private_dir::SystemPrivateFiles;
+use crate::adapters::progress::TerminalProgress;
+use crate::adapters::prompt::TerminalPrompt;
+use crate::adapters::random::SystemRandom;
+use crate::app::Deps;
+use crate::domain::keys::sources::AgeEnvironment;
+use crate::domain::secret::SecretBytes;
 
 /// Calls `work` with the ports of this machine.
 pub fn with_deps<T>(
-    _env: &Environment,
+    env: &Environment,
     work: impl FnOnce(&Deps<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let absent = absent::Absent;
+    hardening::harden();
+    let files = SystemFiles::new(env.path(Variable::Pwd));
+    let temporary = env.path(Variable::TmpDir).unwrap_or_else(|| PathBuf::from("/tmp"));
+    let runtime = env.path(Variable::XdgRuntimeDir);
+    let editor = SystemEditor::new(
+        env.get(Variable::SopsEditor),
+        env.get(Variable::Editor),
+        env.get(Variable::Path),
+    );
     work(&Deps {
-        files: &absent,
-        private_files: &absent,
-        edit_locks: &absent,
-        editor: &absent,
-        prompt: &absent,
-        clock: &absent,
-        random: &absent,
-        progress: &absent,
+        files: &files,
+        private_files: &SystemPrivateFiles::new(runtime.clone(), temporary.clone()),
+        edit_locks: &SystemEditLocks::new(runtime, &temporary, env.text(Variable::User)),
+        editor: &editor,
+        prompt: &TerminalPrompt,
+        clock: &SystemClock,
+        random: &SystemRandom,
+        keys: &KeySources::new(age_environment(env), &files, &TerminalPrompt),
+        progress: &TerminalProgress::default(),
     })
+}
+
+/// What the environment says about age identities.
+fn age_environment(env: &Environment) -> AgeEnvironment {
+    let path = |variable| env.present(variable).map(PathBuf::from);
+    let text = |variable| env.present(variable).map(|value| value.to_string_lossy().into_owned());
+    let key = env.present(Variable::AgeKey);
+    AgeEnvironment {
+        key: key.map(|value| SecretBytes::new(value.into_encoded_bytes())),
+        key_file: path(Variable::AgeKeyFile),
+        key_cmd: text(Variable::AgeKeyCmd),
+        ssh_key_file: path(Variable::AgeSshPrivateKeyFile),
+        ssh_key_cmd: text(Variable::AgeSshPrivateKeyCmd),
+        home: env.path(Variable::Home),
+        config_dir: env.config_dir(),
+    }
 }
