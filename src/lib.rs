@@ -3,3 +3,4 @@
 pub mod domain;
 pub mod app;
 pub mod cli;
+pub mod docs;
