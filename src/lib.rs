@@ -4,3 +4,4 @@ pub mod domain;
 pub mod app;
 pub mod adapters;
 pub mod cli;
+pub mod docs;

@@ -4,9 +4,11 @@
 
 pub mod binary;
 pub mod dotenv;
+pub mod flat_names;
 pub mod flatten;
 pub mod ini;
 pub mod json;
+pub mod shell;
 pub mod splice;
 pub mod yaml;
 

@@ -1,0 +1,10 @@
+//! The user's manual beside `--help`, kept with the code that it describes.
+
+#[doc = include_str!("docs/lossless.md")]
+pub mod lossless {}
+
+#[doc = include_str!("docs/sops-differences.md")]
+pub mod sops_differences {}
+
+#[doc = include_str!("docs/bench.md")]
+pub mod bench {}
