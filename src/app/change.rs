@@ -7,8 +7,8 @@ use super::Deps;
 use super::error::{Error, Place, While};
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::Durability;
-use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::replace::{self, Replaced};
+use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::seal::{self, Plain, Sealed};
 use crate::domain::document::open::Extras;
 use crate::domain::document::reuse::Ciphertexts;
@@ -86,14 +86,22 @@ fn open_binary(file: &Unlocked<'_>, keys: &OpenOptions) -> Result<Opened, Error>
 }
 
 /// Applies edits to a plain tree.
-pub fn edited(tree: &Tree<'_>, edits: Result<Vec<Edit>, WriteError>, place: &Place) -> Result<SecretBytes, Error> {
-    let edits = edits.map_err(|error| Error::Emit { place: place.clone(), during: While::Encrypting, error })?;
+pub fn edited(
+    tree: &Tree<'_>,
+    edits: Result<Vec<Edit>, WriteError>,
+    place: &Place,
+) -> Result<SecretBytes, Error> {
+    let edits =
+        edits.map_err(|error| Error::Emit { place: place.clone(), during: While::Encrypting, error })?;
     Ok(SecretBytes::new(apply(tree.source, edits)))
 }
 
 /// A plain text read as it stands.
 pub fn parse_plain<'p>(plain: &'p [u8], format: Format, place: &Place) -> Result<Tree<'p>, Error> {
-    format.store().read(plain, Purpose::AsIs).map_err(|error| open::read_error(error, place, While::Encrypting))
+    format
+        .store()
+        .read(plain, Purpose::AsIs)
+        .map_err(|error| open::read_error(error, place, While::Encrypting))
 }
 
 /// Seals `plain`, the new state of `file`, proves it, and replaces the file.

@@ -6,7 +6,6 @@ use super::error::{Error, While};
 use super::open::{self, Locked, Unlocked};
 use super::request::{Destination, Done, FileOptions, Named, Notice, OpenOptions, Source};
 use crate::domain::crypto::mac::Mac;
-use crate::domain::document;
 use crate::domain::document::open::Extras;
 use crate::domain::index::{self, Component, LookupError};
 use crate::domain::secret::SecretBytes;
@@ -68,14 +67,18 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let unlocked = locked.unlock(deps, &request.open)?;
     let output_format = request.output_format.unwrap_or(OutputFormat::File(input.format()));
     let layout = open::layout(deps, &request.file, output_format)?;
-    let (bytes, notices) = match (&request.extract, output_format) {
-        (Some(index), _) => extract(&unlocked, index, output_format, layout, request)?,
-        (None, OutputFormat::File(output)) if output == format => in_own_format(&unlocked, request)?,
-        (None, _) => in_other_format(&unlocked, output_format, layout, request)?,
+    let mut notices = Vec::new();
+    let bytes = match (&request.extract, output_format) {
+        (Some(index), _) => extract(&unlocked, index, output_format, layout, request, &mut notices)?,
+        (None, OutputFormat::File(output)) if output == format => {
+            in_own_format(&unlocked, request, &mut notices)?
+        }
+        (None, _) => in_other_format(&unlocked, output_format, layout, request, &mut notices)?,
     };
+    notices.extend(eval_notice(request, output_format, &bytes));
     let done = open::deliver(deps, &request.destination, &input, &bytes)?;
     let output = (done == Done::Returned).then_some(bytes);
-    Ok(Outcome { output, done, notices: notices.iter().map(|it| open::notice(&place, it)).collect() })
+    Ok(Outcome { output, done, notices })
 }
 
 /// True when a file that does not parse still holds SOPS's marks.
@@ -84,10 +87,20 @@ fn looks_encrypted(bytes: &[u8]) -> bool {
 }
 
 /// The file as it was before it was encrypted.
-fn in_own_format(unlocked: &Unlocked<'_>, request: &Request) -> Result<(SecretBytes, Vec<document::Notice>), Error> {
+fn in_own_format(
+    unlocked: &Unlocked<'_>,
+    request: &Request,
+    notices: &mut Vec<Notice>,
+) -> Result<SecretBytes, Error> {
     let locked = &unlocked.locked;
     if locked.format == Format::Binary {
-        return in_other_format(unlocked, OutputFormat::File(Format::Binary), Layout::default(), request);
+        return in_other_format(
+            unlocked,
+            OutputFormat::File(Format::Binary),
+            Layout::default(),
+            request,
+            notices,
+        );
     }
     let extras = Extras {
         spellings: locked.spellings(&unlocked.cipher),
@@ -100,7 +113,8 @@ fn in_own_format(unlocked: &Unlocked<'_>, request: &Request) -> Result<(SecretBy
         .write_plain(extras, locked.store.detach(&locked.tree), &mut bytes)
         .map_err(|error| unlocked.tree_error(error))?;
     check_mac(unlocked, &findings.mac, request)?;
-    Ok((bytes, findings.notices))
+    notices.extend(findings.notices.iter().map(|it| open::notice(&locked.place, it)));
+    Ok(bytes)
 }
 
 fn in_other_format(
@@ -108,10 +122,11 @@ fn in_other_format(
     output: OutputFormat,
     layout: Layout,
     request: &Request,
-) -> Result<(SecretBytes, Vec<document::Notice>), Error> {
+    notices: &mut Vec<Notice>,
+) -> Result<SecretBytes, Error> {
     let (documents, findings) = unlocked.file().to_values().map_err(|error| unlocked.tree_error(error))?;
     check_mac(unlocked, &findings.mac, request)?;
-    Ok((emit(unlocked, &documents, output, layout)?, findings.notices))
+    emit(unlocked, &documents, output, layout, notices)
 }
 
 /// One value of the first document. A map is printed as a file, followed by the
@@ -122,9 +137,11 @@ fn extract(
     output: OutputFormat,
     layout: Layout,
     request: &Request,
-) -> Result<(SecretBytes, Vec<document::Notice>), Error> {
+    notices: &mut Vec<Notice>,
+) -> Result<SecretBytes, Error> {
     let index = index::parse(index).map_err(|error| Error::ExtractIndex(error.to_string()))?;
-    let (mut documents, findings) = unlocked.file().to_values().map_err(|error| unlocked.tree_error(error))?;
+    let (mut documents, findings) =
+        unlocked.file().to_values().map_err(|error| unlocked.tree_error(error))?;
     check_mac(unlocked, &findings.mac, request)?;
     let Some(first) = documents.first_mut() else {
         return Err(Error::Empty(unlocked.locked.place.clone()));
@@ -134,7 +151,7 @@ fn extract(
     let bytes = match (found, output) {
         (map @ Value::Map(_), _) => {
             *first = map;
-            emit(unlocked, &documents, output, layout)?
+            emit(unlocked, &documents, output, layout, notices)?
         }
         (found, OutputFormat::File(format)) => format
             .store()
@@ -147,7 +164,7 @@ fn extract(
             .map(SecretBytes::new)
             .map_err(|error| emit_error(unlocked, error))?,
     };
-    Ok((bytes, findings.notices))
+    Ok(bytes)
 }
 
 fn check_mac(unlocked: &Unlocked<'_>, mac: &Mac, request: &Request) -> Result<(), Error> {
@@ -159,15 +176,64 @@ fn emit(
     documents: &[Value],
     output: OutputFormat,
     layout: Layout,
+    notices: &mut Vec<Notice>,
 ) -> Result<SecretBytes, Error> {
     let emitted = match output {
-        OutputFormat::Shell => shell::emit(documents),
+        OutputFormat::Shell => documents.first().map_or_else(
+            || Ok(SecretBytes::default()),
+            |first| {
+                let script = shell::emit(first)?;
+                notices.extend(script.steering.iter().map(|name| {
+                    Notice::warning(format!("{name} is set: it steers the shell and the programs it starts"))
+                }));
+                Ok(script.text)
+            },
+        ),
         OutputFormat::File(Format::Dotenv) => {
-            flat_names::flatten(documents).and_then(|flat| Format::Dotenv.store().emit(&flat, layout))
+            flat(documents).and_then(|flat| Format::Dotenv.store().emit(&flat, layout)).map(SecretBytes::new)
         }
-        OutputFormat::File(format) => format.store().emit(documents, layout),
+        OutputFormat::File(format) => format.store().emit(documents, layout).map(SecretBytes::new),
     };
-    emitted.map(SecretBytes::new).map_err(|error| emit_error(unlocked, error))
+    emitted.map_err(|error| emit_error(unlocked, error))
+}
+
+/// The first document without nesting: `database.password` becomes
+/// `database_password`.
+fn flat(documents: &[Value]) -> Result<Vec<Value>, WriteError> {
+    let Some(first @ Value::Map(entries)) = documents.first() else { return Ok(documents.to_vec()) };
+    let is_nested = |entry: &Entry| matches!(entry, Entry::Pair(_, Value::Map(_) | Value::List(_)));
+    if !entries.iter().any(is_nested) {
+        return Ok(vec![first.clone()]);
+    }
+    flat_names::check_clashes(&flat_names::leaves(first)?)?;
+    let mut flat = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if !is_nested(entry) {
+            flat.push(entry.clone());
+            continue;
+        }
+        let alone = Value::Map(vec![entry.clone()]);
+        let leaves = flat_names::leaves(&alone)?;
+        flat.extend(
+            leaves.into_iter().map(|leaf| Entry::Pair(leaf.name, Value::Scalar(leaf.scalar.clone()))),
+        );
+    }
+    Ok(vec![Value::Map(flat)])
+}
+
+/// Dotenv text is often fed to `eval`, which reads quotes, blanks and `$` in it.
+fn eval_notice(request: &Request, output: OutputFormat, bytes: &[u8]) -> Option<Notice> {
+    let fed_on = request.destination == Destination::Stdout && !request.terminal;
+    if output != OutputFormat::File(Format::Dotenv) || !fed_on {
+        return None;
+    }
+    let shell::Unsafe { line, name } = shell::unsafe_under_eval(bytes)?;
+    Some(
+        Notice::note(format!(
+            "line {line} ({name}) means something else to a shell: do not `eval` this output"
+        ))
+        .with_hint("`--output-type shell` prints lines that are safe to `eval`"),
+    )
 }
 
 fn emit_error(unlocked: &Unlocked<'_>, error: WriteError) -> Error {

@@ -84,7 +84,7 @@ fn create(deps: &Deps<'_>, request: &Request, path: &Path) -> Result<Outcome, Er
         Plain::parse(text, format, &place)?;
         Ok(SecretBytes::new(text.to_vec()))
     })?;
-    let (bytes, notices) = encrypt::seal(deps, &edited, format, &recipe, &request.rules, &place)?;
+    let (bytes, notices) = encrypt::seal(deps, &edited, format, &recipe, &request.rules, &place, true)?;
     deps.files
         .write(path, &bytes, Durability::Power)
         .map_err(|error| Error::Write { in_place: true, error })?;

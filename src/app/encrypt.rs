@@ -84,6 +84,41 @@ pub struct Recipe {
     pub selection: Selection,
 }
 
+/// TEMP flags only.
+pub fn recipe(
+    _deps: &Deps<'_>,
+    _name: &std::path::Path,
+    _options: &FileOptions,
+    keys: &KeyOptions,
+    rules: &RuleOptions,
+) -> Result<Recipe, Error> {
+    use crate::domain::select::{RuleKind, Settings};
+    let mut settings = Settings::default();
+    for (kind, text) in [
+        (RuleKind::EncryptedRegex, &rules.encrypted_regex),
+        (RuleKind::UnencryptedRegex, &rules.unencrypted_regex),
+        (RuleKind::EncryptedSuffix, &rules.encrypted_suffix),
+        (RuleKind::UnencryptedSuffix, &rules.unencrypted_suffix),
+        (RuleKind::EncryptedCommentRegex, &rules.encrypted_comment_regex),
+        (RuleKind::UnencryptedCommentRegex, &rules.unencrypted_comment_regex),
+    ] {
+        if let Some(text) = text {
+            settings.set_rule(kind, text.clone());
+        }
+    }
+    settings.mac_only_encrypted = rules.mac_only_encrypted;
+    let group = keys
+        .age
+        .as_deref()
+        .unwrap_or_default()
+        .split(',')
+        .map(|it| (KeyKind::Age, it.trim().to_owned()))
+        .collect();
+    let selection = Selection::new(settings.or_default())
+        .map_err(|error| Error::Conflict { message: error.to_string(), hints: vec![] })?;
+    Ok(Recipe { groups: vec![group], shamir_threshold: None, selection })
+}
+
 /// Encrypts `plain` by `recipe`; with `proof`, what comes out was decrypted again.
 pub fn seal(
     deps: &Deps<'_>,
@@ -107,8 +142,11 @@ pub fn seal(
     if format == Format::Binary {
         metadata.selection = Selection::everything();
         metadata.groups = wrap(deps, recipe, &data_key)?;
-        let sealed = seal::seal_binary(deps, plain, &data_key, metadata)
-            .map_err(|error| Error::Emit { place: place.clone(), during: While::Encrypting, error })?;
+        let sealed = seal::seal_binary(deps, plain, &data_key, metadata).map_err(|error| Error::Emit {
+            place: place.clone(),
+            during: While::Encrypting,
+            error,
+        })?;
         return Ok((sealed.bytes, Vec::new()));
     }
     let mut parsed = Plain::parse(plain, format, place)?;
@@ -154,7 +192,11 @@ fn refuse_plain_text(
 /// The data key, or a share of it, for every key of every group.
 fn wrap(deps: &Deps<'_>, recipe: &Recipe, data_key: &DataKey) -> Result<Vec<Vec<MasterKey>>, Error> {
     let cause = |message: String| Error::Recipients { cause: message.into(), hints: Vec::new() };
-    let shamir = |error| cause(format!("Could not generate data key: [could not split data key into parts for Shamir: {error}]"));
+    let shamir = |error| {
+        cause(format!(
+            "Could not generate data key: [could not split data key into parts for Shamir: {error}]"
+        ))
+    };
     let count = recipe.groups.len();
     let parts = match count {
         0 | 1 => vec![SecretBytes::new(data_key.expose().to_vec())],

@@ -73,6 +73,15 @@ pub fn read_input(deps: &Deps<'_>, source: &Source, options: &FileOptions) -> Re
     Ok(Input { bytes, seen: fingerprint, path, name })
 }
 
+/// TEMP
+pub fn layout(
+    _deps: &Deps<'_>,
+    _options: &FileOptions,
+    _output: super::decrypt::OutputFormat,
+) -> Result<crate::domain::store::Layout, Error> {
+    Ok(Default::default())
+}
+
 /// Hands the result of a command on.
 pub fn deliver(
     deps: &Deps<'_>,
@@ -115,18 +124,26 @@ impl<'s> Locked<'s> {
     /// Parses `bytes`.
     pub fn parse(bytes: &'s [u8], format: Format, place: &Place) -> Result<Self, Error> {
         let store = encrypted_store(format);
-        let tree = store
-            .read(bytes, Purpose::AsIs)
-            .map_err(|error| read_error(error, place, While::Decrypting))?;
+        let tree =
+            store.read(bytes, Purpose::AsIs).map_err(|error| read_error(error, place, While::Decrypting))?;
         let mut locked = Self::with_tree(store, format, tree, place)?;
         locked.metadata.selection.mark(&mut locked.tree, Stage::Encrypted);
         Ok(locked)
     }
 
-    fn with_tree(store: &'static dyn Store, format: Format, tree: Tree<'s>, place: &Place) -> Result<Self, Error> {
+    fn with_tree(
+        store: &'static dyn Store,
+        format: Format,
+        tree: Tree<'s>,
+        place: &Place,
+    ) -> Result<Self, Error> {
         let block = store
             .metadata(&tree)
-            .map_err(|error| Error::Metadata { place: place.clone().at_line(error.line), cause: Box::new(error), hints: Vec::new() })?
+            .map_err(|error| Error::Metadata {
+                place: place.clone().at_line(error.line),
+                cause: Box::new(error),
+                hints: Vec::new(),
+            })?
             .ok_or_else(|| Error::NotEncrypted(place.clone()))?;
         let metadata = Metadata::parse(&block).map_err(|error| metadata_error(error, place))?;
         Ok(Self { place: place.clone(), format, store, tree, metadata })
@@ -161,7 +178,8 @@ impl<'s> Locked<'s> {
             return Err(self.mac_error("MAC mismatch. File has no MAC".to_owned()));
         }
         let Some(token) = Token::parse(mac.as_bytes()) else {
-            return Err(self.mac_error("Cannot decrypt MAC: Input string does not match sops' data format".to_owned()));
+            return Err(self
+                .mac_error("Cannot decrypt MAC: Input string does not match sops' data format".to_owned()));
         };
         let mut stored = SecretBytes::default();
         cipher
@@ -249,7 +267,9 @@ fn data_key(
     };
     match key.ok().and_then(|key| DataKey::from_bytes(&key)) {
         Some(key) => Ok(key),
-        None => failed(vec!["the key that was unwrapped is no data key of this file: it is damaged".to_owned()]),
+        None => {
+            failed(vec!["the key that was unwrapped is no data key of this file: it is damaged".to_owned()])
+        }
     }
 }
 
@@ -262,9 +282,8 @@ fn unwrap_group(
 ) -> Result<SecretBytes, Vec<Refusal>> {
     let default = [KeyKind::Age.metadata_field().to_owned(), KeyKind::Pgp.metadata_field().to_owned()];
     let order = options.decryption_order.as_deref().unwrap_or(&default);
-    let rank = |kind: KeyKind| {
-        order.iter().position(|name| name == kind.metadata_field()).unwrap_or(order.len())
-    };
+    let rank =
+        |kind: KeyKind| order.iter().position(|name| name == kind.metadata_field()).unwrap_or(order.len());
     let mut kinds = KeyKind::ALL;
     kinds.sort_by_key(|kind| rank(*kind));
     let mut refusals = Vec::new();
@@ -326,8 +345,8 @@ pub fn notice(place: &Place, notice: &document::Notice) -> Notice {
         document::Notice::UnreadableComment { line } => {
             Notice::warning(format!("{}: this comment does not decrypt; it was left as it is", at(line)))
         }
-        document::Notice::LayoutLost => {
-            Notice::note(format!("{file}: values are safe, but decryption will not bring back every byte of this layout"))
-        }
+        document::Notice::LayoutLost => Notice::note(format!(
+            "{file}: values are safe, but decryption will not bring back every byte of this layout"
+        )),
     }
 }

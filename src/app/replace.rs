@@ -87,7 +87,12 @@ pub fn leaf(
 
 /// Proves that the changed leaf of `bytes` opens to `value`; every other byte
 /// that matters was opened a moment ago.
-fn prove_leaf(file: &Unlocked<'_>, bytes: &[u8], index: &[Component], value: &Scalar<'_>) -> Result<(), Error> {
+fn prove_leaf(
+    file: &Unlocked<'_>,
+    bytes: &[u8],
+    index: &[Component],
+    value: &Scalar<'_>,
+) -> Result<(), Error> {
     let refuse = || seal::refusal(&file.locked.place, "the changed value does not read back");
     let locked = Locked::parse(bytes, file.locked.format, &file.locked.place).map_err(|_| refuse())?;
     let root = locked.tree.documents.first().map(|document| document.root).ok_or_else(refuse)?;
@@ -107,4 +112,3 @@ fn is_equal(old: &Scalar<'_>, new: &Scalar<'_>) -> bool {
         _ => old.same(new),
     }
 }
-

@@ -112,7 +112,11 @@ pub fn seal_again(
     let last_modified = deps.clock.now();
     let mac = mac_token(deps, &old.cipher, plan.mac.hex(), &last_modified);
     let source = match &metadata.source {
-        Some(token) if plan.spellings.to_json().as_deref() == old.locked.spelling_json(&old.cipher).as_deref() => Some(token.clone()),
+        Some(token)
+            if plan.spellings.to_json().as_deref() == old.locked.spelling_json(&old.cipher).as_deref() =>
+        {
+            Some(token.clone())
+        }
         marker => source_token(deps, &old.cipher, &mut plan, marker.is_some()),
     };
     let mut changes = vec![("lastmodified", Some(last_modified.as_str())), ("mac", Some(mac.as_str()))];
@@ -128,15 +132,17 @@ pub fn seal_again(
 
 /// Proves that `bytes` decrypt to `expected`: every value opens, the MAC fits.
 /// False when the values are right and the layout is not.
-pub fn prove(bytes: &[u8], format: Format, cipher: &Cipher, expected: &[u8], place: &Place) -> Result<bool, Error> {
+pub fn prove(
+    bytes: &[u8],
+    format: Format,
+    cipher: &Cipher,
+    expected: &[u8],
+    place: &Place,
+) -> Result<bool, Error> {
     let refuse = |cause: String| refusal(place, &cause);
     let locked = Locked::parse(bytes, format, place).map_err(|error| refuse(error.to_string()))?;
-    let file = Encrypted {
-        store: locked.store,
-        tree: &locked.tree,
-        selection: &locked.metadata.selection,
-        cipher,
-    };
+    let file =
+        Encrypted { store: locked.store, tree: &locked.tree, selection: &locked.metadata.selection, cipher };
     let spellings = locked.spellings(cipher);
     let extras = Extras { spellings, hoist: locked.metadata.source.is_none(), recorder: None };
     let mut compare = Compare::new(expected);

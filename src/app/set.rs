@@ -92,7 +92,9 @@ fn parse_index(request: &Request) -> Result<Vec<Component>, Error> {
     let index = index::parse(&request.index).map_err(|error| argument(error.to_string()))?;
     match index.first() {
         None => Err(argument("the index is empty: it must name a key, as in '[\"database\"][\"password\"]'")),
-        Some(Component::Key(key)) if key == "sops" => Err(Error::AlreadyEncrypted(Place::file(&request.path))),
+        Some(Component::Key(key)) if key == "sops" => {
+            Err(Error::AlreadyEncrypted(Place::file(&request.path)))
+        }
         Some(_) => Ok(index),
     }
 }
@@ -184,13 +186,17 @@ fn with_value(
         (Kind::Map, Component::Key(key)) => store.insert(&tree, node, key, &inner),
         (Kind::List, Component::Position(at)) if *at >= 0 => store.append(&tree, node, &inner),
         (Kind::List, Component::Key(key)) => {
-            return Err(argument(format!("component ['{key}'] is a key, but that part of the file is a list")));
+            return Err(argument(format!(
+                "component ['{key}'] is a key, but that part of the file is a list"
+            )));
         }
         (_, Component::Position(at)) if *at < 0 => {
             return Err(argument(format!("component [{at}] is negative")));
         }
         (Kind::Map, Component::Position(at)) => {
-            return Err(argument(format!("component [{at}] is a position, but that part of the file is a map")));
+            return Err(argument(format!(
+                "component [{at}] is a position, but that part of the file is a map"
+            )));
         }
         _ => store.replace(&tree, node, &nest(rest, value.clone())),
     };

@@ -58,7 +58,11 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
             Component::Key(key) => format!("Key not found: {key}"),
             Component::Position(at) => format!("Index {at} out of bounds"),
         };
-        return Err(Error::NotFound { place: place.clone().at_key(&request.index), message, hints: Vec::new() });
+        return Err(Error::NotFound {
+            place: place.clone().at_key(&request.index),
+            message,
+            hints: Vec::new(),
+        });
     }
     let changed = change::edited(&tree, store.remove(&tree, node), place)?;
     notices.extend(change::save(deps, &input, &file, &changed, known)?);

@@ -90,6 +90,8 @@ impl Variable {
         V::XdgRuntimeDir,
         V::TmpDir,
         V::Path,
+        V::Pwd,
+        V::User,
         V::NoColor,
     ];
 
@@ -133,6 +135,8 @@ impl Variable {
             V::XdgRuntimeDir => ("XDG_RUNTIME_DIR", "a folder in memory, for plaintext while it is edited"),
             V::TmpDir => ("TMPDIR", "temporary files where no folder is in memory"),
             V::Path => ("PATH", "where editors and commands are found"),
+            V::Pwd => ("PWD", "the working folder, links and all, where it is that folder"),
+            V::User => ("USER", "shown to others who want to edit the same file"),
             V::NoColor => ("NO_COLOR", "no colours in help, if set to anything"),
         }
     }

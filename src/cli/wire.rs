@@ -28,11 +28,8 @@ pub fn with_deps<T>(
     let files = SystemFiles::new(env.path(Variable::Pwd));
     let temporary = env.path(Variable::TmpDir).unwrap_or_else(|| PathBuf::from("/tmp"));
     let runtime = env.path(Variable::XdgRuntimeDir);
-    let editor = SystemEditor::new(
-        env.get(Variable::SopsEditor),
-        env.get(Variable::Editor),
-        env.get(Variable::Path),
-    );
+    let editor =
+        SystemEditor::new(env.get(Variable::SopsEditor), env.get(Variable::Editor), env.get(Variable::Path));
     work(&Deps {
         files: &files,
         private_files: &SystemPrivateFiles::new(runtime.clone(), temporary.clone()),
