@@ -2,5 +2,6 @@
 
 pub mod domain;
 pub mod app;
+pub mod adapters;
 pub mod cli;
 pub mod docs;

@@ -1,6 +1,7 @@
 //! LAYER 1: the use cases, one a file, named as their commands. They take plain
 //! data, return data, never print, and know the world only through [`ports`].
 
+pub mod parallel;
 pub mod ports;
 pub mod error;
 pub mod request;

@@ -1,0 +1,18 @@
+//! LAYER 2: the outside world. Each file implements a port of [`crate::app::ports`]
+//! and is the only one that touches its piece of the system: its module is where
+//! the banned calls of `ci/clippy.toml` are allowed.
+//!
+//! What is special to an operating system stays in here, behind `cfg`.
+
+pub mod clock;
+pub mod edit_lock;
+pub mod editor;
+pub mod expand;
+pub mod files;
+pub mod hardening;
+pub mod private_dir;
+pub mod progress;
+pub mod prompt;
+pub mod random;
+pub mod replace;
+pub mod signals;

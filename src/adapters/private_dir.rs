@@ -1,0 +1,180 @@
+//! Private directories for plaintext: 0700 with 0600 files, on a memory file
+//! system where there is one, wiped and removed on every way out of the process
+//! (dropped, panic, signals; see [`super::signals`]).
+//!
+//! Places in order: `$XDG_RUNTIME_DIR` and `/dev/shm`, if they are tmpfs or
+//! ramfs, else the directory for temporary files, whose bytes a disk may keep
+//! in spite of the wiping.
+#![expect(clippy::disallowed_methods, reason = "the home of private directories")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+
+use crate::app::ports::{FileError, FileErrorKind, PrivateDir, PrivateFiles};
+use crate::domain::secret::SecretBytes;
+
+use super::files::{file_error, read};
+use super::signals;
+
+/// How the names of private directories begin.
+const PREFIX: &str = "leaflock-";
+
+/// Zeros per write when wiping.
+const WIPE_CHUNK: usize = 64 * 1024;
+
+/// Attempts to empty a directory that an editor still writes to.
+const ATTEMPTS: usize = 5;
+
+/// Makes private directories.
+#[derive(Clone, Debug)]
+pub struct SystemPrivateFiles {
+    runtime: Option<PathBuf>,
+    temporary: PathBuf,
+}
+
+impl SystemPrivateFiles {
+    /// `runtime` is `$XDG_RUNTIME_DIR`; `temporary` is `$TMPDIR` or the system's
+    /// directory for temporary files.
+    pub fn new(runtime: Option<PathBuf>, temporary: PathBuf) -> Self {
+        Self { runtime: runtime.filter(|folder| folder.is_absolute()), temporary }
+    }
+
+    fn make(&self) -> io::Result<(PathBuf, bool)> {
+        let shared = Path::new("/dev/shm");
+        for base in self.runtime.as_deref().into_iter().chain([shared]) {
+            if is_memory(base)
+                && let Ok(folder) = make_in(base)
+            {
+                return Ok((folder, true));
+            }
+        }
+        Ok((make_in(&self.temporary)?, is_memory(&self.temporary)))
+    }
+}
+
+impl PrivateFiles for SystemPrivateFiles {
+    fn create(&self) -> Result<Box<dyn PrivateDir>, FileError> {
+        signals::watch();
+        let mut pending = signals::pending();
+        let (folder, in_memory) =
+            self.make().map_err(|error| file_error("mkdir", &self.temporary, &error))?;
+        pending.folders.push((folder.clone(), in_memory));
+        Ok(Box::new(Folder(folder)))
+    }
+}
+
+/// A private directory that exists.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn path(&self, name: &str) -> Result<PathBuf, FileError> {
+        let mut parts = Path::new(name).components();
+        if let (Some(Component::Normal(only)), None) = (parts.next(), parts.next())
+            && only == name
+        {
+            return Ok(self.0.join(name));
+        }
+        let reason = "not a plain file name".to_owned();
+        Err(FileError { action: "open", path: PathBuf::from(name), kind: FileErrorKind::Other, reason })
+    }
+}
+
+impl PrivateDir for Folder {
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, FileError> {
+        let path = self.path(name)?;
+        let _no_cleaning = signals::pending();
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let mut file = options.open(&path).map_err(|error| file_error("open", &path, &error))?;
+        file.write_all(bytes).map_err(|error| file_error("write", &path, &error))?;
+        Ok(path)
+    }
+
+    fn read(&self, name: &str) -> Result<SecretBytes, FileError> {
+        Ok(read(&self.path(name)?)?.bytes)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let mut pending = signals::pending();
+        pending.folders.retain(|(folder, in_memory)| {
+            let mine = *folder == self.0;
+            if mine {
+                wipe_tree(folder, *in_memory);
+            }
+            !mine
+        });
+    }
+}
+
+fn make_in(base: &Path) -> io::Result<PathBuf> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o700));
+    }
+    builder.tempdir_in(base).map(tempfile::TempDir::keep)
+}
+
+/// Whether a directory is on a file system that lives in memory.
+fn is_memory(folder: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        const TMPFS: i128 = 0x0102_1994;
+        const RAMFS: i128 = 0x8584_58F6;
+        rustix::fs::statfs(folder).is_ok_and(|found| [TMPFS, RAMFS].contains(&i128::from(found.f_type)))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = folder;
+        false
+    }
+}
+
+/// Overwrites every file in and below `folder`, the editor's own copies among
+/// them, and removes it. Failures leave what cannot be removed; there is nobody
+/// to tell.
+pub(super) fn wipe_tree(folder: &Path, in_memory: bool) {
+    for _ in 0..ATTEMPTS {
+        let mut folders = vec![folder.to_owned()];
+        while let Some(next) = folders.pop() {
+            for entry in fs::read_dir(&next).into_iter().flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                    Ok(kind) if kind.is_file() => {
+                        let _ = overwrite(&entry.path(), in_memory);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {}
+            _ => return,
+        }
+    }
+}
+
+fn overwrite(path: &Path, in_memory: bool) -> io::Result<()> {
+    let zeros = vec![0; WIPE_CHUNK];
+    let mut file: File = OpenOptions::new().write(true).open(path)?;
+    let mut left = file.metadata()?.len();
+    while left > 0 {
+        let size = usize::try_from(left).unwrap_or(WIPE_CHUNK).min(WIPE_CHUNK);
+        file.write_all(&zeros[..size])?;
+        left -= u64::try_from(size).unwrap_or(left);
+    }
+    if in_memory { Ok(()) } else { file.sync_data() }
+}
+
+#[cfg(test)]
+mod tests;

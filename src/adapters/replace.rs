@@ -1,0 +1,430 @@
+//! Writing files whole. The protocol for a file that exists:
+//!
+//! 1. make a temporary file in the same folder, readable by its owner only; on
+//!    Linux without a name, so that nothing is left if the program is killed;
+//! 2. write it; 3. give it the old file's owner, mode, ACL and other attributes;
+//! 4. sync it, where asked; 5. look whether the old file is still the one that
+//!    was read; 6. rename it over the old file; 7. sync the folder, where asked.
+//!
+//! Until 6 the old file is untouched, after 6 the new one is complete: there is
+//! no moment, and no failure, that shows less than one of them. A symbolic link
+//! stays and its target is replaced. Of a file with several hard links, the
+//! other names keep the old contents: keeping the link would mean writing in
+//! place, which a crash can cut in half. For the same reason a folder without
+//! write permission is an error, where SOPS truncates the file in it.
+#![expect(clippy::disallowed_methods, reason = "the home of writing files")]
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::app::ports::{Durability, FileError, FileErrorKind, Fingerprint};
+
+use super::files::{file_error, fingerprint, is_descriptor};
+
+/// How the names of temporary files begin.
+pub(super) const TEMPORARY_PREFIX: &str = ".leaflock-";
+
+/// Bytes per write call: between two of them a test can stop the program.
+const CHUNK: usize = 1024 * 1024;
+
+/// Links followed before a path counts as a loop, as on Linux.
+const MAX_LINKS: usize = 40;
+
+/// A step of the protocol, told to an observer before it happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Making the temporary file.
+    Create,
+    /// Writing the next mebibyte.
+    Write,
+    /// Copying owner, mode and attributes.
+    Attributes,
+    /// Syncing the file.
+    Sync,
+    /// Comparing the old file with what was read.
+    Compare,
+    /// Giving an unnamed temporary file its name.
+    Name,
+    /// The rename.
+    Rename,
+    /// Syncing the folder.
+    SyncFolder,
+    /// Nothing left to do.
+    Done,
+}
+
+/// Sees every step before it happens; an error takes the place of the step.
+/// Tests use it to kill the program or to break the disk at that point.
+pub type Observer<'a> = &'a mut dyn FnMut(Step) -> io::Result<()>;
+
+/// Replaces an existing file. See [`crate::app::ports::Files::replace`].
+pub fn replace(
+    path: &Path,
+    bytes: &[u8],
+    seen: Option<Fingerprint>,
+    durability: Durability,
+) -> Result<(), FileError> {
+    replace_with(path, bytes, seen, durability, &mut |_| Ok(()))
+}
+
+/// [`replace`] under an observer.
+pub fn replace_with(
+    path: &Path,
+    bytes: &[u8],
+    seen: Option<Fingerprint>,
+    durability: Durability,
+    observer: Observer<'_>,
+) -> Result<(), FileError> {
+    let target = target_of(path)?;
+    let old = match fs::symlink_metadata(&target) {
+        Ok(old) => old,
+        Err(error) if seen.is_some() && error.kind() == io::ErrorKind::NotFound => {
+            return Err(changed(path, "was removed"));
+        }
+        Err(error) => return Err(file_error("open", path, &error)),
+    };
+    if old.is_dir() {
+        return Err(file_error("open", path, &io::ErrorKind::IsADirectory.into()));
+    }
+    if !old.is_file() {
+        return Err(file_error("open", path, &io::Error::other("not a regular file")));
+    }
+    let job = Job { path, target: &target, bytes, durability };
+    job.run(Some(&old), seen, observer)
+}
+
+/// Writes an output file. See [`crate::app::ports::Files::write`].
+pub fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FileError> {
+    if let Some(mut output) = standard_output(path) {
+        return output
+            .as_mut()
+            .map_err(|error| file_error("open", path, error))?
+            .write_all(bytes)
+            .map_err(|error| file_error("write", path, &error));
+    }
+    let old = match fs::metadata(path) {
+        Ok(old) => Some(old),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(file_error("open", path, &error)),
+    };
+    if old.as_ref().is_some_and(Metadata::is_dir) {
+        return Err(file_error("open", path, &io::ErrorKind::IsADirectory.into()));
+    }
+    if is_descriptor(path) || old.as_ref().is_some_and(|old| !old.is_file()) {
+        let mut output =
+            OpenOptions::new().append(true).open(path).map_err(|error| file_error("open", path, &error))?;
+        return output.write_all(bytes).map_err(|error| file_error("write", path, &error));
+    }
+    let target = target_of(path)?;
+    let job = Job { path, target: &target, bytes, durability };
+    job.run(old.as_ref(), None, &mut |_| Ok(()))
+}
+
+/// Makes a private file. See [`crate::app::ports::Files::create_private`].
+pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let folder = folder_of(path);
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(folder).map_err(|error| file_error("mkdir", folder, &error))?;
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .tempfile_in(folder)
+        .map_err(|error| file_error("open", path, &error))?;
+    file.write_all(bytes).map_err(|error| file_error("write", path, &error))?;
+    file.as_file().sync_all().map_err(|error| file_error("sync", path, &error))?;
+    file.persist_noclobber(path).map_err(|failed| file_error("open", path, &failed.error))?;
+    Ok(())
+}
+
+/// One write.
+struct Job<'a> {
+    /// As the caller named it; errors say this.
+    path: &'a Path,
+    /// Behind all links.
+    target: &'a Path,
+    bytes: &'a [u8],
+    durability: Durability,
+}
+
+impl Job<'_> {
+    fn run(
+        &self,
+        old: Option<&Metadata>,
+        seen: Option<Fingerprint>,
+        observer: Observer<'_>,
+    ) -> Result<(), FileError> {
+        self.compare(old, seen)?;
+        let folder = folder_of(self.target);
+        let mut temporary = observer(Step::Create)
+            .and_then(|()| Temporary::create(folder, old.is_some()))
+            .map_err(|error| self.no_temporary(folder, &error))?;
+        for chunk in self.bytes.chunks(CHUNK) {
+            observer(Step::Write)
+                .and_then(|()| temporary.file().write_all(chunk))
+                .map_err(|error| self.failed("write", &error))?;
+        }
+        if let Some(old) = old {
+            observer(Step::Attributes)
+                .and_then(|()| copy_attributes(self.target, old, temporary.file()))
+                .map_err(|error| self.failed("chmod", &error))?;
+        }
+        if self.durability == Durability::Power {
+            observer(Step::Sync)
+                .and_then(|()| temporary.file().sync_all())
+                .map_err(|error| self.failed("sync", &error))?;
+        }
+        if seen.is_some() {
+            observer(Step::Compare).map_err(|error| self.failed("stat", &error))?;
+            self.compare(fs::symlink_metadata(self.target).ok().as_ref(), seen)?;
+        }
+        observer(Step::Name).map_err(|error| self.failed("link", &error))?;
+        let named = temporary.name(folder, self.bytes).map_err(|error| self.failed("link", &error))?;
+        observer(Step::Rename)
+            .and_then(|()| named.persist(self.target).map_err(|failed| failed.error))
+            .map_err(|error| self.failed("rename", &error))?;
+        if self.durability == Durability::Power {
+            observer(Step::SyncFolder)
+                .and_then(|()| sync_folder(folder))
+                .map_err(|error| self.failed("sync", &error))?;
+        }
+        observer(Step::Done).map_err(|error| self.failed("close", &error))
+    }
+
+    fn compare(&self, now: Option<&Metadata>, seen: Option<Fingerprint>) -> Result<(), FileError> {
+        match (now, seen) {
+            (_, None) => Ok(()),
+            (Some(now), Some(seen)) if now.is_file() && fingerprint(now) == seen => Ok(()),
+            (Some(_), Some(_)) => Err(changed(self.path, "changed")),
+            (None, Some(_)) => Err(changed(self.path, "was removed")),
+        }
+    }
+
+    fn failed(&self, action: &'static str, error: &io::Error) -> FileError {
+        file_error(action, self.path, error)
+    }
+
+    fn no_temporary(&self, folder: &Path, error: &io::Error) -> FileError {
+        let mut failed = self.failed("open", error);
+        if failed.kind == FileErrorKind::Denied {
+            failed.reason.push_str(" (a file is replaced whole, which needs a new one in ");
+            failed.reason.push_str(&folder.display().to_string());
+            failed.reason.push(')');
+        }
+        failed
+    }
+}
+
+fn changed(path: &Path, how: &str) -> FileError {
+    FileError {
+        action: "replace",
+        path: path.to_owned(),
+        kind: FileErrorKind::Changed,
+        reason: format!("the file {how} since it was read, so nothing was written"),
+    }
+}
+
+/// The new contents before they have their place.
+enum Temporary {
+    /// Linux: no name yet, so it vanishes with the process.
+    #[cfg(target_os = "linux")]
+    Unnamed(File),
+    /// Removed when dropped.
+    Named(NamedTempFile),
+}
+
+impl Temporary {
+    /// A file that is to replace one is private until it has that one's mode; a
+    /// new file has the mode that the umask leaves of 0666.
+    fn create(folder: &Path, replaces: bool) -> io::Result<Self> {
+        let mode = if replaces { 0o600 } else { 0o666 };
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{CWD, Mode, OFlags, openat};
+            let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+            if let Ok(file) = openat(CWD, folder, flags, Mode::from_raw_mode(mode)) {
+                return Ok(Self::Unnamed(file.into()));
+            }
+        }
+        Self::create_named(folder, mode)
+    }
+
+    fn create_named(folder: &Path, mode: u32) -> io::Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(TEMPORARY_PREFIX);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(mode));
+        }
+        #[cfg(not(unix))]
+        let _ = mode;
+        builder.tempfile_in(folder).map(Self::Named)
+    }
+
+    fn file(&mut self) -> &mut File {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Unnamed(file) => file,
+            Self::Named(file) => file.as_file_mut(),
+        }
+    }
+
+    /// Gives the file a name of its own in `folder`. Where the system refuses to
+    /// name it (no `/proc`), `bytes` are written once more to a named file.
+    fn name(self, folder: &Path, bytes: &[u8]) -> io::Result<TempPath> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Unnamed(file) => link(&file, folder).or_else(|_| copy_to_named(&file, folder, bytes)),
+            Self::Named(file) => {
+                let _ = bytes;
+                Ok(file.into_temp_path())
+            }
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn link(file: &File, folder: &Path) -> io::Result<TempPath> {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{AtFlags, CWD, linkat};
+    let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let named = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).make_in(folder, |name| {
+        linkat(CWD, descriptor.as_str(), CWD, name, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+    })?;
+    Ok(named.into_temp_path())
+}
+
+#[cfg(target_os = "linux")]
+fn copy_to_named(unnamed: &File, folder: &Path, bytes: &[u8]) -> io::Result<TempPath> {
+    let mut named = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder)?;
+    named.write_all(bytes)?;
+    let found = unnamed.metadata()?;
+    copy_owner(&found, named.as_file());
+    named.as_file().set_permissions(found.permissions())?;
+    named.as_file().sync_all()?;
+    Ok(named.into_temp_path())
+}
+
+/// Gives `new` what `old` has besides its bytes. Only the mode must succeed; a
+/// group or an ACL that cannot be kept takes the group's rights with it, since
+/// they would go to another group.
+fn copy_attributes(target: &Path, old: &Metadata, new: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let group_kept = copy_owner(old, new);
+        let mode = if group_kept { old.mode() } else { old.mode() & !0o070 } & 0o7777;
+        new.set_permissions(fs::Permissions::from_mode(mode))?;
+        if !copy_extended(target, new) {
+            new.set_permissions(fs::Permissions::from_mode(mode & !0o070))?;
+        }
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = target;
+        new.set_permissions(old.permissions())
+    }
+}
+
+/// Copies user and group as far as permitted; whether the group is the old one.
+#[cfg(unix)]
+fn copy_owner(old: &Metadata, new: &File) -> bool {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let Ok(made) = new.metadata() else { return false };
+    let user = (made.uid() != old.uid()).then(|| old.uid());
+    let group = (made.gid() != old.gid()).then(|| old.gid());
+    if user.is_none() && group.is_none() {
+        return true;
+    }
+    if fchown(new, user, group).is_ok() {
+        return true;
+    }
+    group.is_none() || fchown(new, None, group).is_ok()
+}
+
+/// Copies extended attributes; `false` if an ACL could not be.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn copy_extended(target: &Path, new: &File) -> bool {
+    use rustix::fs::{XattrFlags, fsetxattr, getxattr, listxattr};
+    let mut names = vec![0; 4096];
+    let Ok(length) = listxattr(target, names.as_mut_slice()) else { return true };
+    let mut value = vec![0; if length == 0 { 0 } else { 64 * 1024 }];
+    let mut complete = true;
+    for name in names[..length].split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+        let copied = getxattr(target, name, value.as_mut_slice())
+            .and_then(|size| fsetxattr(new, name, &value[..size], XattrFlags::empty()));
+        complete &= copied.is_ok() || name != b"system.posix_acl_access";
+    }
+    complete
+}
+
+/// No extended attributes are known for this system.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "macos"))))]
+fn copy_extended(_target: &Path, _new: &File) -> bool {
+    true
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    return File::open(folder)?.sync_all();
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        Ok(())
+    }
+}
+
+/// The place that a path stands for, behind symbolic links, whether or not
+/// something is there.
+fn target_of(path: &Path) -> Result<PathBuf, FileError> {
+    let mut target = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&target) {
+            Ok(next) => target = folder_of(&target).join(next),
+            Err(_) => return Ok(target),
+        }
+    }
+    Err(file_error("open", path, &io::Error::other("too many levels of symbolic links")))
+}
+
+/// The folder of a path, `.` for a bare name.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Standard output or error under one of their path names: opening those anew
+/// fails for sockets and would overwrite what a redirected file already holds.
+fn standard_output(path: &Path) -> Option<io::Result<File>> {
+    let is = |names: [&str; 3]| names.iter().any(|name| path == Path::new(name));
+    let output = is(["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]);
+    if !output && !is(["/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"]) {
+        return None;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        let (out, err) = (io::stdout(), io::stderr());
+        let descriptor = if output { out.as_fd() } else { err.as_fd() };
+        Some(descriptor.try_clone_to_owned().map(File::from))
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::io::AsHandle;
+        let (out, err) = (io::stdout(), io::stderr());
+        let handle = if output { out.as_handle() } else { err.as_handle() };
+        Some(handle.try_clone_to_owned().map(File::from))
+    }
+}
