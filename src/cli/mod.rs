@@ -79,6 +79,7 @@ pub struct Cli {
 
 /// Runs the process's command line.
 pub fn main() -> ExitCode {
+    wire::harden();
     let mut arguments = env::arguments().into_iter();
     let program = arguments.next().unwrap_or_default();
     let mode = Mode::of_program(Path::new(&program));
