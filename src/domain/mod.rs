@@ -13,3 +13,5 @@ pub mod crypto;
 pub mod go_regex;
 pub mod select;
 pub mod document;
+pub mod keys;
+pub mod config;

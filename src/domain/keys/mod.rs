@@ -1,0 +1,3 @@
+//! Master keys.
+
+pub mod kinds;
