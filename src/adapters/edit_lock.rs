@@ -27,48 +27,57 @@ const NOTE_LIMIT: u64 = 200;
 /// Lock files in the user's runtime directory.
 #[derive(Clone, Debug)]
 pub struct SystemEditLocks {
-    folder: PathBuf,
-    user: String,
+    runtime: Option<PathBuf>,
+    temporary: PathBuf,
+    user: Option<String>,
 }
 
 impl SystemEditLocks {
     /// `runtime` is `$XDG_RUNTIME_DIR`, `temporary` the directory for temporary
     /// files, `user` the name that others see.
-    pub fn new(runtime: Option<PathBuf>, temporary: &Path, user: Option<String>) -> Self {
-        let user = user.filter(|name| !name.is_empty()).unwrap_or_else(user_number);
-        let folder = match runtime {
-            Some(runtime) if runtime.is_absolute() && runtime.is_dir() => runtime.join("leaflock"),
-            _ => temporary.join(format!("leaflock-locks-{}", user_number())),
-        };
-        Self { folder, user }
+    pub fn new(runtime: Option<PathBuf>, temporary: PathBuf, user: Option<String>) -> Self {
+        let runtime = runtime.filter(|folder| folder.is_absolute());
+        Self { runtime, temporary, user }
+    }
+
+    fn folder(&self) -> PathBuf {
+        match &self.runtime {
+            Some(runtime) if runtime.is_dir() => runtime.join("leaflock"),
+            _ => self.temporary.join(format!("leaflock-locks-{}", user_number())),
+        }
+    }
+
+    fn note(&self) -> String {
+        let user = self.user.clone().filter(|name| !name.is_empty()).unwrap_or_else(user_number);
+        format!("{user} (process {})", std::process::id())
     }
 
     /// Makes the directory, and refuses one that somebody else put there.
-    fn prepare(&self) -> Result<(), FileError> {
-        let failed = |error: &io::Error| file_error("mkdir", &self.folder, error);
+    fn prepare(&self) -> Result<PathBuf, FileError> {
+        let folder = self.folder();
+        let failed = |error: &io::Error| file_error("mkdir", &folder, error);
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         {
             use std::os::unix::fs::DirBuilderExt;
             builder.mode(0o700);
         }
-        match builder.create(&self.folder) {
+        match builder.create(&folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(&error)),
             _ => {}
         }
-        let found = fs::symlink_metadata(&self.folder).map_err(|error| failed(&error))?;
+        let found = fs::symlink_metadata(&folder).map_err(|error| failed(&error))?;
         if found.is_dir() && is_own(&found) {
-            return Ok(());
+            return Ok(folder);
         }
         let reason = "belongs to somebody else".to_owned();
-        Err(FileError { action: "mkdir", path: self.folder.clone(), kind: FileErrorKind::Denied, reason })
+        Err(FileError { action: "mkdir", path: folder, kind: FileErrorKind::Denied, reason })
     }
 }
 
 impl EditLocks for SystemEditLocks {
     fn lock(&self, path: &Path) -> Result<Box<dyn EditLock>, EditLockError> {
-        self.prepare()?;
-        let place = self.folder.join(lock_name(&real_path(path)));
+        let place = self.prepare()?.join(lock_name(&real_path(path)));
         for _ in 0..ATTEMPTS {
             let failed = |error: &io::Error| file_error("lock", &place, error);
             let mut file = open(&place).map_err(|error| failed(&error))?;
@@ -80,7 +89,7 @@ impl EditLocks for SystemEditLocks {
                 Err(TryLockError::Error(error)) => return Err(failed(&error).into()),
             }
             if still_at(&file, &place) {
-                let note = format!("{} (process {})", self.user, std::process::id());
+                let note = self.note();
                 file.set_len(0).and_then(|()| file.write_all(note.as_bytes())).map_err(|e| failed(&e))?;
                 return Ok(Box::new(Held { place, _file: file }));
             }
@@ -188,7 +197,7 @@ mod tests {
     use super::*;
 
     fn locks(folder: &Path, user: &str) -> SystemEditLocks {
-        SystemEditLocks::new(Some(folder.to_owned()), folder, Some(user.to_owned()))
+        SystemEditLocks::new(Some(folder.to_owned()), folder.to_owned(), Some(user.to_owned()))
     }
 
     #[test]

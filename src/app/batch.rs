@@ -3,10 +3,9 @@
 //! in the order of the paths. One file's failure does not stop the others.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::error::Error;
+use super::parallel;
 use super::ports::{FileKind, Files, Progress};
 use super::request::Named;
 
@@ -61,58 +60,12 @@ pub fn run<T: Send>(
     progress: &dyn Progress,
     work: &(dyn Fn(&Item) -> Result<T, Error> + Sync),
 ) -> Vec<Finished<T>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().max(1));
     progress.start(items.len());
-    let results =
-        if threads < 2 { serial(&items, progress, work) } else { parallel(&items, threads, progress, work) };
-    progress.finish();
-    items.into_iter().zip(results).map(|(item, result)| Finished { item, result }).collect()
-}
-
-fn serial<T>(
-    items: &[Item],
-    progress: &dyn Progress,
-    work: &(dyn Fn(&Item) -> Result<T, Error> + Sync),
-) -> Vec<Result<T, Error>> {
-    let step = |item| {
+    let results = parallel::map(&items, false, |item| {
         let result = work(item);
         progress.step();
         result
-    };
-    items.iter().map(step).collect()
-}
-
-/// Every thread takes the next file until none is left.
-fn parallel<T: Send>(
-    items: &[Item],
-    threads: usize,
-    progress: &dyn Progress,
-    work: &(dyn Fn(&Item) -> Result<T, Error> + Sync),
-) -> Vec<Result<T, Error>> {
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Result<T, Error>)>> = Mutex::new(Vec::with_capacity(items.len()));
-    let take = || {
-        while let Some((index, item)) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, items.get(i)?)))
-        {
-            let result = work(item);
-            progress.step();
-            match done.lock() {
-                Ok(mut done) => done.push((index, result)),
-                Err(poisoned) => poisoned.into_inner().push((index, result)),
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(take);
-        }
-        take();
     });
-    let mut done = match done.into_inner() {
-        Ok(done) => done,
-        Err(poisoned) => poisoned.into_inner(),
-    };
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
+    progress.finish();
+    items.into_iter().zip(results).map(|(item, result)| Finished { item, result }).collect()
 }

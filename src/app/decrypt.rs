@@ -2,6 +2,7 @@
 //! format (sops-compat 3.3, 10.3, 10.4).
 
 use super::Deps;
+use super::config;
 use super::error::{Error, While};
 use super::open::{self, Locked, Unlocked};
 use super::request::{Destination, Done, FileOptions, Named, Notice, OpenOptions, Source};
@@ -66,7 +67,13 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     };
     let unlocked = locked.unlock(deps, &request.open)?;
     let output_format = request.output_format.unwrap_or(OutputFormat::File(input.format()));
-    let layout = open::layout(deps, &request.file, output_format)?;
+    let is_spliced = request.extract.is_none() && output_format == OutputFormat::File(format);
+    let layout = match output_format {
+        OutputFormat::File(output) if !is_spliced || request.file.config.is_some() => {
+            config::layout(deps, &input.name, output, &request.file)?
+        }
+        _ => Layout::default(),
+    };
     let mut notices = Vec::new();
     let bytes = match (&request.extract, output_format) {
         (Some(index), _) => extract(&unlocked, index, output_format, layout, request, &mut notices)?,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::change::{self, Opened};
+use super::config;
 use super::encrypt;
 use super::error::{Error, Place};
 use super::open::Locked;
@@ -79,12 +80,14 @@ fn edit_existing(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
 fn create(deps: &Deps<'_>, request: &Request, path: &Path) -> Result<Outcome, Error> {
     let format = request.file.input_format.unwrap_or_else(|| Format::of_path(&path.to_string_lossy()));
     let place = Place::file(path);
-    let recipe = encrypt::recipe(deps, path, &request.file, &request.keys, &request.rules)?;
+    let mut notices = Vec::new();
+    let plan = config::plan(deps, path, format, &request.file, &request.keys, &request.rules, &mut notices)?;
     let edited = session(deps, request, sample::text(format).as_bytes(), &mut |text| {
         Plain::parse(text, format, &place)?;
         Ok(SecretBytes::new(text.to_vec()))
     })?;
-    let (bytes, notices) = encrypt::seal(deps, &edited, format, &recipe, &request.rules, &place, true)?;
+    let (bytes, found) = encrypt::seal(deps, &edited, format, &plan, &request.rules, &place, true)?;
+    notices.extend(found);
     deps.files
         .write(path, &bytes, Durability::Power)
         .map_err(|error| Error::Write { in_place: true, error })?;

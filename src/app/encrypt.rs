@@ -2,12 +2,14 @@
 //! and rules of the command line (sops-compat 1, 2, 8, 9.5).
 
 use super::Deps;
+use super::config;
 use super::error::{Error, Place, While};
 use super::open::{self, Locked};
 use super::request::{
     Destination, Done, FileOptions, KeyOptions, Named, NothingSelected, Notice, RuleOptions, Source,
 };
 use super::seal::{self, Plain, Sealed};
+use crate::domain::config::Plan;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::crypto::shamir;
@@ -59,7 +61,9 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     if request.named == Named::Found && is_encrypted(&input.bytes, to, &place) {
         return Ok(Outcome { output: None, done: Done::Skipped("encrypted already"), notices: Vec::new() });
     }
-    let recipe = recipe(deps, &input.name, &request.file, &request.keys, &request.rules)?;
+    let mut notices = Vec::new();
+    let plan =
+        config::plan(deps, &input.name, to, &request.file, &request.keys, &request.rules, &mut notices)?;
     let converted;
     let plain: &[u8] = if from == to {
         &input.bytes
@@ -68,63 +72,19 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         &converted
     };
     let proof = request.destination != Destination::Stdout;
-    let (bytes, notices) = seal(deps, plain, to, &recipe, &request.rules, &place, proof)?;
+    let (bytes, found) = seal(deps, plain, to, &plan, &request.rules, &place, proof)?;
+    notices.extend(found);
     let done = open::deliver(deps, &request.destination, &input, &bytes)?;
     let output = (done == Done::Returned).then_some(bytes);
     Ok(Outcome { output, done, notices })
 }
 
-/// For whom and by which rules a new file is encrypted.
-pub struct Recipe {
-    /// Key groups, by their recipients.
-    pub groups: Vec<Vec<(KeyKind, String)>>,
-    /// How many groups are needed.
-    pub shamir_threshold: Option<usize>,
-    /// The rules.
-    pub selection: Selection,
-}
-
-/// TEMP flags only.
-pub fn recipe(
-    _deps: &Deps<'_>,
-    _name: &std::path::Path,
-    _options: &FileOptions,
-    keys: &KeyOptions,
-    rules: &RuleOptions,
-) -> Result<Recipe, Error> {
-    use crate::domain::select::{RuleKind, Settings};
-    let mut settings = Settings::default();
-    for (kind, text) in [
-        (RuleKind::EncryptedRegex, &rules.encrypted_regex),
-        (RuleKind::UnencryptedRegex, &rules.unencrypted_regex),
-        (RuleKind::EncryptedSuffix, &rules.encrypted_suffix),
-        (RuleKind::UnencryptedSuffix, &rules.unencrypted_suffix),
-        (RuleKind::EncryptedCommentRegex, &rules.encrypted_comment_regex),
-        (RuleKind::UnencryptedCommentRegex, &rules.unencrypted_comment_regex),
-    ] {
-        if let Some(text) = text {
-            settings.set_rule(kind, text.clone());
-        }
-    }
-    settings.mac_only_encrypted = rules.mac_only_encrypted;
-    let group = keys
-        .age
-        .as_deref()
-        .unwrap_or_default()
-        .split(',')
-        .map(|it| (KeyKind::Age, it.trim().to_owned()))
-        .collect();
-    let selection = Selection::new(settings.or_default())
-        .map_err(|error| Error::Conflict { message: error.to_string(), hints: vec![] })?;
-    Ok(Recipe { groups: vec![group], shamir_threshold: None, selection })
-}
-
-/// Encrypts `plain` by `recipe`; with `proof`, what comes out was decrypted again.
+/// Encrypts `plain` by `plan`; with `proof`, what comes out was decrypted again.
 pub fn seal(
     deps: &Deps<'_>,
     plain: &[u8],
     format: Format,
-    recipe: &Recipe,
+    plan: &Plan,
     rules: &RuleOptions,
     place: &Place,
     proof: bool,
@@ -132,16 +92,16 @@ pub fn seal(
     let data_key = DataKey::generate(&mut *deps.random.rng());
     let mut metadata = Metadata {
         groups: Vec::new(),
-        shamir_threshold: recipe.shamir_threshold,
+        shamir_threshold: threshold(plan),
         last_modified: String::new(),
         mac: String::new(),
         version: metadata::VERSION.to_owned(),
-        selection: recipe.selection.clone(),
+        selection: plan.selection.clone(),
         source: None,
     };
     if format == Format::Binary {
         metadata.selection = Selection::everything();
-        metadata.groups = wrap(deps, recipe, &data_key)?;
+        metadata.groups = wrap(deps, plan, &data_key)?;
         let sealed = seal::seal_binary(deps, plain, &data_key, metadata).map_err(|error| Error::Emit {
             place: place.clone(),
             during: While::Encrypting,
@@ -152,10 +112,10 @@ pub fn seal(
     let mut parsed = Plain::parse(plain, format, place)?;
     metadata.selection.mark(&mut parsed.tree, Stage::Plain);
     let file = PlainFile { store: parsed.store, tree: &parsed.tree, selection: &metadata.selection };
-    let plan = file.plan(None);
-    let mut notices = refuse_plain_text(&plan, recipe, rules, place)?;
-    metadata.groups = wrap(deps, recipe, &data_key)?;
-    let Sealed { bytes, notices: found } = seal::seal_new(deps, &parsed, &data_key, metadata, plan)?;
+    let sealing = file.plan(None);
+    let mut notices = refuse_plain_text(&sealing, plan, rules, place)?;
+    metadata.groups = wrap(deps, plan, &data_key)?;
+    let Sealed { bytes, notices: found } = seal::seal_new(deps, &parsed, &data_key, metadata, sealing)?;
     notices.extend(found.iter().map(|it| open::notice(place, it)));
     drop(parsed);
     if proof && !seal::prove(&bytes, format, &Cipher::new(&data_key), plain, place)? {
@@ -164,17 +124,23 @@ pub fn seal(
     Ok((bytes, notices))
 }
 
+/// The threshold that goes into the file: with several groups, always one.
+fn threshold(plan: &Plan) -> Option<usize> {
+    let given = plan.shamir_threshold.and_then(|it| usize::try_from(it).ok());
+    given.or_else(|| (plan.groups.len() > 1).then_some(plan.groups.len()))
+}
+
 /// A rule that selects nothing would leave every value in clear.
 fn refuse_plain_text(
-    plan: &SealPlan,
-    recipe: &Recipe,
+    sealing: &SealPlan,
+    plan: &Plan,
     rules: &RuleOptions,
     place: &Place,
 ) -> Result<Vec<Notice>, Error> {
-    if plan.selected > 0 || plan.leaves == 0 {
+    if sealing.selected > 0 || sealing.leaves == 0 {
         return Ok(Vec::new());
     }
-    let rule = recipe.selection.describe();
+    let rule = plan.selection.describe();
     match rules.nothing_selected {
         NothingSelected::Allow => Ok(Vec::new()),
         NothingSelected::Warn => Ok(vec![
@@ -190,33 +156,30 @@ fn refuse_plain_text(
 }
 
 /// The data key, or a share of it, for every key of every group.
-fn wrap(deps: &Deps<'_>, recipe: &Recipe, data_key: &DataKey) -> Result<Vec<Vec<MasterKey>>, Error> {
+fn wrap(deps: &Deps<'_>, plan: &Plan, data_key: &DataKey) -> Result<Vec<Vec<MasterKey>>, Error> {
     let cause = |message: String| Error::Recipients { cause: message.into(), hints: Vec::new() };
     let shamir = |error| {
         cause(format!(
             "Could not generate data key: [could not split data key into parts for Shamir: {error}]"
         ))
     };
-    let count = recipe.groups.len();
+    let count = plan.groups.len();
     let parts = match count {
         0 | 1 => vec![SecretBytes::new(data_key.expose().to_vec())],
         count => {
-            let threshold = recipe.shamir_threshold.unwrap_or(count);
+            let threshold = threshold(plan).unwrap_or(count);
             shamir::split(data_key.expose(), count, threshold, &mut *deps.random.rng()).map_err(shamir)?
         }
     };
     let mut groups = Vec::with_capacity(count);
-    for (group, part) in recipe.groups.iter().zip(&parts) {
-        if group.is_empty() {
-            return Err(cause("Could not generate data key: [empty key group provided]".to_owned()));
-        }
-        if let Some((kind, key)) = group.iter().find(|(kind, _)| *kind != KeyKind::Age) {
-            let name = kind.metadata_field();
+    for (group, part) in plan.groups.iter().zip(&parts) {
+        if let Some(other) = group.iter().find(|it| it.key.kind != KeyKind::Age) {
+            let (name, key) = (other.key.kind.title(), other.key.identity());
             return Err(cause(format!(
                 "Could not generate data key: [failed to encrypt new data key with master key \"{key}\": {name} keys are not in this build yet]"
             )));
         }
-        let recipients: Vec<String> = group.iter().map(|(_, recipient)| recipient.clone()).collect();
+        let recipients: Vec<String> = group.iter().map(|it| it.key.identity()).collect();
         let wrapped = deps.keys.wrap(&recipients, part).map_err(|error| cause(error.to_string()))?;
         let keys = recipients.iter().zip(&wrapped).map(|(recipient, enc)| MasterKey::age(recipient, enc));
         groups.push(keys.collect());

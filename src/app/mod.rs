@@ -1,10 +1,12 @@
 //! LAYER 1: the use cases, one a file, named as their commands. They take plain
 //! data, return data, never print, and know the world only through [`ports`].
 
+pub mod parallel;
 pub mod ports;
 pub mod error;
 pub mod request;
 pub mod batch;
+pub mod config;
 pub mod open;
 pub mod seal;
 pub mod replace;

@@ -73,15 +73,6 @@ pub fn read_input(deps: &Deps<'_>, source: &Source, options: &FileOptions) -> Re
     Ok(Input { bytes, seen: fingerprint, path, name })
 }
 
-/// TEMP
-pub fn layout(
-    _deps: &Deps<'_>,
-    _options: &FileOptions,
-    _output: super::decrypt::OutputFormat,
-) -> Result<crate::domain::store::Layout, Error> {
-    Ok(Default::default())
-}
-
 /// Hands the result of a command on.
 pub fn deliver(
     deps: &Deps<'_>,

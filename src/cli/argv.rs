@@ -39,6 +39,9 @@ pub enum Reach {
     FirstWord,
     /// Over the whole line.
     Line,
+    /// Over the whole line, but behind the first word only those that exist; what
+    /// else looks like a flag is a word there, as in SOPS.
+    LineAsSops,
 }
 
 /// Takes `arguments` apart by the flags that `command` declares.
@@ -68,9 +71,13 @@ pub fn parse(command: &Command, arguments: &[OsString], reach: Reach) -> Result<
             continue;
         }
         let Some(arg) = find(command, &name) else {
-            if takes_anything(command, line.words.len()) {
+            let loose = reach == Reach::LineAsSops && !line.words.is_empty();
+            if loose || takes_anything(command, line.words.len()) {
                 line.words.push(word.clone());
                 continue;
+            }
+            if name.is_empty() || name.starts_with('-') {
+                return Err(Usage::new(format!("bad flag syntax: {}", word.to_string_lossy())));
             }
             return Err(unknown(command, &name));
         };
@@ -250,3 +257,6 @@ fn distance(a: &str, b: &str) -> usize {
     }
     table[a.len() * width + b.len()]
 }
+
+#[cfg(test)]
+mod tests;

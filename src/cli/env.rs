@@ -1,6 +1,7 @@
 //! Every environment variable that Leaflock knows, and the only code that reads
 //! the environment and the arguments of the process. `leaflock help environment`
 //! prints this table.
+#![expect(clippy::disallowed_methods, reason = "the home of the environment and the arguments")]
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -56,7 +57,7 @@ pub enum Variable {
     TmpDir,
     /// Search path of programs.
     Path,
-    /// The working folder with its links.
+    /// The working folder by its logical name.
     Pwd,
     /// The user's name.
     User,
@@ -135,8 +136,8 @@ impl Variable {
             V::XdgRuntimeDir => ("XDG_RUNTIME_DIR", "a folder in memory, for plaintext while it is edited"),
             V::TmpDir => ("TMPDIR", "temporary files where no folder is in memory"),
             V::Path => ("PATH", "where editors and commands are found"),
-            V::Pwd => ("PWD", "the working folder, links and all, where it is that folder"),
-            V::User => ("USER", "shown to others who want to edit the same file"),
+            V::Pwd => ("PWD", "the working folder as the shell names it, links and all"),
+            V::User => ("USER", "the name that others see while a file is being edited"),
             V::NoColor => ("NO_COLOR", "no colours in help, if set to anything"),
         }
     }

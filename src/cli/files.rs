@@ -1,6 +1,7 @@
 //! The file arguments: one file where one is wanted, and the batches of
 //! `encrypt -i` and `decrypt -i`, with what is said about them.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -28,14 +29,27 @@ pub fn only(files: Vec<PathBuf>, mode: Mode, output: &mut Output) -> Result<Opti
             )
             .hint("add -i, or call the command once a file"));
         }
-        output.notice(&more_than_one());
+        let ignored: Vec<OsString> = files.iter().skip(1).map(|file| file.clone().into()).collect();
+        warn_of_ignored(&ignored, output);
     }
     Ok(files.into_iter().next())
 }
 
-/// SOPS's warning about words that are ignored.
-pub fn more_than_one() -> Notice {
-    Notice::warning("More than one positional argument provided. Only the first one will be used!")
+/// SOPS's warnings about words behind the file that are ignored.
+pub fn warn_of_ignored(words: &[OsString], output: &mut Output) {
+    if words.is_empty() {
+        return;
+    }
+    let text = "More than one positional argument provided. Only the first one will be used!";
+    output.notice(&Notice::warning(text));
+    if let Some(flag) = words.iter().rev().find(|word| word.as_encoded_bytes().starts_with(b"-")) {
+        let text = format!(
+            "Note that one of the ignored positional argument is {:?}, which looks like a flag. \
+             Flags must always be provided before the first positional argument!",
+            flag.to_string_lossy()
+        );
+        output.notice(&Notice::warning(text));
+    }
 }
 
 /// Prints the result, if it goes to stdout.

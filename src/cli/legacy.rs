@@ -334,18 +334,7 @@ fn one_file(parsed: &mut Arguments) -> Result<PathBuf, Usage> {
 /// SOPS's reading: the flags before the file count, the file, and nothing else.
 fn only_first(leading: &Line, rest: &[OsString], cli: &mut Cli) -> Line {
     let (words, ignored) = rest.split_at(1.min(rest.len()));
-    if !ignored.is_empty() {
-        cli.output.notice(&files::more_than_one());
-    }
-    let flag = ignored.iter().rev().find(|word| word.as_encoded_bytes().starts_with(b"-"));
-    if let Some(flag) = flag {
-        let text = format!(
-            "Note that one of the ignored positional argument is {:?}, which looks like a flag. \
-             Flags must always be provided before the first positional argument!",
-            flag.to_string_lossy()
-        );
-        cli.output.notice(&Notice::warning(text));
-    }
+    files::warn_of_ignored(ignored, &mut cli.output);
     Line { flags: leading.flags.clone(), words: words.to_vec(), ..Line::default() }
 }
 

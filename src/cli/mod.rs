@@ -79,6 +79,7 @@ pub struct Cli {
 
 /// Runs the process's command line.
 pub fn main() -> ExitCode {
+    wire::harden();
     let mut arguments = env::arguments().into_iter();
     let program = arguments.next().unwrap_or_default();
     let mode = Mode::of_program(Path::new(&program));
@@ -183,6 +184,15 @@ impl Verb {
         }
     }
 
+    /// The error of a command that wants an exact number of words (exit 100).
+    fn wants_exactly(self) -> Option<Usage> {
+        match self {
+            Self::Set => Some(set::missing(set::VALUE_MISSING)),
+            Self::Unset => Some(unset::missing()),
+            _ => None,
+        }
+    }
+
     /// Runs it on a command line that was taken apart.
     fn run(self, line: &Line, cli: &mut Cli) -> Result<(), Failure> {
         match self {
@@ -254,7 +264,11 @@ const REACHING: &[&str] =
 fn subcommand(verb: Verb, before: &[Flag], rest: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
     let command = verb.command();
     let rest = if verb == Verb::ConfigExplain { config_explain::behind(rest)? } else { rest };
-    let mut line = argv::parse(&command, rest, Reach::Line)?;
+    let reach = match cli.mode {
+        Mode::Leaflock => Reach::Line,
+        Mode::Sops => Reach::LineAsSops,
+    };
+    let mut line = argv::parse(&command, rest, reach)?;
     if line.help {
         return help::of_verb(verb, cli);
     }
@@ -287,12 +301,15 @@ fn read<A: Parser>(verb: Verb, line: &Line, cli: &mut Cli) -> Result<A, Failure>
     let command = A::command().no_binary_name(true).args_override_self(true).disable_help_flag(true);
     let limit = words_taken(&command);
     if line.words.len() > limit {
+        if let Some(usage) = verb.wants_exactly() {
+            return Err(usage.into());
+        }
         if cli.mode == Mode::Leaflock {
             let message = format!("`{}` takes {limit} words, {} were given", verb.word(), line.words.len());
             let hint = format!("leaflock {} --help shows how it is called", verb.word());
             return Err(Usage::new(message).hint(hint).into());
         }
-        cli.output.notice(&files::more_than_one());
+        files::warn_of_ignored(&line.words[1..], &mut cli.output);
     }
     parse(command, &line.flags, line.words.iter().take(limit))
 }
@@ -319,10 +336,10 @@ fn words_taken(command: &clap::Command) -> usize {
 fn usage_of(error: &clap::Error) -> Usage {
     use clap::error::{ContextKind, ContextValue};
     let flag = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(flag)) => flag.as_str(),
+        Some(ContextValue::String(flag)) => flag.split(' ').next().unwrap_or_default(),
         _ => "a flag",
     };
-    let usage = Usage::new(format!("invalid value for {flag}"));
+    let usage = Usage::new(format!("invalid value for flag {flag}: parse error"));
     match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(choices)) if !choices.is_empty() => {
             usage.hint(format!("known are {}", choices.join(", ")))

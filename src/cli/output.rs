@@ -1,6 +1,7 @@
 //! The only printer. Data goes to stdout as it is; talk goes to stderr, one
 //! prefix a kind, control characters escaped; when the reader of stdout goes
 //! away, nothing is said.
+#![expect(clippy::disallowed_methods, reason = "the only printer")]
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal as _, Write};

@@ -109,6 +109,18 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     })
 }
 
+/// What three words are wanted for.
+pub const VALUE_MISSING: &str = "Need precisely 3 positional arguments.";
+/// What two words are wanted for.
+const STDIN_VALUE: &str = "Need precisely 2 positional arguments since --value-stdin is used.";
+
+/// The error for a wrong number of words (exit 100).
+pub fn missing(need: &str) -> Usage {
+    let message = format!("Error: no file specified, or index and value are missing. {need}");
+    Usage::with_code(exit::NO_FILE, message)
+        .hint("leaflock set FILE INDEX VALUE, for example: leaflock set secrets.yaml '[\"port\"]' 5432")
+}
+
 /// File, index and value, in whichever way the value is given.
 fn positionals(
     file: Option<PathBuf>,
@@ -120,14 +132,8 @@ fn positionals(
     if from_file && from_stdin {
         return Err(Usage::new("Error: cannot use both --value-file and --value-stdin"));
     }
-    let missing = |what: &str| {
-        Usage::with_code(exit::NO_FILE, format!("Error: no file specified, or {what}"))
-            .hint("leaflock set FILE INDEX VALUE, for example: leaflock set secrets.yaml '[\"port\"]' 5432")
-    };
     match (file, index, value) {
-        (Some(_), Some(_), Some(_)) if from_stdin => {
-            Err(missing("index is missing, or need no value since --value-stdin was given"))
-        }
+        (Some(_), Some(_), Some(_)) if from_stdin => Err(missing(STDIN_VALUE)),
         (Some(file), Some(index), None) if from_stdin => Ok((file, index, NewValue::Source(Source::Stdin))),
         (Some(file), Some(index), Some(value)) if from_file => {
             Ok((file, index, NewValue::Source(Source::File(value.into()))))
@@ -135,7 +141,7 @@ fn positionals(
         (Some(file), Some(index), Some(value)) => {
             Ok((file, index, NewValue::Json(SecretBytes::new(value.into_encoded_bytes()))))
         }
-        _ if from_stdin => Err(missing("index is missing")),
-        _ => Err(missing("index and value are missing")),
+        _ if from_stdin => Err(missing(STDIN_VALUE)),
+        _ => Err(missing(VALUE_MISSING)),
     }
 }

@@ -53,10 +53,7 @@ Examples:
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     let mut notices = Vec::new();
     let (Some(path), Some(index)) = (arguments.file, arguments.index) else {
-        let message = "Error: no file specified, or index is missing";
-        return Err(Usage::with_code(exit::NO_FILE, message)
-            .hint("leaflock unset FILE INDEX, for example: leaflock unset secrets.yaml '[\"port\"]'")
-            .into());
+        return Err(missing().into());
     };
     arguments.services.check(&cli.env)?;
     let output_type = arguments.output_type.output_type;
@@ -81,4 +78,10 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         cli.output.notices(&outcome.notices);
         Ok(())
     })
+}
+
+/// The error for a wrong number of words (exit 100).
+pub fn missing() -> Usage {
+    Usage::with_code(exit::NO_FILE, "Error: no file specified, or index is missing")
+        .hint("leaflock unset FILE INDEX, for example: leaflock unset secrets.yaml '[\"port\"]'")
 }

@@ -19,22 +19,28 @@ use crate::app::Deps;
 use crate::domain::keys::sources::AgeEnvironment;
 use crate::domain::secret::SecretBytes;
 
+/// Keeps the memory of this process from others; the first thing that is done.
+pub fn harden() {
+    hardening::harden();
+}
+
 /// Calls `work` with the ports of this machine.
 pub fn with_deps<T>(
     env: &Environment,
     work: impl FnOnce(&Deps<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    hardening::harden();
-    let files = SystemFiles::new(env.path(Variable::Pwd));
-    let temporary = env.path(Variable::TmpDir).unwrap_or_else(|| PathBuf::from("/tmp"));
     let runtime = env.path(Variable::XdgRuntimeDir);
-    let editor =
-        SystemEditor::new(env.get(Variable::SopsEditor), env.get(Variable::Editor), env.get(Variable::Path));
+    let temporary = env.path(Variable::TmpDir).unwrap_or_else(|| PathBuf::from(TEMPORARY));
+    let files = SystemFiles::new(env.path(Variable::Pwd));
     work(&Deps {
         files: &files,
         private_files: &SystemPrivateFiles::new(runtime.clone(), temporary.clone()),
-        edit_locks: &SystemEditLocks::new(runtime, &temporary, env.text(Variable::User)),
-        editor: &editor,
+        edit_locks: &SystemEditLocks::new(runtime, temporary, env.text(Variable::User)),
+        editor: &SystemEditor::new(
+            env.get(Variable::SopsEditor),
+            env.get(Variable::Editor),
+            env.get(Variable::Path),
+        ),
         prompt: &TerminalPrompt,
         clock: &SystemClock,
         random: &SystemRandom,
@@ -58,3 +64,9 @@ fn age_environment(env: &Environment) -> AgeEnvironment {
         config_dir: env.config_dir(),
     }
 }
+
+/// Where temporary files go if no variable says so.
+#[cfg(unix)]
+const TEMPORARY: &str = "/tmp";
+#[cfg(windows)]
+const TEMPORARY: &str = "C:\\Windows\\Temp";

@@ -15,3 +15,4 @@ pub mod select;
 pub mod document;
 pub mod keys;
 pub mod metadata;
+pub mod config;
