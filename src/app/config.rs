@@ -117,7 +117,8 @@ pub fn plan_error(error: PlanError, found: Option<&Found>) -> Error {
 
 /// What the command line asks for.
 pub fn flags(keys: &KeyOptions, rules: &RuleOptions) -> Flags {
-    let mut settings = Settings { mac_only_encrypted: rules.mac_only_encrypted, ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.mac_only_encrypted = rules.mac_only_encrypted;
     let texts = [
         (RuleKind::UnencryptedSuffix, &rules.unencrypted_suffix),
         (RuleKind::EncryptedSuffix, &rules.encrypted_suffix),
