@@ -11,6 +11,7 @@
 )]
 
 mod compat;
+mod crash;
 mod leak;
 mod structure;
 mod testkit;
