@@ -10,6 +10,7 @@ pub mod editor;
 pub mod expand;
 pub mod files;
 pub mod hardening;
+pub mod keys;
 pub mod private_dir;
 pub mod progress;
 pub mod prompt;

@@ -1,0 +1,171 @@
+//! What to say when no master key opens a file: sops's own report, word for
+//! word (sops-compat 8), and a short answer beneath it: which identities were
+//! tried, who can open the file, what to do.
+
+use super::Refusal;
+
+/// Columns at which sops wraps the error of a key.
+const REASON_COLUMNS: usize = 60;
+
+/// Columns at which sops wraps the last paragraph.
+const TRAILER_COLUMNS: usize = 75;
+
+/// Recipients that the short answer lists before it only counts.
+const LISTED: usize = 10;
+
+/// What became of one key group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupOutcome {
+    /// One of its keys opened.
+    Recovered,
+    /// None did; the keys in the order they were tried.
+    Failed(Vec<Refusal>),
+}
+
+/// Identities that were tried, from one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// The variable or path they came from.
+    pub location: String,
+    /// Their public keys, or a description where a key has none to show.
+    pub identities: Vec<String>,
+}
+
+/// The report of sops for exit code 128: no newline at its end. `threshold` is
+/// the number of groups needed, 0 if the file has one group only; `colour` is
+/// for a standard output that is a terminal.
+pub fn data_key_failure(groups: &[GroupOutcome], threshold: usize, colour: bool) -> String {
+    let mut out = String::from("Failed to get the data key required to decrypt the SOPS file.\n\n");
+    for (number, group) in groups.iter().enumerate() {
+        match group {
+            GroupOutcome::Recovered => {
+                out.push_str(&format!("Group {number}: {}\n\n", status(true, colour)));
+            }
+            GroupOutcome::Failed(refusals) => {
+                out.push_str(&format!("Group {number}: {}\n", status(false, colour)));
+                for (position, refusal) in refusals.iter().enumerate() {
+                    if position > 0 {
+                        out.push_str("  \n");
+                    }
+                    push_refusal(&mut out, refusal, colour);
+                }
+                out.push('\n');
+            }
+        }
+    }
+    let recovered = groups.iter().filter(|group| matches!(group, GroupOutcome::Recovered)).count();
+    out.push_str(&wrapped(&trailer(threshold, recovered), TRAILER_COLUMNS));
+    out
+}
+
+/// What a person can do about it, below the report of sops: no newline at its
+/// end. `recipients` are those of the groups that failed.
+pub fn short_answer(tried: &[Tried], recipients: &[&str]) -> String {
+    let mut out = String::new();
+    if tried.iter().all(|place| place.identities.is_empty()) {
+        out.push_str("No age identity was found.\n");
+    } else {
+        out.push_str("Identities tried:\n");
+        for place in tried {
+            for identity in &place.identities {
+                out.push_str(&format!("  {identity}  from {}\n", place.location));
+            }
+        }
+    }
+    out.push_str("The file can be opened by:\n");
+    for recipient in recipients.iter().take(LISTED) {
+        out.push_str(&format!("  {}\n", printable(recipient)));
+    }
+    if recipients.len() > LISTED {
+        out.push_str(&format!("  and {} more\n", recipients.len() - LISTED));
+    }
+    out.push_str(
+        "If one of them is yours, point SOPS_AGE_KEY_FILE at its identity (SSH: \
+         SOPS_AGE_SSH_PRIVATE_KEY_FILE).\nIf not, ask one of their owners to add your public key to \
+         .sops.yaml and run updatekeys on the file.",
+    );
+    out
+}
+
+fn status(good: bool, colour: bool) -> &'static str {
+    match (good, colour) {
+        (true, false) => "SUCCESS",
+        (true, true) => "\u{1b}[32mSUCCESS\u{1b}[0m",
+        (false, false) => "FAILED",
+        (false, true) => "\u{1b}[31mFAILED\u{1b}[0m",
+    }
+}
+
+fn push_refusal(out: &mut String, refusal: &Refusal, colour: bool) {
+    out.push_str(&format!("  {}: {}\n", printable(&refusal.key), status(false, colour)));
+    for (attempt, reason) in refusal.reasons.iter().enumerate() {
+        if attempt > 0 {
+            out.push_str("    \n");
+        }
+        for (number, line) in wrapped(reason, REASON_COLUMNS).split('\n').enumerate() {
+            out.push_str(if number == 0 { "    - | " } else { "      | " });
+            out.push_str(&printable(line));
+            out.push('\n');
+        }
+    }
+}
+
+fn trailer(threshold: usize, recovered: usize) -> String {
+    if threshold == 0 {
+        return "Recovery failed because no master key was able to decrypt the file. In order for \
+                SOPS to recover the file, at least one key has to be successful, but none were."
+            .to_owned();
+    }
+    format!(
+        "Recovery failed because the file was encrypted with a Shamir threshold of {threshold}, but \
+         only {recovered} part(s) were successfully recovered, one for each successful key group. In \
+         order for SOPS to recover the file, at least {threshold} groups have to be successful. In \
+         order for a group to be successful, decryption has to succeed with any of the keys in that \
+         key group."
+    )
+}
+
+/// A file's own text must not steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Greedy wrapping as the Go library of sops does it: breaks at blanks, keeps
+/// runs of blanks inside a line, never breaks a word, counts characters.
+fn wrapped(text: &str, columns: usize) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / columns + 1);
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            out.push('\n');
+        }
+        wrap_line(&mut out, line, columns);
+    }
+    out
+}
+
+fn wrap_line(out: &mut String, line: &str, columns: usize) {
+    let is_blank = |c: char| c.is_whitespace() && c != '\u{a0}';
+    let mut column = 0;
+    let mut rest = line;
+    while !rest.is_empty() {
+        let word_start = rest.find(|c| !is_blank(c)).unwrap_or(rest.len());
+        let (blanks, after) = rest.split_at(word_start);
+        let word_end = after.find(is_blank).unwrap_or(after.len());
+        let (word, next) = after.split_at(word_end);
+        let gap = blanks.chars().count();
+        let length = word.chars().count();
+        let overflows = column + gap + length > columns;
+        if overflows && (word.is_empty() || column + gap > 1) {
+            if !word.is_empty() {
+                out.push('\n');
+            }
+            column = 0;
+        } else {
+            out.push_str(blanks);
+            column += gap;
+        }
+        out.push_str(word);
+        column += length;
+        rest = next;
+    }
+}
