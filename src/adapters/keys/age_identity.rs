@@ -277,6 +277,7 @@ fn load_command(source: Source, command: &str, recipient: &str) -> Loaded {
 }
 
 /// The command's output. Errors name the program only: arguments can hold secrets.
+#[expect(clippy::disallowed_methods, reason = "the home of key commands")]
 fn run(source: Source, command: &str, recipient: &str) -> Result<SecretBytes, String> {
     let variable = name_of(source);
     let words = shlex::split(command).ok_or_else(|| {

@@ -240,7 +240,7 @@ fn passphrases_are_asked_last_once_and_only_where_they_help() {
     for _ in 0..3 {
         assert_eq!(hex(&unwrap(&refs(&keys), &identities).unwrap()), DATA_KEY);
     }
-    assert_eq!(ssh.asked(), ["passphrase for \"/h/.ssh/id_ed25519\""]);
+    assert_eq!(ssh.asked(), ["Enter passphrase for \"/h/.ssh/id_ed25519\""]);
 
     let foreign = World::new().file("/h/.ssh/id_ed25519", ED25519_LOCKED).knows("pass word");
     foreign.open(&keys[2..]).unwrap_err();
@@ -249,7 +249,7 @@ fn passphrases_are_asked_last_once_and_only_where_they_help() {
     let wrong = World::new().file("/h/.ssh/id_ed25519", ED25519_LOCKED).knows("pass");
     assert!(wrong.reason(&keys).contains(": failed to decrypt SSH key file: "));
     let nobody = World::new().file("/h/.ssh/id_ed25519", ED25519_LOCKED);
-    assert!(nobody.reason(&keys).contains(": could not read passphrase: "));
+    assert!(nobody.reason(&keys).contains(": could not read passphrase: there is no terminal to ask on. "));
     assert_eq!(nobody.asked().len(), 1);
 }
 
@@ -263,7 +263,7 @@ fn identity_files_with_a_passphrase_open() {
         for _ in 0..2 {
             assert_eq!(hex(&unwrap(&refs(&keys), &identities).unwrap()), DATA_KEY);
         }
-        assert_eq!(world.asked(), ["passphrase for identity 'SOPS_AGE_KEY_FILE'"]);
+        assert_eq!(world.asked(), ["Enter passphrase for identity 'SOPS_AGE_KEY_FILE'"]);
     }
     for (text, knows, expected) in [
         (locked(NATIVE, "secret", true), "wrong", ": incorrect passphrase. "),
@@ -276,7 +276,7 @@ fn identity_files_with_a_passphrase_open() {
         let world = World::new().file("/c/sops/age/keys.txt", text).knows(knows);
         let reason = world.reason(&keys);
         assert!(reason.contains(expected), "{reason}");
-        assert_eq!(world.asked(), ["passphrase for identity '/c/sops/age/keys.txt'"]);
+        assert_eq!(world.asked(), ["Enter passphrase for identity '/c/sops/age/keys.txt'"]);
     }
 }
 
