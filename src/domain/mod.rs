@@ -3,7 +3,6 @@
 //! arguments. Modules import only those listed above them.
 
 pub mod secret;
-pub mod keys;
 pub mod scalar;
 pub mod value;
 pub mod tree;
