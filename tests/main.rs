@@ -3,14 +3,17 @@
 //! They drive the built `leaflock` as a user would, beside the real `sops`
 //! where a second opinion is wanted (`ci/test` installs it and sets
 //! `SOPS_BIN`), in sandboxes that start from nothing.
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a test that cannot go on fails by panicking, and it owns the files that it touches"
 )]
 
 mod compat;
+mod crash;
 mod leak;
 mod structure;
 mod testkit;

@@ -36,7 +36,9 @@ const MAX_LINKS: usize = 40;
 /// A step of the protocol, told to an observer before it happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Making the temporary file.
+    /// Making a temporary file without a name; where that fails, one with a name.
+    CreateUnnamed,
+    /// Making a temporary file with a name.
     Create,
     /// Writing the next mebibyte.
     Write,
@@ -163,8 +165,7 @@ impl Job<'_> {
     ) -> Result<(), FileError> {
         self.compare(old, seen)?;
         let folder = folder_of(self.target);
-        let mut temporary = observer(Step::Create)
-            .and_then(|()| Temporary::create(folder, old.is_some()))
+        let mut temporary = Temporary::create(folder, old.is_some(), observer)
             .map_err(|error| self.no_temporary(folder, &error))?;
         for chunk in self.bytes.chunks(CHUNK) {
             observer(Step::Write)
@@ -243,16 +244,19 @@ enum Temporary {
 impl Temporary {
     /// A file that is to replace one is private until it has that one's mode; a
     /// new file has the mode that the umask leaves of 0666.
-    fn create(folder: &Path, replaces: bool) -> io::Result<Self> {
+    fn create(folder: &Path, replaces: bool, observer: Observer<'_>) -> io::Result<Self> {
         let mode = if replaces { 0o600 } else { 0o666 };
         #[cfg(target_os = "linux")]
         {
             use rustix::fs::{CWD, Mode, OFlags, openat};
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-            if let Ok(file) = openat(CWD, folder, flags, Mode::from_raw_mode(mode)) {
+            let unnamed = observer(Step::CreateUnnamed)
+                .and_then(|()| Ok(openat(CWD, folder, flags, Mode::from_raw_mode(mode))?));
+            if let Ok(file) = unnamed {
                 return Ok(Self::Unnamed(file.into()));
             }
         }
+        observer(Step::Create)?;
         Self::create_named(folder, mode)
     }
 

@@ -17,7 +17,7 @@ use crate::domain::store::Format;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "General")]
 pub struct General {
-    /// Use this config file instead of searching for .sops.yaml [env: SOPS_CONFIG]
+    /// Config file, instead of searching for .sops.yaml [env: SOPS_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Spaces per level in YAML and JSON that is laid out anew
@@ -38,7 +38,7 @@ pub struct General {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "General")]
 pub struct KeyServices {
-    /// Use the keys of this machine [default: true] [env: SOPS_ENABLE_LOCAL_KEYSERVICE]
+    /// Use the keys of this machine [env: SOPS_ENABLE_LOCAL_KEYSERVICE]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_short_help = true)]
     pub enable_local_keyservice: Option<String>,
     /// Also ask this key service (not in this build yet) [env: SOPS_KEYSERVICE]
@@ -89,7 +89,7 @@ pub struct Opening {
     /// Open the file even if its MAC does not match
     #[arg(long)]
     pub ignore_mac: bool,
-    /// Kinds of key to try first, comma-separated [default: age,pgp] [env: SOPS_DECRYPTION_ORDER]
+    /// Kinds of key to try first [default: age,pgp] [env: SOPS_DECRYPTION_ORDER]
     #[arg(long, value_name = "KINDS", hide_short_help = true)]
     pub decryption_order: Option<String>,
 }
@@ -114,7 +114,7 @@ impl Opening {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Formats")]
 pub struct InputType {
-    /// Format of the input: yaml, json, dotenv, ini or binary [default: by the file's name]
+    /// yaml, json, dotenv, ini or binary [default: by the file's name]
     #[arg(long, value_name = "TYPE")]
     pub input_type: Option<String>,
 }
@@ -123,7 +123,7 @@ pub struct InputType {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Formats")]
 pub struct OutputType {
-    /// Format of the output: yaml, json, dotenv, ini or binary [default: by the file's name]
+    /// yaml, json, dotenv, ini or binary [default: by the file's name]
     #[arg(long, value_name = "TYPE")]
     pub output_type: Option<String>,
 }
@@ -174,7 +174,7 @@ pub struct FilenameOverride {
 /// Where the result goes.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Output {
-    /// Write the result back to the file; takes several files, directories and patterns
+    /// Write the result back to the file
     #[arg(short, long)]
     pub in_place: bool,
     /// Write the result to this file instead of stdout
@@ -198,6 +198,9 @@ impl Output {
     }
 }
 
+/// Heading of the keys that come later.
+const OTHER_KEYS: &str = "Other keys (not in this build yet)";
+
 /// Master keys.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Keys (any of them replaces the keys of .sops.yaml)")]
@@ -205,29 +208,29 @@ pub struct Keys {
     /// age recipients, comma-separated [env: SOPS_AGE_RECIPIENTS]
     #[arg(short, long, value_name = "RECIPIENTS")]
     pub age: Option<String>,
-    /// PGP fingerprints, comma-separated (not in this build yet) [env: SOPS_PGP_FP]
-    #[arg(short, long, value_name = "FINGERPRINTS", hide_short_help = true)]
+    /// PGP fingerprints, comma-separated [env: SOPS_PGP_FP]
+    #[arg(short, long, value_name = "FINGERPRINTS", help_heading = OTHER_KEYS, hide_short_help = true)]
     pub pgp: Option<String>,
-    /// AWS KMS keys (not in this build yet) [env: SOPS_KMS_ARN]
-    #[arg(short, long, value_name = "ARNS", hide_short_help = true)]
+    /// AWS KMS keys [env: SOPS_KMS_ARN]
+    #[arg(short, long, value_name = "ARNS", help_heading = OTHER_KEYS, hide_short_help = true)]
     pub kms: Option<String>,
     /// AWS profile for --kms
-    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    #[arg(long, value_name = "NAME", help_heading = OTHER_KEYS, hide_short_help = true)]
     pub aws_profile: Option<String>,
-    /// GCP KMS keys (not in this build yet) [env: SOPS_GCP_KMS_IDS]
-    #[arg(long, value_name = "IDS", hide_short_help = true)]
+    /// GCP KMS keys [env: SOPS_GCP_KMS_IDS]
+    #[arg(long, value_name = "IDS", help_heading = OTHER_KEYS, hide_short_help = true)]
     pub gcp_kms: Option<String>,
-    /// Huawei Cloud KMS keys (not in this build yet) [env: SOPS_HUAWEICLOUD_KMS_IDS]
-    #[arg(long, value_name = "IDS", hide_short_help = true)]
+    /// Huawei Cloud KMS keys [env: SOPS_HUAWEICLOUD_KMS_IDS]
+    #[arg(long, value_name = "IDS", help_heading = OTHER_KEYS, hide_short_help = true)]
     pub hckms: Option<String>,
-    /// Azure Key Vault keys (not in this build yet) [env: SOPS_AZURE_KEYVAULT_URLS]
-    #[arg(long, value_name = "URLS", hide_short_help = true)]
+    /// Azure Key Vault keys [env: SOPS_AZURE_KEYVAULT_URLS]
+    #[arg(long, value_name = "URLS", help_heading = OTHER_KEYS, hide_short_help = true)]
     pub azure_kv: Option<String>,
-    /// Vault transit keys (not in this build yet) [env: SOPS_VAULT_URIS]
-    #[arg(long, value_name = "URIS", hide_short_help = true)]
+    /// Vault transit keys [env: SOPS_VAULT_URIS]
+    #[arg(long, value_name = "URIS", help_heading = OTHER_KEYS, hide_short_help = true)]
     pub hc_vault_transit: Option<String>,
     /// Context for --kms: key:value pairs, comma-separated
-    #[arg(long, value_name = "PAIRS", hide_short_help = true)]
+    #[arg(long, value_name = "PAIRS", help_heading = OTHER_KEYS, hide_short_help = true)]
     pub encryption_context: Option<String>,
     /// Key groups that must come together to decrypt
     #[arg(long, value_name = "N", hide_short_help = true)]

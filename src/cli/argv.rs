@@ -18,7 +18,7 @@ pub struct Line {
     /// Everything else.
     pub words: Vec<OsString>,
     /// `--help` or `-h` was among the flags.
-    pub help: bool,
+    pub help: Option<Help>,
     /// Where the first word stood, if reading stopped there.
     pub stopped_at: Option<usize>,
 }
@@ -30,6 +30,15 @@ pub struct Flag {
     pub name: String,
     /// Its value; `None` for a switch that is on. A switch that is off is left out.
     pub value: Option<OsString>,
+}
+
+/// How much help is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Help {
+    /// `-h`: what is used every day.
+    Short,
+    /// `--help`: everything.
+    Long,
 }
 
 /// How far flags reach.
@@ -67,7 +76,7 @@ pub fn parse(command: &Command, arguments: &[OsString], reach: Reach) -> Result<
             continue;
         };
         if name == "help" || name == "h" {
-            line.help = true;
+            line.help = Some(if name == "h" { Help::Short } else { Help::Long });
             continue;
         }
         let Some(arg) = find(command, &name) else {
@@ -217,7 +226,8 @@ fn unknown(command: &Command, name: &str) -> Usage {
     let flags = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(Arg::get_long);
     match closest(name, flags) {
         Some(flag) => usage.hint(format!("did you mean --{flag}?")),
-        None => usage,
+        None if command.get_name() == "leaflock" => usage.hint("leaflock help lists the commands"),
+        None => usage.hint(format!("leaflock {} --help lists the flags", command.get_name())),
     }
 }
 

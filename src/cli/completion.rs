@@ -14,7 +14,7 @@ pub const CALLBACK: &str = "--generate-bash-completion";
 
 /// Print a completion script for your shell
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "completion", override_usage = "leaflock completion bash|zsh|fish|powershell|elvish", after_help = EXAMPLES)]
+#[command(verbatim_doc_comment, name = "completion", override_usage = "leaflock completion bash|zsh|fish|powershell|elvish", after_help = EXAMPLES)]
 pub struct Arguments {
     /// bash, zsh, fish, powershell or elvish
     #[arg(value_name = "SHELL")]

@@ -17,7 +17,7 @@ use crate::app::config_explain::{Outcome, Request, run as use_case};
 /// and every key of FILE with what encryption would do to it. FILE need not
 /// exist. Nothing is decrypted and no key is needed.
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "explain", override_usage = "leaflock config explain [OPTIONS] FILE", after_help = EXAMPLES)]
+#[command(verbatim_doc_comment, name = "config explain", override_usage = "leaflock config explain [OPTIONS] FILE", after_help = EXAMPLES)]
 pub struct Arguments {
     /// The file to explain
     #[arg(value_name = "FILE")]
@@ -40,7 +40,7 @@ Examples:
 
 /// `config` with its only command, for the tree of all commands.
 pub fn parent() -> clap::Command {
-    clap::Command::new("config").about("Explain .sops.yaml").subcommand(Arguments::command())
+    clap::Command::new("config").about("Explain .sops.yaml").subcommand(Arguments::command().name("explain"))
 }
 
 /// The words behind `config explain`, given those behind `config`.

@@ -17,7 +17,7 @@ use crate::domain::store::Format;
 /// told otherwise. Without FILE, stdin is read, as binary unless --input-type or
 /// --filename-override says what it is.
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "decrypt", override_usage = "leaflock decrypt [OPTIONS] [FILE]\n       leaflock decrypt -i [OPTIONS] FILE|DIRECTORY|PATTERN…", after_help = EXAMPLES)]
+#[command(verbatim_doc_comment, name = "decrypt", override_usage = "leaflock decrypt [OPTIONS] [FILE]\n       leaflock decrypt -i [OPTIONS] FILE|DIRECTORY|PATTERN…", after_help = EXAMPLES)]
 pub struct Arguments {
     /// The file to decrypt; with -i also several, directories and patterns
     #[arg(value_name = "FILE")]
@@ -34,7 +34,7 @@ pub struct Arguments {
     /// Input format.
     #[command(flatten)]
     pub input_type: InputType,
-    /// Format of the output: yaml, json, dotenv, ini, binary, or shell for export NAME='value' lines
+    /// yaml, json, dotenv, ini, binary, or shell for export NAME='value' lines
     #[arg(long, value_name = "TYPE", help_heading = "Formats")]
     pub output_type: Option<String>,
     /// Another name.

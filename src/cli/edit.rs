@@ -16,7 +16,7 @@ use crate::app::edit::{Request, run as use_case};
 /// plaintext lives in a private folder, in memory where the system has one. A
 /// file that does not exist is made from a sample.
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "edit", override_usage = "leaflock edit [OPTIONS] FILE\n       leaflock FILE", after_help = EXAMPLES)]
+#[command(verbatim_doc_comment, name = "edit", override_usage = "leaflock edit [OPTIONS] FILE\n       leaflock FILE", after_help = EXAMPLES)]
 pub struct Arguments {
     /// The file to edit
     #[arg(value_name = "FILE")]

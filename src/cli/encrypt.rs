@@ -17,7 +17,7 @@ use crate::app::request::{Destination, Named, Source};
 /// encrypted value. The keys come from the first rule of .sops.yaml that matches
 /// the file, or from --age. Without FILE, stdin is read.
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "encrypt", override_usage = "leaflock encrypt [OPTIONS] [FILE]\n       leaflock encrypt -i [OPTIONS] FILE|DIRECTORY|PATTERN…", after_help = EXAMPLES)]
+#[command(verbatim_doc_comment, name = "encrypt", override_usage = "leaflock encrypt [OPTIONS] [FILE]\n       leaflock encrypt -i [OPTIONS] FILE|DIRECTORY|PATTERN…", after_help = EXAMPLES)]
 pub struct Arguments {
     /// The file to encrypt; with -i also several, directories and patterns
     #[arg(value_name = "FILE")]

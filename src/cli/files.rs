@@ -16,7 +16,9 @@ use crate::domain::secret::SecretBytes;
 
 /// The file that a command cannot do without (exit 100).
 pub fn required(file: Option<PathBuf>) -> Result<PathBuf, Usage> {
-    file.ok_or_else(|| Usage::with_code(exit::NO_FILE, "Error: no file specified"))
+    file.ok_or_else(|| {
+        Usage::with_code(exit::NO_FILE, "Error: no file specified").hint("name the file to work on")
+    })
 }
 
 /// The only file, or none for stdin. Several are refused; SOPS takes the first

@@ -13,7 +13,7 @@ use crate::app::filestatus::{Request, run as use_case};
 ///
 /// Prints {"encrypted":true} or {"encrypted":false}. Needs no key.
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "filestatus", override_usage = "leaflock filestatus [OPTIONS] FILE", after_help = EXAMPLES)]
+#[command(verbatim_doc_comment, name = "filestatus", override_usage = "leaflock filestatus [OPTIONS] FILE", after_help = EXAMPLES)]
 pub struct Arguments {
     /// The file to look at
     #[arg(value_name = "FILE")]

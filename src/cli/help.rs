@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use clap::{CommandFactory as _, Parser};
 
+use super::argv::Help;
 use super::env::Variable;
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, NOT_BUILT, Verb, exit, legacy};
@@ -13,7 +14,7 @@ use super::{Cli, Mode, NOT_BUILT, Verb, exit, legacy};
 ///
 /// Topics besides the commands: exit-codes, environment.
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "help", override_usage = "leaflock help [COMMAND|TOPIC]")]
+#[command(verbatim_doc_comment, name = "help", override_usage = "leaflock help [COMMAND|TOPIC]")]
 pub struct Arguments {
     /// A command, exit-codes or environment
     #[arg(value_name = "COMMAND|TOPIC")]
@@ -27,7 +28,7 @@ pub fn run(arguments: &Arguments, cli: &mut Cli) -> Result<(), Failure> {
         "exit-codes" => cli.output.text(&exit_codes()),
         "environment" => cli.output.text(&environment()),
         word => match Verb::of_word(word, cli.mode) {
-            Some(verb) => of_verb(verb, cli),
+            Some(verb) => of_verb(verb, Help::Long, cli),
             None => {
                 let message = format!("No help topic for '{word}'");
                 let hint = "leaflock help lists the commands; other topics are exit-codes and environment";
@@ -38,8 +39,8 @@ pub fn run(arguments: &Arguments, cli: &mut Cli) -> Result<(), Failure> {
 }
 
 /// The help of one command.
-pub fn of_verb(verb: Verb, cli: &mut Cli) -> Result<(), Failure> {
-    let text = render(verb.command(), cli);
+pub fn of_verb(verb: Verb, how_much: Help, cli: &mut Cli) -> Result<(), Failure> {
+    let text = render(verb.command(), how_much, cli);
     cli.output.text(&text)
 }
 
@@ -63,14 +64,21 @@ pub fn top(cli: &mut Cli) -> Result<(), Failure> {
     cli.output.text(&text)
 }
 
-/// clap's help, in colour on a terminal.
-fn render(command: clap::Command, cli: &Cli) -> String {
-    let mut command = command.term_width(100);
-    let styled = command.render_long_help();
+/// clap's help, one line a flag, in colour on a terminal.
+fn render(command: clap::Command, how_much: Help, cli: &Cli) -> String {
+    let mut command = command.term_width(WIDTH);
+    if how_much == Help::Long {
+        let about = command.get_long_about().or(command.get_about()).cloned().unwrap_or_default();
+        command = command.about(about).mut_args(|arg| arg.hide_short_help(false));
+    }
+    let styled = command.render_help();
     let colours = cli.output.stdout_is_terminal() && cli.env.get(Variable::NoColor).is_none();
     let text = if colours { styled.ansi().to_string() } else { styled.to_string() };
     named(&text, cli.mode)
 }
+
+/// Columns of the help: wide enough that every flag stays on one line.
+const WIDTH: usize = 1000;
 
 /// The examples under the name that the program was called by.
 fn named(text: &str, mode: Mode) -> String {

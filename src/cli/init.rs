@@ -16,7 +16,7 @@ use crate::app::init::{Action, Outcome, Request, run as use_case};
 /// with rules for *.dev.*, *.staging.*, *.prod.* and everything else, and the
 /// lines of .gitignore that keep plaintext out of git. Never overwrites anything.
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "init", override_usage = "leaflock init [OPTIONS] [DIRECTORY]", after_help = EXAMPLES)]
+#[command(verbatim_doc_comment, name = "init", override_usage = "leaflock init [OPTIONS] [DIRECTORY]", after_help = EXAMPLES)]
 pub struct Arguments {
     /// The folder to set up [default: the current one]
     #[arg(value_name = "DIRECTORY")]

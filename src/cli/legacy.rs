@@ -23,7 +23,7 @@ use crate::app::request::Notice;
 /// Encrypts the values of YAML, JSON, dotenv and INI files and leaves the rest of
 /// every file as it is. Files are compatible with SOPS in both directions.
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "leaflock", override_usage = "leaflock COMMAND [OPTIONS] …\n       leaflock [OPTIONS] FILE", after_help = AFTER_HELP)]
+#[command(verbatim_doc_comment, name = "leaflock", override_usage = "leaflock COMMAND [OPTIONS] …\n       leaflock [OPTIONS] FILE", after_help = AFTER_HELP)]
 pub struct Arguments {
     /// The file to edit, or to work on with one of the flags below
     #[arg(value_name = "FILE")]
@@ -186,12 +186,16 @@ pub fn run(
     at: usize,
     cli: &mut Cli,
 ) -> Result<(), Failure> {
+    let acts = |flag: &argv::Flag| ["decrypt", "encrypt", "rotate", "set"].contains(&flag.name.as_str());
+    if !leading.flags.iter().any(acts) {
+        refuse_mistyped_command(word, cli)?;
+    }
     let command = Arguments::command();
     let line = match cli.mode {
         Mode::Leaflock => argv::parse(&command, arguments, Reach::Line)?,
         Mode::Sops => only_first(leading, &arguments[at..], cli),
     };
-    if line.help {
+    if line.help.is_some() {
         return help::top(cli);
     }
     let command = command.no_binary_name(true).args_override_self(true).disable_help_flag(true);
@@ -234,7 +238,6 @@ pub fn run(
         ),
         Action::Edit => {
             let file = one_file(&mut parsed)?;
-            refuse_mistyped_command(word, cli)?;
             edit::run(
                 edit::Arguments {
                     file: Some(file),
@@ -270,18 +273,12 @@ fn action(parsed: &Arguments, cli: &mut Cli) -> Result<Action, Failure> {
     let set = parsed.set.as_ref().is_some_and(|set| !set.is_empty());
     let count = [parsed.decrypt, parsed.encrypt, parsed.rotate, set].iter().filter(|given| **given).count();
     if count > 1 {
-        let text = "More than one command (--encrypt, --decrypt, --rotate, --set) has been specified. \
-                    Only the last of them in this order counts: encrypt, decrypt, rotate, set";
-        match cli.mode {
-            Mode::Sops => cli.output.notice(&Notice::warning(text)),
-            Mode::Leaflock => {
-                return Err(Usage::with_code(
-                    exit::CONFLICT,
-                    "give only one of --encrypt, --decrypt, --rotate and --set",
-                )
-                .into());
-            }
+        let text = "More than one command (--encrypt, --decrypt, --rotate, --set) has been specified";
+        if cli.mode == Mode::Leaflock {
+            return Err(Usage::with_code(exit::CONFLICT, text).hint("give one of them").into());
         }
+        let hint = "only the last of them in this order counts: encrypt, decrypt, rotate, set";
+        cli.output.notice(&Notice::warning(text).with_hint(hint));
     }
     if (parsed.rotate && !set) || parsed.shared.changes.any() {
         return Err(Error::NotBuilt("--rotate, with the flags that add and remove keys,").into());

@@ -7,7 +7,7 @@ use super::{Cli, Verb, config_explain, exit};
 
 /// Print a manual page
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "man", override_usage = "leaflock man [COMMAND]", after_help = EXAMPLES)]
+#[command(verbatim_doc_comment, name = "man", override_usage = "leaflock man [COMMAND]", after_help = EXAMPLES)]
 pub struct Arguments {
     /// The command to describe [default: leaflock itself]
     #[arg(value_name = "COMMAND")]
@@ -34,7 +34,7 @@ pub fn run(arguments: &Arguments, cli: &mut Cli) -> Result<(), Failure> {
             }
         },
     };
-    let command = command.version(env!("CARGO_PKG_VERSION"));
+    let command = command.version(env!("CARGO_PKG_VERSION")).disable_version_flag(true);
     let mut page = Vec::with_capacity(16 * 1024);
     clap_mangen::Man::new(command).render(&mut page).map_err(Failure::Stdout)?;
     cli.output.data(&page)

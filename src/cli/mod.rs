@@ -228,7 +228,7 @@ fn dispatch(arguments: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
         return completion::answer(arguments, cli);
     }
     let leading = leading(arguments)?;
-    if leading.help {
+    if leading.help.is_some() {
         return help::top(cli);
     }
     if leading.flags.iter().any(|flag| flag.name == "version") {
@@ -269,8 +269,8 @@ fn subcommand(verb: Verb, before: &[Flag], rest: &[OsString], cli: &mut Cli) -> 
         Mode::Sops => Reach::LineAsSops,
     };
     let mut line = argv::parse(&command, rest, reach)?;
-    if line.help {
-        return help::of_verb(verb, cli);
+    if let Some(how_much) = line.help {
+        return help::of_verb(verb, how_much, cli);
     }
     let known = |flag: &Flag| command.get_arguments().any(|arg| arg.get_long() == Some(&flag.name));
     let mut flags = Vec::with_capacity(before.len() + line.flags.len());
@@ -286,7 +286,8 @@ fn subcommand(verb: Verb, before: &[Flag], rest: &[OsString], cli: &mut Cli) -> 
             }
             (false, false, Mode::Leaflock) => {
                 let message = format!("--{} is no flag of `{}`", flag.name, verb.word());
-                return Err(Usage::new(message).into());
+                let hint = format!("leaflock {} --help lists its flags", verb.word());
+                return Err(Usage::new(message).hint(hint).into());
             }
         }
     }
@@ -305,7 +306,8 @@ fn read<A: Parser>(verb: Verb, line: &Line, cli: &mut Cli) -> Result<A, Failure>
             return Err(usage.into());
         }
         if cli.mode == Mode::Leaflock {
-            let message = format!("`{}` takes {limit} words, {} were given", verb.word(), line.words.len());
+            let takes = if limit == 1 { "one word".to_owned() } else { format!("{limit} words") };
+            let message = format!("`{}` takes {takes}, {} were given", verb.word(), line.words.len());
             let hint = format!("leaflock {} --help shows how it is called", verb.word());
             return Err(Usage::new(message).hint(hint).into());
         }
@@ -372,3 +374,6 @@ pub fn tree(mode: Mode) -> clap::Command {
     }
     top
 }
+
+#[cfg(test)]
+mod tests;

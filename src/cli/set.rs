@@ -18,7 +18,7 @@ use crate::domain::secret::SecretBytes;
 /// and the MAC change. Values on the command line can be seen by other users of
 /// the machine while the command runs: --value-stdin and --value-file avoid that.
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "set", override_usage = "leaflock set [OPTIONS] FILE INDEX VALUE\n       leaflock set --value-stdin [OPTIONS] FILE INDEX", after_help = EXAMPLES)]
+#[command(verbatim_doc_comment, name = "set", override_usage = "leaflock set [OPTIONS] FILE INDEX VALUE\n       leaflock set --value-stdin [OPTIONS] FILE INDEX", after_help = EXAMPLES)]
 pub struct Arguments {
     /// The file to change
     #[arg(value_name = "FILE")]

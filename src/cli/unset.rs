@@ -13,7 +13,7 @@ use crate::app::unset::{Request, run as use_case};
 ///
 /// Removes the value with its key; no other line changes but the MAC's.
 #[derive(Parser, Clone, Debug, Default)]
-#[command(name = "unset", override_usage = "leaflock unset [OPTIONS] FILE INDEX", after_help = EXAMPLES)]
+#[command(verbatim_doc_comment, name = "unset", override_usage = "leaflock unset [OPTIONS] FILE INDEX", after_help = EXAMPLES)]
 pub struct Arguments {
     /// The file to change
     #[arg(value_name = "FILE")]

@@ -53,22 +53,21 @@ impl<'e> Identities<'e> {
         }
     }
 
-    /// What has been tried, place by place, for [`crate::domain::keys::report::short_answer`].
+    /// What has been tried, place by place, for [`crate::domain::keys::report`].
     /// Meaningful after an unwrap that failed.
     pub fn tried(&self) -> Vec<Tried> {
         let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tried: Vec<Tried> = Vec::new();
-        for loaded in self
-            .ssh_places()
-            .iter()
-            .chain(self.native_places())
-            .chain(commands.values().map(|place| &**place))
-        {
-            let mut identities = Vec::new();
-            loaded.identities.iter().for_each(|identity| identity.describe(&mut identities));
-            let place = Tried { location: loaded.visit.location.clone(), identities };
-            if !place.identities.is_empty() && !tried.contains(&place) {
-                tried.push(place);
+        let places = self.ssh_places().iter().chain(self.native_places());
+        for place in places.chain(commands.values().map(|place| &**place)) {
+            let problem = match &place.visit.outcome {
+                Outcome::Unreadable(reason) | Outcome::Malformed(reason) => Some(reason.clone()),
+                Outcome::Absent | Outcome::Found(_) => None,
+            };
+            let mut found = Tried { location: place.visit.location.clone(), problem, ..Tried::default() };
+            place.identities.iter().for_each(|identity| identity.describe(&mut found.identities));
+            if !tried.contains(&found) {
+                tried.push(found);
             }
         }
         tried
@@ -175,12 +174,12 @@ impl<'e> Identities<'e> {
     }
 
     fn load_default_key_file(&self) -> Option<Loaded> {
-        let path = self.env.default_key_file()?;
-        Some(match self.files.read_if_there(&path) {
-            Ok(Some(contents)) => native_place(Source::DefaultKeyFile, Some(&path), contents.bytes),
-            Ok(None) => absent(Source::DefaultKeyFile, Some(&path)),
+        let path = self.env.default_key_file.as_deref()?;
+        Some(match self.files.read_if_there(path) {
+            Ok(Some(contents)) => native_place(Source::DefaultKeyFile, Some(path), contents.bytes),
+            Ok(None) => absent(Source::DefaultKeyFile, Some(path)),
             Err(error) => {
-                unreadable(Source::DefaultKeyFile, Some(&path), format!("failed to open file: {error}"))
+                unreadable(Source::DefaultKeyFile, Some(path), format!("failed to open file: {error}"))
             }
         })
     }
@@ -278,6 +277,7 @@ fn load_command(source: Source, command: &str, recipient: &str) -> Loaded {
 }
 
 /// The command's output. Errors name the program only: arguments can hold secrets.
+#[expect(clippy::disallowed_methods, reason = "the home of key commands")]
 fn run(source: Source, command: &str, recipient: &str) -> Result<SecretBytes, String> {
     let variable = name_of(source);
     let words = shlex::split(command).ok_or_else(|| {

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use age::secrecy::SecretString;
 use age::ssh::{EncryptedKey, UnsupportedKey};
 
-use crate::app::ports::Prompt;
+use crate::app::ports::{Prompt, PromptError};
 use crate::domain::keys::go_quoted;
 use crate::domain::secret::SecretBytes;
 
@@ -138,7 +138,7 @@ fn parse_identity(text: &str) -> Result<Identity, &'static str> {
 
 /// Decrypts an identity file with a passphrase from the terminal.
 fn unlock_file(contents: &[u8], location: &str, prompt: &dyn Prompt) -> Result<Vec<Identity>, String> {
-    let passphrase = ask(prompt, &format!("passphrase for identity '{location}'"))?;
+    let passphrase = ask(prompt, &format!("Enter passphrase for identity '{location}'"))?;
     let mut scrypt = age::scrypt::Identity::new(passphrase);
     scrypt.set_max_work_factor(MOST_SCRYPT_WORK);
     let unreadable = "failed to decrypt identity file: it is not an age file, or damaged";
@@ -162,8 +162,13 @@ fn unlock_file(contents: &[u8], location: &str, prompt: &dyn Prompt) -> Result<V
         .map_err(|reason| format!("failed to parse '{location}' age identities: {reason}"))
 }
 
-fn ask(prompt: &dyn Prompt, wanted: &str) -> Result<SecretString, String> {
-    let secret = prompt.secret(wanted).map_err(|error| format!("could not read passphrase: {error}"))?;
+fn ask(prompt: &dyn Prompt, question: &str) -> Result<SecretString, String> {
+    let secret = prompt.secret(question).map_err(|error| match error {
+        PromptError::NoTerminal { .. } => {
+            "could not read passphrase: there is no terminal to ask on".to_owned()
+        }
+        PromptError::Failed { reason, .. } => format!("could not read passphrase: {reason}"),
+    })?;
     let text = std::str::from_utf8(&secret).map_err(|_| "could not read passphrase: it is not UTF-8")?;
     Ok(SecretString::from(text.to_owned()))
 }
@@ -205,7 +210,7 @@ fn unlock_ssh(
     public: &str,
     prompt: &dyn Prompt,
 ) -> Result<Vec<Identity>, String> {
-    let passphrase = ask(prompt, &format!("passphrase for {}", go_quoted(path)))?;
+    let passphrase = ask(prompt, &format!("Enter passphrase for {}", go_quoted(path)))?;
     let key = key
         .decrypt(passphrase)
         .map_err(|_| "failed to decrypt SSH key file: x509: decryption password incorrect".to_owned())?;

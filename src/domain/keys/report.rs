@@ -2,7 +2,7 @@
 //! word (sops-compat 8), and a short answer beneath it: which identities were
 //! tried, who can open the file, what to do.
 
-use super::Refusal;
+use super::{RecipientKind, Refusal, recipient_kind};
 
 /// Columns at which sops wraps the error of a key.
 const REASON_COLUMNS: usize = 60;
@@ -22,20 +22,26 @@ pub enum GroupOutcome {
     Failed(Vec<Refusal>),
 }
 
-/// Identities that were tried, from one place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One place where identities were looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tried {
-    /// The variable or path they came from.
+    /// The variable or path.
     pub location: String,
-    /// Their public keys, or a description where a key has none to show.
+    /// The public keys of the identities found there, or a description where
+    /// one has no public key to show. Never a secret.
     pub identities: Vec<String>,
+    /// Why the place could not be used.
+    pub problem: Option<String>,
 }
+
+/// How every such report begins; clients match on it.
+pub const FIRST_LINE: &str = "Failed to get the data key required to decrypt the SOPS file.";
 
 /// The report of sops for exit code 128: no newline at its end. `threshold` is
 /// the number of groups needed, 0 if the file has one group only; `colour` is
 /// for a standard output that is a terminal.
 pub fn data_key_failure(groups: &[GroupOutcome], threshold: usize, colour: bool) -> String {
-    let mut out = String::from("Failed to get the data key required to decrypt the SOPS file.\n\n");
+    let mut out = format!("{FIRST_LINE}\n\n");
     for (number, group) in groups.iter().enumerate() {
         match group {
             GroupOutcome::Recovered => {
@@ -58,33 +64,72 @@ pub fn data_key_failure(groups: &[GroupOutcome], threshold: usize, colour: bool)
     out
 }
 
-/// What a person can do about it, below the report of sops: no newline at its
-/// end. `recipients` are those of the groups that failed.
+/// The facts in short, without a newline at the end: which identities were
+/// tried from where, what went wrong in other places, and who can open the file.
+/// `recipients` are those of the groups that failed.
 pub fn short_answer(tried: &[Tried], recipients: &[&str]) -> String {
     let mut out = String::new();
-    if tried.iter().all(|place| place.identities.is_empty()) {
-        out.push_str("No age identity was found.\n");
-    } else {
-        out.push_str("Identities tried:\n");
-        for place in tried {
-            for identity in &place.identities {
-                out.push_str(&format!("  {identity}  from {}\n", place.location));
-            }
+    let own =
+        tried.iter().flat_map(|place| place.identities.iter().map(|identity| (identity, &place.location)));
+    for (number, (identity, location)) in own.enumerate() {
+        out.push_str(if number == 0 { "identities tried:\n" } else { "" });
+        out.push_str(&format!("  {} from {location}\n", printable(identity)));
+    }
+    if out.is_empty() {
+        let places: Vec<&str> = tried.iter().map(|place| place.location.as_str()).collect();
+        out.push_str(&format!("no age identity found in {}\n", places.join(", ")));
+    }
+    for place in tried {
+        if let Some(problem) = &place.problem {
+            out.push_str(&format!("not usable: {}\n", printable(problem)));
         }
     }
-    out.push_str("The file can be opened by:\n");
+    out.push_str("the file can be opened by:");
     for recipient in recipients.iter().take(LISTED) {
-        out.push_str(&format!("  {}\n", printable(recipient)));
+        out.push_str(&format!("\n  {}", printable(recipient)));
     }
     if recipients.len() > LISTED {
-        out.push_str(&format!("  and {} more\n", recipients.len() - LISTED));
+        out.push_str(&format!("\n  and {} more", recipients.len() - LISTED));
     }
-    out.push_str(
-        "If one of them is yours, point SOPS_AGE_KEY_FILE at its identity (SSH: \
-         SOPS_AGE_SSH_PRIVATE_KEY_FILE).\nIf not, ask one of their owners to add your public key to \
-         .sops.yaml and run updatekeys on the file.",
-    );
     out
+}
+
+/// What a person can do about it, one remedy a line. `default_file` is where
+/// identities are looked for without being asked.
+pub fn advice(tried: &[Tried], recipients: &[&str], default_file: &str) -> Vec<String> {
+    let mut advice = Vec::new();
+    let mut own = tried.iter().flat_map(|place| &place.identities);
+    if recipients.iter().any(|recipient| recipient.starts_with("ssh-")) {
+        advice.push(
+            "if one of these is yours, put its identity into the file that SOPS_AGE_KEY_FILE names, or name \
+             the SSH key in SOPS_AGE_SSH_PRIVATE_KEY_FILE"
+                .to_owned(),
+        );
+    } else {
+        advice.push(format!(
+            "if one of these is yours, put its identity into {default_file}, or into the file that \
+             SOPS_AGE_KEY_FILE names"
+        ));
+    }
+    match own.next() {
+        Some(public) if own.next().is_none() && recipient_kind(public).is_ok() => advice.push(format!(
+            "if not, ask somebody who can open the file to add {} to its recipients",
+            printable(public)
+        )),
+        Some(_) => {
+            advice.push(
+                "if not, ask somebody who can open the file to add your public key to its recipients"
+                    .to_owned(),
+            );
+        }
+        None => advice.push("no identity yet? `leaflock init` makes one".to_owned()),
+    }
+    if recipients.iter().any(|recipient| {
+        matches!(recipient_kind(recipient), Ok(RecipientKind::Hybrid | RecipientKind::Plugin))
+    }) {
+        advice.push("plugin and post-quantum recipients are not supported yet by this build".to_owned());
+    }
+    advice
 }
 
 fn status(good: bool, colour: bool) -> &'static str {

@@ -23,15 +23,8 @@ pub struct AgeEnvironment {
     pub ssh_key_cmd: Option<String>,
     /// The user's home directory, for `.ssh/id_ed25519` and `.ssh/id_rsa`.
     pub home: Option<PathBuf>,
-    /// The user's configuration directory, for `sops/age/keys.txt`.
-    pub config_dir: Option<PathBuf>,
-}
-
-impl AgeEnvironment {
     /// The default file of identities, `<config dir>/sops/age/keys.txt`.
-    pub fn default_key_file(&self) -> Option<PathBuf> {
-        Some(self.config_dir.as_ref()?.join("sops").join("age").join("keys.txt"))
-    }
+    pub default_key_file: Option<PathBuf>,
 }
 
 /// One place where identities may be, in the order of sops-compat 6.2.
