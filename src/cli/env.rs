@@ -187,19 +187,14 @@ impl Environment {
         self.get(variable).map(PathBuf::from)
     }
 
-    /// The user's folder of configuration as SOPS finds it (sops-compat 6.2), if
-    /// there is a home.
-    pub fn config_dir(&self) -> Option<PathBuf> {
-        Some(match self.path(V::XdgConfigHome) {
+    /// SOPS's default file of identities (sops-compat 6.2), if there is a home.
+    pub fn identity_file(&self) -> Option<PathBuf> {
+        let config = match self.path(V::XdgConfigHome) {
             Some(folder) => folder,
             None if cfg!(target_os = "macos") => self.path(V::Home)?.join("Library/Application Support"),
             None => self.path(V::Home)?.join(".config"),
-        })
-    }
-
-    /// SOPS's default file of identities.
-    pub fn identity_file(&self) -> Option<PathBuf> {
-        Some(self.config_dir()?.join("sops").join("age").join("keys.txt"))
+        };
+        Some(config.join("sops").join("age").join("keys.txt"))
     }
 }
 

@@ -61,7 +61,7 @@ fn age_environment(env: &Environment) -> AgeEnvironment {
         ssh_key_file: path(Variable::AgeSshPrivateKeyFile),
         ssh_key_cmd: text(Variable::AgeSshPrivateKeyCmd),
         home: env.path(Variable::Home),
-        config_dir: env.config_dir(),
+        default_key_file: env.identity_file(),
     }
 }
 
