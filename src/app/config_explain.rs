@@ -4,8 +4,12 @@
 use std::path::PathBuf;
 
 use super::Deps;
-use super::error::Error;
+use super::config::{self, Found};
+use super::error::{Error, Place, While};
+use super::open;
 use super::request::{FileOptions, Notice};
+use crate::domain::config::{Fate, Flags, PlanError, Recipient, Unknown, explain};
+use crate::domain::store::{Format, Purpose, Store};
 
 /// What to explain.
 #[derive(Clone, Debug)]
@@ -66,6 +70,70 @@ pub struct Leaf {
 }
 
 /// Explains one file.
-pub fn run(_deps: &Deps<'_>, _request: &Request) -> Result<Outcome, Error> {
-    Err(Error::NotBuilt("`config explain`"))
+pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    let mut notices = Vec::new();
+    let path = deps.files.absolute(&request.path).map_err(Error::Read)?;
+    let name = match &request.file.filename_override {
+        Some(name) => deps.files.absolute(name).map_err(Error::Read)?,
+        None => path.clone(),
+    };
+    let Some(found) = config::find(deps, &name, &request.file, &mut notices)? else {
+        return Err(config::plan_error(PlanError::NoKeys, None));
+    };
+    let format = request.file.input_format.unwrap_or_else(|| Format::of_path(&name.to_string_lossy()));
+    let contents = deps.files.read_if_there(&path).map_err(Error::Read)?;
+    let store = format.store();
+    let mut tree = match &contents {
+        Some(contents) => Some(
+            store
+                .read(&contents.bytes, Purpose::Encrypt)
+                .map_err(|error| open::read_error(error, &Place::file(&path), While::Encrypting))?,
+        ),
+        None => None,
+    };
+    let matched_path = found.relative(&name);
+    let file = tree.as_mut().map(|tree| (store as &dyn Store, tree));
+    let explained = explain(&found.config, &matched_path, &Flags::default(), file, format == Format::Binary);
+    notices.extend(explained.unknown.iter().map(|unknown| unknown_key(&found, unknown)));
+    let plan = explained.plan.map_err(|error| config::plan_error(error, Some(&found)))?;
+    let rules = explained.verdicts.into_iter().map(|verdict| RuleVerdict {
+        number: verdict.index + 1,
+        line: Some(verdict.line),
+        path_regex: Some(verdict.path_regex).filter(|pattern| !pattern.is_empty()),
+        applies: verdict.applies,
+    });
+    let leaves = explained.leaves.into_iter().map(|leaf| Leaf {
+        path: leaf.path,
+        line: Some(leaf.line),
+        encrypted: leaf.fate == Fate::Encrypted,
+    });
+    Ok(Outcome {
+        config: found.path.clone(),
+        config_found: found.how.to_owned(),
+        matched_path,
+        rules: rules.collect(),
+        groups: plan.groups.iter().map(|group| group.iter().map(shown).collect()).collect(),
+        shamir_threshold: plan.shamir_threshold,
+        selection: plan.selection.describe(),
+        mac_only_encrypted: plan.selection.mac_only_encrypted(),
+        leaves: contents.is_some().then(|| leaves.collect()),
+        notices,
+    })
+}
+
+/// A key with whose it is.
+fn shown(recipient: &Recipient) -> String {
+    let key = format!("{} {}", recipient.key.kind.metadata_field(), recipient.key.identity());
+    match &recipient.name {
+        Some(name) => format!("{key} ({name})"),
+        None => key,
+    }
+}
+
+fn unknown_key(found: &Found, unknown: &Unknown) -> Notice {
+    let text = format!("{}, line {}: {} means nothing here", found.path.display(), unknown.line, unknown.key);
+    match unknown.meant {
+        Some(meant) => Notice::warning(text).with_hint(format!("did you mean {meant}?")),
+        None => Notice::warning(text),
+    }
 }

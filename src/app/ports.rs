@@ -277,6 +277,10 @@ pub trait Keys: Sync {
     /// The identities that were tried so far.
     fn tried(&self) -> Vec<Tried>;
 
+    /// The recipients of the identities in a file of identities, as far as they can
+    /// be told without a passphrase.
+    fn recipients_of(&self, identity_file: &[u8]) -> Vec<String>;
+
     /// Makes an identity. `created` is RFC 3339.
     fn generate(&self, created: &str) -> NewIdentity;
 }

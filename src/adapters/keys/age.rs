@@ -325,6 +325,15 @@ fn damaged(error: DecryptError) -> KeyError {
     KeyError::Damaged(text.to_owned())
 }
 
+/// The recipients of the X25519 identities in a file of identities.
+pub fn recipients_of(identity_file: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(identity_file)
+        .lines()
+        .filter_map(|line| line.parse::<age::x25519::Identity>().ok())
+        .map(|identity| identity.to_public().to_string())
+        .collect()
+}
+
 /// A new identity: the file that `age-keygen` would write, and its recipient.
 #[derive(Debug)]
 pub struct Generated {

@@ -37,6 +37,10 @@ impl Keys for KeySources<'_> {
         self.identities.tried()
     }
 
+    fn recipients_of(&self, identity_file: &[u8]) -> Vec<String> {
+        age::recipients_of(identity_file)
+    }
+
     fn generate(&self, created: &str) -> NewIdentity {
         let age::Generated { file, recipient } = age::generate(created);
         NewIdentity { file, recipient }

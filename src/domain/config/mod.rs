@@ -15,7 +15,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Explanation, Leaf, Verdict, explain};
+pub use explain::{Explanation, Fate, Leaf, Verdict, explain};
 pub use groups::Recipient;
 pub use plan::{Flags, KeySource, Plan, PlanError, plan};
 pub use rules::{CreationRule, NO_MATCH};
