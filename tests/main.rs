@@ -16,6 +16,7 @@ mod compat;
 mod crash;
 mod leak;
 mod structure;
+mod terminal;
 mod testkit;
 mod transcripts;
 mod vectors;

@@ -1,3 +1,4 @@
+//! Which editor runs, with which words, and what SOPS says when it does not.
 #![cfg(unix)]
 
 use std::fs;

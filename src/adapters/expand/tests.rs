@@ -1,3 +1,4 @@
+//! What arguments stand for, on a small tree with traps.
 #![cfg(unix)]
 
 use std::os::unix::fs::symlink;

@@ -1,3 +1,4 @@
+//! Reading, replacing and creating files: bytes, modes, links and the words of errors.
 #![cfg(unix)]
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

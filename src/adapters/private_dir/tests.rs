@@ -1,3 +1,4 @@
+//! Private directories: who may look, where they are, and what is left of them.
 #![cfg(unix)]
 
 use std::os::unix::fs::{MetadataExt, symlink};

@@ -17,6 +17,8 @@ pub(super) enum Slot {
     Line,
     Foot,
     KeyFoot,
+    /// Before the metadata that encryption adds.
+    Tail,
     DocumentFoot,
 }
 
@@ -40,13 +42,15 @@ enum Side {
 }
 
 /// A table without comments, and where they belong.
-pub(super) struct Bare<'c> {
+pub(super) struct Bare {
     pub(super) nodes: Vec<Node>,
     pub(super) properties: Vec<(NodeId, Properties)>,
     pub(super) documents: Vec<Document>,
     pub(super) assignments: Vec<Assignment>,
     pub(super) assigned: Vec<u32>,
-    pub(super) lines: &'c [RemarkLine],
+    pub(super) lines: Vec<RemarkLine>,
+    /// The assignments are sorted, one a slot, and hold every line.
+    pub(super) settled: bool,
 }
 
 /// A table with its comments.
@@ -56,20 +60,22 @@ pub(super) struct Dressed {
     pub(super) documents: Vec<Document>,
 }
 
-impl Bare<'_> {
+impl Bare {
     /// Lays the comments into the table.
     pub(super) fn dress(mut self) -> Dressed {
         if self.lines.is_empty() || self.nodes.is_empty() {
             let Self { nodes, properties, documents, .. } = self;
             return Dressed { nodes, properties, documents };
         }
-        self.settle();
-        self.find_lost();
+        if !self.settled {
+            self.settle();
+            self.find_lost();
+        }
         self.lay()
     }
 
     /// Sorts the assignments by node and slot; of several in one slot the last holds.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.assignments.sort_by_key(|assignment| (assignment.node, assignment.slot));
         self.assignments.reverse();
         self.assignments.dedup_by_key(|assignment| (assignment.node, assignment.slot));
@@ -77,7 +83,7 @@ impl Bare<'_> {
     }
 
     /// Assigns the lines that are in no slot: before the node that follows them.
-    fn find_lost(&mut self) {
+    pub(super) fn find_lost(&mut self) {
         let mut held = vec![false; self.lines.len()];
         for assignment in &self.assignments {
             for &line in &self.assigned[assignment.first as usize..assignment.last as usize] {
@@ -113,7 +119,7 @@ impl Bare<'_> {
         let wraps = root || (collection && self.nodes[node.parent as usize].kind == Kind::Map);
         match assignment.slot {
             Slot::DocumentHead => Side::Inside,
-            Slot::DocumentFoot => Side::InsideLast,
+            Slot::Tail | Slot::DocumentFoot => Side::InsideLast,
             Slot::Lost | Slot::KeyHead | Slot::KeyLine => Side::Before,
             Slot::Head | Slot::Line if wraps => Side::Inside,
             Slot::Head | Slot::Line => Side::Before,
@@ -163,7 +169,7 @@ struct Layer {
 
 impl Layer {
     /// Completes all nodes that end before `next`.
-    fn close(&mut self, bare: &Bare<'_>, next: NodeId) {
+    fn close(&mut self, bare: &Bare, next: NodeId) {
         while let Some((id, end, group)) = self.open.last().cloned() {
             if end > next {
                 return;
@@ -177,7 +183,7 @@ impl Layer {
     }
 
     /// Writes the lines of the assignments in `group` that are on `side`.
-    fn put(&mut self, bare: &Bare<'_>, group: std::ops::Range<usize>, side: Side, parent: NodeId) {
+    fn put(&mut self, bare: &Bare, group: std::ops::Range<usize>, side: Side, parent: NodeId) {
         for assignment in &bare.assignments[group] {
             if bare.side(assignment) != side {
                 continue;
@@ -210,7 +216,7 @@ impl Layer {
         }
     }
 
-    fn finish(mut self, bare: Bare<'_>) -> Dressed {
+    fn finish(mut self, bare: Bare) -> Dressed {
         for node in &mut self.out {
             if node.kind == Kind::Alias {
                 let target = self.ids[node.text.start as usize];

@@ -6,6 +6,7 @@ mod compose;
 pub mod emit;
 pub mod emit_scalar;
 mod parse;
+mod preview;
 pub mod read;
 pub mod resolve;
 mod scan;

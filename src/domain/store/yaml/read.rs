@@ -5,23 +5,66 @@ use super::chars::{self, BadByte};
 use super::comments::Bare;
 use super::compose::Composer;
 use super::parse::Parser;
+use super::preview::draft_for_encryption;
 use super::scan::Scanner;
-use crate::domain::tree::Tree;
+use crate::domain::secret::SecretBytes;
+use crate::domain::tree::{Span, Tree};
+
+/// The largest source: every offset, and every offset of a decoded text behind
+/// it, must fit a [`Span`].
+const MAX_SIZE: usize = u32::MAX as usize / 5 * 2;
 
 /// Reads YAML as go-yaml v3.0.4 and SOPS read it.
 ///
 /// # Errors
 /// What SOPS refuses, in its words where they hold nothing of the input
-/// (sops-compat 5.1), and sources of 4 GiB − 2 bytes or more.
+/// (sops-compat 5.1), and sources of 1.6 GiB or more.
 pub fn read(source: &[u8], purpose: Purpose) -> Result<Tree<'_>, ReadError> {
-    let _ = purpose;
-    if source.len() >= u32::MAX as usize / 2 {
+    if source.len() >= MAX_SIZE {
         return Err(plain_error("the file is too large", ReadErrorKind::Syntax));
     }
     if source.is_empty() {
         let message = "File cannot be completely empty, it must contain at least one document";
         return Err(plain_error(message, ReadErrorKind::Empty));
     }
+    let draft = match purpose {
+        Purpose::AsIs => draft(source)?,
+        Purpose::Encrypt => draft_for_encryption(source)?,
+    };
+    let dressed = draft.bare.dress();
+    let mut tree = Tree::new(source);
+    tree.decoded = draft.decoded;
+    tree.nodes = dressed.nodes;
+    tree.properties = dressed.properties;
+    tree.documents = dressed.documents;
+    Ok(tree)
+}
+
+/// A file that was read, its comments not yet among its nodes.
+pub(super) struct Draft {
+    pub(super) bare: Bare,
+    pub(super) decoded: SecretBytes,
+}
+
+impl Draft {
+    /// Moves the text spans from `from` on down by `by`: the source is shorter
+    /// than what was read.
+    pub(super) fn rebase(&mut self, from: u32, by: u32) {
+        let shift = |span: &mut Span| {
+            if span.start >= from && span.end > span.start {
+                span.start -= by;
+                span.end -= by;
+            }
+        };
+        for node in &mut self.bare.nodes {
+            shift(&mut node.text);
+            shift(&mut node.key_text);
+        }
+    }
+}
+
+/// Reads `source` as it stands.
+pub(super) fn draft(source: &[u8]) -> Result<Draft, ReadError> {
     let census = chars::census(source).map_err(|bad| bad_byte(source, bad))?;
     let lines = memchr::memchr_iter(b'\n', source).count();
     let mut composer = Composer::new(Parser::new(Scanner::new(source, census)), lines + 8);
@@ -30,16 +73,9 @@ pub fn read(source: &[u8], purpose: Purpose) -> Result<Tree<'_>, ReadError> {
         return Err(plain_error("EOF", ReadErrorKind::Syntax));
     }
     let Composer { parser, nodes, documents, properties, assignments, assigned, .. } = composer;
-    let mut scanner = parser.scanner;
-    let lines = std::mem::take(&mut scanner.remark_lines);
-    let bare = Bare { nodes, properties, documents, assignments, assigned, lines: &lines };
-    let dressed = bare.dress();
-    let mut tree = Tree::new(source);
-    tree.decoded = scanner.decoded;
-    tree.nodes = dressed.nodes;
-    tree.properties = dressed.properties;
-    tree.documents = dressed.documents;
-    Ok(tree)
+    let Scanner { remark_lines: lines, decoded, .. } = parser.scanner;
+    let bare = Bare { nodes, properties, documents, assignments, assigned, lines, settled: false };
+    Ok(Draft { bare, decoded })
 }
 
 fn plain_error(message: &str, kind: ReadErrorKind) -> ReadError {
