@@ -148,17 +148,17 @@ const UNREADABLE: &str = "error loading config: Could not unmarshal config file"
 fn stores(reader: &mut Reader<'_>, field: &Field) -> Result<Stores, ConfigError> {
     let mut stores = Stores::default();
     for (name, store) in reader.entries(field, "config.StoresConfig")? {
-        let slot = match name.as_str() {
-            "yaml" => &mut stores.yaml,
-            "json" => &mut stores.json,
-            "json_binary" => &mut stores.binary,
+        let (slot, go_type) = match name.as_str() {
+            "yaml" => (&mut stores.yaml, "config.YAMLStoreConfig"),
+            "json" => (&mut stores.json, "config.JSONStoreConfig"),
+            "json_binary" => (&mut stores.binary, "config.JSONBinaryStoreConfig"),
             "dotenv" | "ini" => continue,
             _ => {
                 reader.unknown(&name, &store, &["yaml", "json", "json_binary", "dotenv", "ini"]);
                 continue;
             }
         };
-        for (name, value) in reader.entries(&store, "config.StoreConfig")? {
+        for (name, value) in reader.entries(&store, go_type)? {
             match name.as_str() {
                 "indent" => *slot = reader.int(&value)?,
                 _ => reader.unknown(&name, &value, &["indent"]),
