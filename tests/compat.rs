@@ -427,3 +427,21 @@ fn what_once_failed_still_holds() {
     }
     assert!(report.is_empty(), "{report}");
 }
+
+#[test]
+fn awkward_files_cross_both_ways() {
+    let mut report = String::new();
+    for extension in EXTENSIONS {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/lossless").join(extension);
+        let Ok(entries) = fs::read_dir(folder) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            let bytes = fs::read(&path).unwrap();
+            let document = Document { extension: extension.to_owned(), rule: "all".to_owned(), bytes };
+            if let Err(failure) = check(&document) {
+                let name = path.file_name().unwrap().display();
+                report.push_str(&format!("\n##### {name}: {}\n{}\n", failure.kind, failure.detail));
+            }
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}

@@ -15,6 +15,8 @@
 mod compat;
 mod crash;
 mod leak;
+mod lossless;
+mod quirks;
 mod structure;
 mod terminal;
 mod testkit;

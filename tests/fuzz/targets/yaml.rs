@@ -1,0 +1,14 @@
+//! Any bytes as a plain yaml file: reading never panics, and what can be read
+//! comes back byte for byte.
+#![no_main]
+
+#[path = "../../testkit/lossless.rs"]
+mod lossless;
+
+use leaflock::domain::store::Format;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    if let Err(problem) = lossless::round_trip(Format::Yaml, data) {
+        panic!("{problem}");
+    }
+});
