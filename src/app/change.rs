@@ -59,8 +59,12 @@ pub fn open(file: &Unlocked<'_>, keys: &OpenOptions, with_metadata: bool) -> Res
         return open_binary(file, keys);
     }
     let mut known = Ciphertexts::default();
-    let extras =
-        Extras { spellings: locked.spellings(&file.cipher), hoist: false, recorder: Some(&mut known) };
+    let extras = Extras {
+        spellings: locked.spellings(&file.cipher),
+        keep_spellings: locked.metadata.keeps_spellings(),
+        hoist: false,
+        recorder: Some(&mut known),
+    };
     let detach = if with_metadata { Vec::new() } else { locked.store.detach(&locked.tree) };
     let mut plain = SecretBytes::new(Vec::with_capacity(locked.tree.source.len()));
     let findings =

@@ -111,6 +111,7 @@ fn in_own_format(
     }
     let extras = Extras {
         spellings: locked.spellings(&unlocked.cipher),
+        keep_spellings: locked.metadata.keeps_spellings(),
         hoist: locked.metadata.source.is_none(),
         recorder: None,
     };

@@ -111,7 +111,12 @@ pub fn seal(
     }
     let mut parsed = Plain::parse(plain, format, place)?;
     metadata.selection.mark(&mut parsed.tree, Stage::Plain);
-    let file = PlainFile { store: parsed.store, tree: &parsed.tree, selection: &metadata.selection };
+    let file = PlainFile {
+        store: parsed.store,
+        tree: &parsed.tree,
+        selection: &metadata.selection,
+        keep_spellings: true,
+    };
     let sealing = file.plan(None);
     let mut notices = refuse_plain_text(&sealing, plan, rules, place)?;
     metadata.groups = wrap(deps, plan, &data_key)?;

@@ -90,7 +90,12 @@ pub fn seal_new(
     metadata.mac = mac_token(deps, &cipher, plan.mac.hex(), &metadata.last_modified);
     metadata.source = source_token(deps, &cipher, &mut plan, is_marked(plain));
     let attach = plain.store.attach(&plain.tree, &metadata.to_value());
-    let file = PlainFile { store: plain.store, tree: &plain.tree, selection: &metadata.selection };
+    let file = PlainFile {
+        store: plain.store,
+        tree: &plain.tree,
+        selection: &metadata.selection,
+        keep_spellings: metadata.keeps_spellings(),
+    };
     let mut bytes = with_room(plain, &plan);
     file.write(&plan, &cipher, None, attach, &mut *deps.random.rng(), &mut bytes);
     Ok(Sealed { bytes, notices: plan.notices })
@@ -107,7 +112,12 @@ pub fn seal_again(
     let metadata = &old.locked.metadata;
     metadata.selection.mark(&mut plain.tree, Stage::Plain);
     known.finish();
-    let file = PlainFile { store: plain.store, tree: &plain.tree, selection: &metadata.selection };
+    let file = PlainFile {
+        store: plain.store,
+        tree: &plain.tree,
+        selection: &metadata.selection,
+        keep_spellings: metadata.keeps_spellings(),
+    };
     let mut plan = file.plan(Some(&mut known));
     let last_modified = deps.clock.now();
     let mac = mac_token(deps, &old.cipher, plan.mac.hex(), &last_modified);
@@ -144,7 +154,12 @@ pub fn prove(
     let file =
         Encrypted { store: locked.store, tree: &locked.tree, selection: &locked.metadata.selection, cipher };
     let spellings = locked.spellings(cipher);
-    let extras = Extras { spellings, hoist: locked.metadata.source.is_none(), recorder: None };
+    let extras = Extras {
+        spellings,
+        keep_spellings: locked.metadata.keeps_spellings(),
+        hoist: locked.metadata.source.is_none(),
+        recorder: None,
+    };
     let mut compare = Compare::new(expected);
     let findings = file
         .write_plain(extras, locked.store.detach(&locked.tree), &mut compare)

@@ -159,6 +159,13 @@ impl Metadata {
         map(fields)
     }
 
+    /// True when a plaintext that is not canonical (`1.50`, `TRUE`) is its owner's
+    /// spelling and is printed so. SOPS writes canonical texts only, and prints
+    /// them whatever it finds; other writers name older versions.
+    pub fn keeps_spellings(&self) -> bool {
+        self.version == VERSION || self.source.is_some()
+    }
+
     /// Every key of every group.
     pub fn keys(&self) -> impl Iterator<Item = &MasterKey> {
         self.groups.iter().flatten()

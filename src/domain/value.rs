@@ -26,6 +26,16 @@ pub enum Entry {
     Pair(String, Value),
 }
 
+impl Entry {
+    /// The key and its value; `None` for a comment.
+    pub fn pair(&self) -> Option<(&str, &Value)> {
+        match self {
+            Self::Pair(key, value) => Some((key, value)),
+            Self::Comment(_) => None,
+        }
+    }
+}
+
 impl Value {
     /// The value of the first pair named `key`, if this is a map that has one.
     pub fn get(&self, key: &str) -> Option<&Value> {
@@ -34,6 +44,31 @@ impl Value {
             Entry::Pair(name, value) if name == key => Some(value),
             _ => None,
         })
+    }
+
+    /// True when both hold the same data; comments do not count.
+    pub fn same_data(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Self::Scalar(one), Self::Scalar(other)) => one.same(other),
+            (Self::List(one), Self::List(other)) => {
+                let is_data = |value: &&Value| !matches!(value, Value::Comment(_));
+                one.iter().filter(is_data).count() == other.iter().filter(is_data).count()
+                    && one
+                        .iter()
+                        .filter(is_data)
+                        .zip(other.iter().filter(is_data))
+                        .all(|(a, b)| a.same_data(b))
+            }
+            (Self::Map(one), Self::Map(other)) => {
+                one.iter().filter_map(Entry::pair).count() == other.iter().filter_map(Entry::pair).count()
+                    && one
+                        .iter()
+                        .filter_map(Entry::pair)
+                        .zip(other.iter().filter_map(Entry::pair))
+                        .all(|(a, b)| a.0 == b.0 && a.1.same_data(b.1))
+            }
+            _ => false,
+        }
     }
 
     /// A string leaf.

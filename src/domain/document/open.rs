@@ -58,6 +58,8 @@ pub struct Findings {
 pub struct Extras<'r> {
     /// The owner's spellings.
     pub spellings: Spellings,
+    /// Plaintexts that are not canonical are printed as they are.
+    pub keep_spellings: bool,
     /// Comments behind values go above their keys, as SOPS prints them.
     pub hoist: bool,
     /// Remembers all ciphertexts.
@@ -268,7 +270,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
         }
         let skipped = self.is_skipped(id);
         match self.opener.open(raw, &self.aad).map_err(|cause| self.file.error(id, cause))? {
-            Opened::Value(plain) => {
+            Opened::Value(mut plain) => {
                 if !node.flags.has(Flags::SHADOWED) {
                     self.mac.add(&plain.value, true);
                 }
@@ -276,6 +278,9 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
                     let kind = plain.value.type_name().unwrap_or("str");
                     let bytes = plain_bytes(&plain);
                     recorder.add(&self.aad, kind, &bytes, raw, node.style);
+                }
+                if !self.extras.keep_spellings {
+                    plain.spelling = None;
                 }
                 let spelled = if self.extras.spellings.is_empty() {
                     None
@@ -403,7 +408,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             let path = walk.spelling_path(tree, id);
             let anchor = spellings.take(&path, |text| anchor_of(tree, id, text.strip_prefix(b"*")?));
             let Some((text, anchor)) = anchor else { continue };
-            if self.file.value_of(anchor)? == self.file.value_of(id)? {
+            if self.file.value_of(anchor)?.same_data(&self.file.value_of(id)?) {
                 edits.push(Edit::new(node.span, text.to_vec()));
                 after = node.end;
                 self.skipped.push(id..node.end);

@@ -4,7 +4,7 @@
 //! there. Writing goes by the source, in one pass; only comments, and the
 //! duplicate keys of INI files, stand elsewhere.
 
-use crate::domain::tree::{Flags, Kind, NodeId, Tree};
+use crate::domain::tree::{Flags, Kind, NodeId, Style, Tree};
 
 /// Node ids in source order.
 #[derive(Debug)]
@@ -57,8 +57,10 @@ impl SourceOrder {
                 Kind::Comment => continue,
                 Kind::Map | Kind::List => {}
                 Kind::Scalar | Kind::Alias => {
-                    while let Some(comment) = comments.next_if(|&c| tree.node(c).span.start < node.span.start)
-                    {
+                    // The comment in the header of a block scalar stands inside its span.
+                    let is_block = matches!(node.style, Style::Literal | Style::Folded);
+                    let place = if is_block { node.span.end } else { node.span.start };
+                    while let Some(comment) = comments.next_if(|&c| tree.node(c).span.start < place) {
                         visit(comment)?;
                     }
                 }

@@ -30,6 +30,9 @@ pub struct PlainFile<'t, 's> {
     pub tree: &'t Tree<'s>,
     /// The rules.
     pub selection: &'t Selection,
+    /// Tokens may hold spellings that are not canonical: see
+    /// [`super::open::Extras::keep_spellings`].
+    pub keep_spellings: bool,
 }
 
 /// What encrypting a file will amount to.
@@ -169,7 +172,12 @@ impl<'t, 's> PlainFile<'t, 's> {
         if !self.tree.node(id).flags.has(Flags::SELECTED) {
             return None;
         }
-        payload(self.store.scalar(self.tree, id), self.tree.text(self.tree.node(id).text))
+        payload(self.store.scalar(self.tree, id), self.spelling(id))
+    }
+
+    /// The text of a scalar as far as its token may keep it.
+    fn spelling(&self, id: NodeId) -> &'t [u8] {
+        if self.keep_spellings { self.tree.text(self.tree.node(id).text) } else { b"" }
     }
 
     fn is_sealed_comment(&self, id: NodeId) -> bool {
@@ -195,8 +203,8 @@ impl<'t, 's> PlainFile<'t, 's> {
         let done: Result<(), std::convert::Infallible> =
             alias::each_leaf(self.tree, id, aad, &mut |leaf, aad| {
                 let selected = marks.next().unwrap_or(false);
-                let text = self.tree.text(self.tree.node(leaf).text);
-                let payload = selected.then(|| payload(self.store.scalar(self.tree, leaf), text)).flatten();
+                let value = self.store.scalar(self.tree, leaf);
+                let payload = selected.then(|| payload(value, self.spelling(leaf))).flatten();
                 tokens.push(payload.map(|payload| {
                     let mut token = Vec::new();
                     seal(cipher, known, &payload, aad, rng, &mut token);
@@ -280,7 +288,7 @@ impl Planner<'_, '_, '_> {
                     self.plan.leaves += 1;
                     self.plan.selected += usize::from(selected);
                 }
-                if selected && let Some(payload) = payload(value, tree.text(node.text)) {
+                if selected && let Some(payload) = payload(value, self.file.spelling(id)) {
                     self.plan.encrypted += 1;
                     if !self.comes_back(id, &payload, &aad) {
                         let path = self.walk.spelling_path(tree, id);
@@ -322,7 +330,7 @@ impl Planner<'_, '_, '_> {
     }
 
     fn alias(&mut self, id: NodeId, aad: &[u8]) {
-        let PlainFile { store, tree, selection } = self.file;
+        let PlainFile { store, tree, selection, .. } = self.file;
         let marks = selection.alias_marks(tree, id, Stage::Plain);
         let mut marks = marks.into_iter();
         let (mut sealed, mut leaves) = (0, 0);

@@ -23,14 +23,7 @@ pub(super) fn expand(
     alias.span
 }
 
-fn write(
-    store: &dyn Store,
-    tree: &Tree<'_>,
-    id: NodeId,
-    tokens: Tokens<'_>,
-    alone: bool,
-    out: &mut Vec<u8>,
-) {
+fn write(store: &dyn Store, tree: &Tree<'_>, id: NodeId, tokens: Tokens<'_>, alone: bool, out: &mut Vec<u8>) {
     let node = tree.node(id);
     match node.kind {
         Kind::Comment => {}
