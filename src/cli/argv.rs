@@ -248,10 +248,8 @@ fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().take(64).collect();
     let b: Vec<char> = b.chars().take(64).collect();
     let width = b.len() + 1;
-    let mut table: Vec<usize> = vec![0; (a.len() + 1) * width];
-    for column in 0..width {
-        table[column] = column;
-    }
+    let mut table: Vec<usize> = (0..width).collect();
+    table.resize((a.len() + 1) * width, 0);
     for row in 1..=a.len() {
         table[row * width] = row;
         for column in 1..width {
