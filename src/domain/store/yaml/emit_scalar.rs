@@ -82,11 +82,12 @@ pub fn fits_block(text: &[u8]) -> bool {
     })
 }
 
-/// Characters that end a plain scalar, or make it something else, inside `[]` and `{}`.
+/// True if `text` is itself as a plain value inside `[]` and `{}`, too.
 pub fn fits_plain_in_flow(text: &[u8]) -> bool {
     form_of(text) == Form::Plain
-        && !matches!(text, [b'?' | b':' | b'-', ..])
-        && !text.iter().any(|byte| matches!(byte, b',' | b'?' | b'[' | b']' | b'{' | b'}' | b':' | b'#'))
+        && !matches!(text, [b'?' | b':', ..])
+        && !text.iter().any(|byte| matches!(byte, b',' | b'[' | b']' | b'{' | b'}'))
+        && !text.windows(2).any(|pair| matches!(pair, b"? "))
 }
 
 fn scan(text: &str) -> Features {

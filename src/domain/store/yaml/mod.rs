@@ -1,10 +1,17 @@
-//! YAML: the reader, the resolver and the store.
+//! YAML: the reader and the resolver follow go-yaml v3; the store puts tokens,
+//! values and metadata into the owner's bytes; the emitter writes SOPS's layout.
 
+mod block_scalar;
+mod change;
 mod chars;
+mod comment_place;
 mod comments;
 mod compose;
 pub mod emit;
 pub mod emit_scalar;
+mod lock;
+mod metadata;
+mod metadata_text;
 mod parse;
 mod preview;
 pub mod read;
@@ -13,6 +20,7 @@ mod scan;
 mod scan_comments;
 mod scan_scalars;
 mod scan_tags;
+mod spelled;
 
 use super::splice::Edit;
 use super::{Format, Layout, MetadataText, Plain, Purpose, ReadError, Store, WriteError};
@@ -20,7 +28,7 @@ use crate::domain::scalar::Scalar;
 use crate::domain::tree::{NodeId, Span, Style, Tree};
 use crate::domain::value::Value;
 
-/// Stub.
+/// The YAML store.
 #[derive(Clone, Copy, Debug)]
 pub struct Yaml;
 
@@ -40,11 +48,11 @@ impl Store for Yaml {
     }
 
     fn token_style(&self, tree: &Tree<'_>, id: NodeId) -> Style {
-        unimplemented!()
+        lock::token_style(tree, id)
     }
 
     fn lock(&self, tree: &Tree<'_>, id: NodeId, style: Style, token: &str, out: &mut Vec<u8>) -> Span {
-        unimplemented!()
+        lock::lock(tree, id, style, token, out)
     }
 
     fn unlock(
@@ -55,51 +63,51 @@ impl Store for Yaml {
         plain: &Plain<'_>,
         out: &mut Vec<u8>,
     ) -> Span {
-        unimplemented!()
+        lock::unlock(tree, id, style, plain, out)
     }
 
     fn hoist(&self, tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit> {
-        unimplemented!()
+        comment_place::hoist(tree, id, text)
     }
 
     fn spelled(&self, tree: &Tree<'_>, id: NodeId, spelling: &[u8], value: &Scalar<'_>) -> Option<Span> {
-        unimplemented!()
+        spelled::spelled(tree, id, spelling, value)
     }
 
     fn metadata(&self, tree: &Tree<'_>) -> Result<Option<Value>, ReadError> {
-        unimplemented!()
+        metadata::read(tree)
     }
 
     fn detach(&self, tree: &Tree<'_>) -> Vec<Edit> {
-        unimplemented!()
+        metadata::detach(tree)
     }
 
     fn attach(&self, tree: &Tree<'_>, metadata: &Value) -> Vec<Edit> {
-        unimplemented!()
+        metadata::attach(tree, metadata)
     }
 
     fn metadata_text(&self, tree: &Tree<'_>, changes: &[(&str, Option<&str>)]) -> MetadataText {
-        unimplemented!()
+        metadata_text::metadata_text(tree, changes)
     }
 
     fn attach_text(&self, tree: &Tree<'_>, metadata: &MetadataText) -> Vec<Edit> {
-        unimplemented!()
+        metadata_text::attach_text(tree, metadata)
     }
 
     fn replace(&self, tree: &Tree<'_>, id: NodeId, value: &Value) -> Result<Vec<Edit>, WriteError> {
-        unimplemented!()
+        change::replace(tree, id, value)
     }
 
     fn insert(&self, tree: &Tree<'_>, id: NodeId, key: &str, value: &Value) -> Result<Vec<Edit>, WriteError> {
-        unimplemented!()
+        change::insert(tree, id, key, value)
     }
 
     fn append(&self, tree: &Tree<'_>, id: NodeId, value: &Value) -> Result<Vec<Edit>, WriteError> {
-        unimplemented!()
+        change::append(tree, id, value)
     }
 
     fn remove(&self, tree: &Tree<'_>, id: NodeId) -> Result<Vec<Edit>, WriteError> {
-        unimplemented!()
+        change::remove(tree, id)
     }
 
     fn emit(&self, documents: &[Value], layout: Layout) -> Result<Vec<u8>, WriteError> {

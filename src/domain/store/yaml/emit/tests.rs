@@ -212,9 +212,16 @@ fn depth_costs_no_stack() {
 
 #[test]
 fn plain_in_flow() {
-    for (value, fits) in
-        [("abc", true), ("a b", true), ("a,b", false), ("-x", false), ("a:b", false), ("true", false)]
-    {
+    for (value, fits) in [
+        ("abc", true),
+        ("a b", true),
+        ("a,b", false),
+        ("-x", true),
+        ("a:b", true),
+        ("?x", false),
+        ("a ? b", false),
+        ("true", false),
+    ] {
         assert_eq!(fits_plain_in_flow(value.as_bytes()), fits, "{value}");
     }
 }

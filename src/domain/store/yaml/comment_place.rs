@@ -1,0 +1,217 @@
+//! Comments in place: tokens behind `#`, tokens that SOPS wrote as list elements,
+//! and comments behind values that SOPS prints above them.
+
+use super::metadata::{line_break, line_start};
+use crate::domain::scalar::Scalar;
+use crate::domain::store::Plain;
+use crate::domain::store::splice::Edit;
+use crate::domain::tree::{Flags, Kind, NodeId, Span, Style, Tree};
+
+/// Puts `token` in the place of comment `id`: behind `#`, or, with
+/// [`Style::Element`], as a list element.
+pub(super) fn lock(tree: &Tree<'_>, id: NodeId, style: Style, token: &str, out: &mut Vec<u8>) -> Span {
+    out.extend_from_slice(if style == Style::Element { b"- " } else { b"#" });
+    out.extend_from_slice(token.as_bytes());
+    tree.node(id).span
+}
+
+/// Puts a comment's text in the place of its token.
+pub(super) fn unlock(
+    tree: &Tree<'_>,
+    id: NodeId,
+    style: Style,
+    plain: &Plain<'_>,
+    out: &mut Vec<u8>,
+) -> Span {
+    let text: &[u8] = match &plain.value {
+        Scalar::Str(text) => text,
+        _ => b"",
+    };
+    let node = tree.node(id);
+    if node.kind == Kind::Comment {
+        let column = node.span.start as usize - line_start(tree.source, node.span.start as usize);
+        write_comment(tree, text, column, out);
+        return node.span;
+    }
+    match Element::of(tree, id) {
+        Some(element) if style == Style::Element => element.unlock(tree, text, out),
+        // In brackets a comment has no place of its own: the token stays.
+        _ => Span { start: node.span.start, end: node.span.start },
+    }
+}
+
+/// `#` and the text; a line break in it, which no YAML file can hold, begins
+/// another comment line at `column`.
+fn write_comment(tree: &Tree<'_>, text: &[u8], column: usize, out: &mut Vec<u8>) {
+    for (number, line) in text.split(|byte| matches!(byte, b'\n' | b'\r')).enumerate() {
+        if number > 0 {
+            out.extend_from_slice(line_break(tree));
+            out.resize(out.len() + column, b' ');
+            out.push(b'#');
+        } else {
+            out.push(b'#');
+        }
+        out.extend_from_slice(line);
+    }
+}
+
+/// A block list element that is a comment's token, with its neighbours.
+struct Element {
+    id: NodeId,
+    list: NodeId,
+    dash: usize,
+    end: usize,
+    /// Its place in the run of comments that the list starts with, if it is in it.
+    lead: Option<usize>,
+    /// The element behind it, if that is no comment.
+    next: Option<NodeId>,
+    all_comments: bool,
+}
+
+impl Element {
+    fn of(tree: &Tree<'_>, id: NodeId) -> Option<Self> {
+        let node = tree.node(id);
+        if node.flags.has(Flags::IN_FLOW) || tree.node(node.parent).kind != Kind::List {
+            return None;
+        }
+        let dash = dash_before(tree, id)?;
+        let mut element = Self {
+            id,
+            list: node.parent,
+            dash,
+            end: node.span.end as usize,
+            lead: None,
+            next: None,
+            all_comments: false,
+        };
+        let mut leading = 0;
+        for (place, child) in tree.children(node.parent).enumerate() {
+            let comment = is_comment_token(tree, child);
+            if leading == place && comment {
+                leading += 1;
+                if child == id {
+                    element.lead = Some(place);
+                }
+            }
+            if child > id {
+                element.next = (!comment).then_some(child);
+                break;
+            }
+        }
+        element.all_comments = element.lead.is_some()
+            && element.next.is_none()
+            && tree.children(node.parent).all(|child| is_comment_token(tree, child));
+        Some(element)
+    }
+
+    fn unlock(&self, tree: &Tree<'_>, text: &[u8], out: &mut Vec<u8>) -> Span {
+        let own_line = line_start(tree.source, self.dash);
+        if self.all_comments {
+            return self.unlock_alone(tree, text, own_line, out);
+        }
+        let first = tree.children(self.list).next().and_then(|first| dash_before(tree, first));
+        if let (Some(place), Some(first)) = (self.lead, first) {
+            let line = line_start(tree.source, first);
+            let prefix = &tree.source[line..first];
+            let outer = prefix.iter().take_while(|byte| **byte == b' ').count();
+            if prefix.len() > outer && prefix[outer..].iter().all(|byte| matches!(byte, b' ' | b'-')) {
+                return self.unlock_above(tree, text, place, (line, outer, first), out);
+            }
+        }
+        write_comment(tree, text, self.dash - own_line, out);
+        Span::new(self.dash, self.end)
+    }
+
+    /// `- - token`: the comment goes above the outermost dash of the line, and that
+    /// dash to the first element that is none.
+    fn unlock_above(
+        &self,
+        tree: &Tree<'_>,
+        text: &[u8],
+        place: usize,
+        (line, outer, first): (usize, usize, usize),
+        out: &mut Vec<u8>,
+    ) -> Span {
+        let mut start = line + outer;
+        if place > 0 {
+            start = line_start(tree.source, self.dash);
+            out.resize(out.len() + outer, b' ');
+        }
+        write_comment(tree, text, outer, out);
+        let Some(next) = self.next.and_then(|next| dash_before(tree, next)) else {
+            return Span::new(start, self.end);
+        };
+        out.extend_from_slice(line_break(tree));
+        out.extend_from_slice(&tree.source[line..first]);
+        Span::new(start, next)
+    }
+
+    /// A list of nothing but comments: SOPS prints it empty, and the comments behind.
+    fn unlock_alone(&self, tree: &Tree<'_>, text: &[u8], own_line: usize, out: &mut Vec<u8>) -> Span {
+        let column = tree.node(self.list).indent.max(0) as usize;
+        let mut start = own_line;
+        if self.lead == Some(0) {
+            start = self.dash;
+            while start > 0 && matches!(tree.source[start - 1], b' ' | b'\t' | b'\n' | b'\r') {
+                start -= 1;
+            }
+            out.extend_from_slice(b" []");
+            out.extend_from_slice(line_break(tree));
+        }
+        out.resize(out.len() + column, b' ');
+        write_comment(tree, text, column, out);
+        Span::new(start, tree.node(self.id).span.end as usize)
+    }
+}
+
+/// A token of a comment, by its type.
+fn is_comment_token(tree: &Tree<'_>, id: NodeId) -> bool {
+    let node = tree.node(id);
+    let text = tree.text(node.text);
+    node.kind == Kind::Scalar
+        && text.starts_with(b"ENC[AES256_GCM,data:")
+        && text.ends_with(b",type:comment]")
+}
+
+/// The dash of list element `id`, if it stands on the element's line.
+pub(super) fn dash_before(tree: &Tree<'_>, id: NodeId) -> Option<usize> {
+    let mut start = tree.node(id).span.start;
+    let properties = tree.properties_of(id);
+    for span in [properties.tag, properties.anchor] {
+        if !span.is_empty() {
+            start = start.min(span.start);
+        }
+    }
+    let before = tree.source.get(..start as usize)?;
+    let dash = before.len() - before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    (dash > 0 && before[dash - 1] == b'-').then(|| dash - 1)
+}
+
+/// The edits that show comment `id`, which stands behind a value, with `text` on a
+/// line of its own above the line that the value's entry starts on.
+pub(super) fn hoist(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit> {
+    let node = tree.node(id);
+    let start = node.span.start as usize;
+    let entry = entry_behind(tree, id).filter(|entry| *entry <= start).unwrap_or(start);
+    let line = line_start(tree.source, entry);
+    let column = tree.source[line..].iter().take_while(|byte| **byte == b' ').count();
+    let mut above = Vec::new();
+    above.resize(column, b' ');
+    write_comment(tree, text, column, &mut above);
+    above.extend_from_slice(line_break(tree));
+    let blanks = tree.source[..start].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    vec![
+        Edit::new(Span::new(line, line), above),
+        Edit::new(Span { start: (start - blanks) as u32, end: node.span.end }, Vec::new()),
+    ]
+}
+
+/// Where the entry that comment `id` precedes in the table starts.
+fn entry_behind(tree: &Tree<'_>, id: NodeId) -> Option<usize> {
+    let parent = tree.node(id).parent;
+    let next = tree.children(parent).find(|child| *child > id && tree.node(*child).kind != Kind::Comment)?;
+    if tree.has_key(next) {
+        return Some(tree.node(next).key.start as usize);
+    }
+    dash_before(tree, next)
+}
