@@ -4,7 +4,7 @@
 //! there. Writing goes by the source, in one pass; only comments, and the
 //! duplicate keys of INI files, stand elsewhere.
 
-use crate::domain::tree::{Flags, Kind, NodeId, Tree};
+use crate::domain::tree::{Flags, Kind, NodeId, Style, Tree};
 
 /// Node ids in source order.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl SourceOrder {
                 last = node.span.start;
             }
         }
-        let place = |id: &NodeId| tree.node(*id).span.start;
+        let place = |id: &NodeId| place(tree, *id);
         if sorted {
             comments.sort_by_key(place);
             return Self { comments, sorted: None };
@@ -57,8 +57,8 @@ impl SourceOrder {
                 Kind::Comment => continue,
                 Kind::Map | Kind::List => {}
                 Kind::Scalar | Kind::Alias => {
-                    while let Some(comment) = comments.next_if(|&c| tree.node(c).span.start < node.span.start)
-                    {
+                    let place = place(tree, id as NodeId);
+                    while let Some(comment) = comments.next_if(|&c| tree.node(c).span.start < place) {
                         visit(comment)?;
                     }
                 }
@@ -66,5 +66,15 @@ impl SourceOrder {
             visit(id as NodeId)?;
         }
         comments.try_for_each(visit)
+    }
+}
+
+/// Where the text of a node stands that gets replaced. The header of a block
+/// scalar stays, and a comment in it comes before the body.
+fn place(tree: &Tree<'_>, id: NodeId) -> u32 {
+    let node = tree.node(id);
+    match (node.kind, node.style) {
+        (Kind::Scalar, Style::Literal | Style::Folded) => node.span.end,
+        _ => node.span.start,
     }
 }

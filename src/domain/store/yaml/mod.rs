@@ -9,6 +9,7 @@ mod comments;
 mod compose;
 pub mod emit;
 pub mod emit_scalar;
+mod expand;
 mod lock;
 mod metadata;
 mod metadata_text;
@@ -64,6 +65,16 @@ impl Store for Yaml {
         out: &mut Vec<u8>,
     ) -> Span {
         lock::unlock(tree, id, style, plain, out)
+    }
+
+    fn expand(
+        &self,
+        tree: &Tree<'_>,
+        id: NodeId,
+        tokens: &mut dyn Iterator<Item = Option<Vec<u8>>>,
+        out: &mut Vec<u8>,
+    ) -> Span {
+        expand::expand(self, tree, id, tokens, out)
     }
 
     fn hoist(&self, tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit> {
