@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::argv::fields::flags;
 use super::env::{Environment, Variable};
 use super::report::Usage;
 use super::{Mode, exit};
@@ -34,23 +35,30 @@ pub struct General {
     pub check_for_updates: bool,
 }
 
+flags!(General {
+    config "config" "", indent "indent" "", verbose "verbose" "",
+    disable_version_check "disable-version-check" "", check_for_updates "check-for-updates" ""
+});
+
 /// Which key services are asked.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "General")]
 pub struct KeyServices {
     /// Use the keys of this machine [env: SOPS_ENABLE_LOCAL_KEYSERVICE]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_short_help = true)]
-    pub enable_local_keyservice: Option<String>,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, hide_short_help = true)]
+    pub enable_local_keyservice: Option<bool>,
     /// Also ask this key service (not in this build yet) [env: SOPS_KEYSERVICE]
     #[arg(long, value_name = "URI", hide_short_help = true)]
     pub keyservice: Vec<String>,
 }
 
+flags!(KeyServices { enable_local_keyservice "enable-local-keyservice" "", keyservice "keyservice" "" });
+
 impl KeyServices {
     /// Refuses what only a remote key service could do.
     pub fn check(&self, env: &Environment) -> Result<(), Usage> {
-        let local = match &self.enable_local_keyservice {
-            Some(value) => Some(parse_bool("enable-local-keyservice", value)?),
+        let local = match self.enable_local_keyservice {
+            Some(value) => Some(value),
             None => match env.text(Variable::EnableLocalKeyService) {
                 Some(value) => Some(parse_bool("enable-local-keyservice", &value)?),
                 None => None,
@@ -94,6 +102,8 @@ pub struct Opening {
     pub decryption_order: Option<String>,
 }
 
+flags!(Opening { ignore_mac "ignore-mac" "", decryption_order "decryption-order" "" });
+
 impl Opening {
     /// The meaning; a repeated kind is an error (exit 112).
     pub fn resolve(self, env: &Environment) -> Result<OpenOptions, Usage> {
@@ -119,6 +129,8 @@ pub struct InputType {
     pub input_type: Option<String>,
 }
 
+flags!(InputType { input_type "input-type" "" });
+
 /// What the output is.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Formats")]
@@ -127,6 +139,8 @@ pub struct OutputType {
     #[arg(long, value_name = "TYPE")]
     pub output_type: Option<String>,
 }
+
+flags!(OutputType { output_type "output-type" "" });
 
 /// The names of the file formats, for messages.
 const FORMATS: &str = "yaml, json, dotenv, ini, binary";
@@ -171,6 +185,8 @@ pub struct FilenameOverride {
     pub filename_override: Option<PathBuf>,
 }
 
+flags!(FilenameOverride { filename_override "filename-override" "" });
+
 /// Where the result goes.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Output {
@@ -181,6 +197,8 @@ pub struct Output {
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
+
+flags!(Output { in_place "in-place" "i", output "output" "" });
 
 impl Output {
     /// The meaning; both at once contradict (exit 8).
@@ -236,6 +254,13 @@ pub struct Keys {
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub shamir_secret_sharing_threshold: Option<i64>,
 }
+
+flags!(Keys {
+    age "age" "a", pgp "pgp" "p", kms "kms" "k", aws_profile "aws-profile" "", gcp_kms "gcp-kms" "",
+    hckms "hckms" "", azure_kv "azure-kv" "", hc_vault_transit "hc-vault-transit" "",
+    encryption_context "encryption-context" "",
+    shamir_secret_sharing_threshold "shamir-secret-sharing-threshold" ""
+});
 
 impl Keys {
     /// The meaning, with the variables; a malformed context is exit 6.
@@ -298,6 +323,13 @@ pub struct Rules {
     #[arg(long)]
     pub mac_only_encrypted: bool,
 }
+
+flags!(Rules {
+    unencrypted_suffix "unencrypted-suffix" "", encrypted_suffix "encrypted-suffix" "",
+    unencrypted_regex "unencrypted-regex" "", encrypted_regex "encrypted-regex" "",
+    unencrypted_comment_regex "unencrypted-comment-regex" "",
+    encrypted_comment_regex "encrypted-comment-regex" "", mac_only_encrypted "mac-only-encrypted" ""
+});
 
 impl Rules {
     /// The meaning. Two rules at once are found where they meet the config's.

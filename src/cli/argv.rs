@@ -1,14 +1,15 @@
-//! The words of the command line as SOPS's flag library understands them, put
-//! into the form that clap expects (sops-compat 10.1): one or two dashes for any
+//! The words of the command line as SOPS's flag library understands them
+//! (sops-compat 10.1): one or two dashes for any
 //! flag, `--flag=false`, no combined short flags, a flag's value is the next
 //! word whatever it looks like, flags before or after the file, `--` ends them.
 
 use std::ffi::{OsStr, OsString};
 
-use clap::{Arg, ArgAction, Command};
-
 use super::args::parse_bool;
 use super::report::Usage;
+use fields::{Definition, Flags, Kind};
+
+pub mod fields;
 
 /// A command line taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -53,59 +54,91 @@ pub enum Reach {
     LineAsSops,
 }
 
-/// Takes `arguments` apart by the flags that `command` declares.
-pub fn parse(command: &Command, arguments: &[OsString], reach: Reach) -> Result<Line, Usage> {
-    let mut line = Line::default();
-    let mut at = 0;
-    while let Some(word) = arguments.get(at) {
-        at += 1;
-        if word == "--" {
-            if reach == Reach::FirstWord {
-                line.stopped_at = Some(at).filter(|at| *at < arguments.len());
-            } else {
-                line.words.extend_from_slice(&arguments[at..]);
-            }
-            return Ok(line);
-        }
-        let Some((name, attached)) = split_flag(word) else {
-            if reach == Reach::FirstWord {
-                line.stopped_at = Some(at - 1);
+/// What a command line is read for.
+pub struct Reader<'c> {
+    /// The name of the command, for hints.
+    pub command: &'c str,
+    /// Its flags.
+    pub flags: &'c dyn Flags,
+    /// True for a word (by its place) that may begin with a dash.
+    pub may_dash: &'c dyn Fn(usize) -> bool,
+    /// How far flags reach.
+    pub reach: Reach,
+}
+
+impl Reader<'_> {
+    /// Takes `arguments` apart.
+    pub fn read(&self, arguments: &[OsString]) -> Result<Line, Usage> {
+        let mut line = Line::default();
+        let mut at = 0;
+        while let Some(word) = arguments.get(at) {
+            at += 1;
+            if word == "--" {
+                if self.reach == Reach::FirstWord {
+                    line.stopped_at = Some(at).filter(|at| *at < arguments.len());
+                } else {
+                    line.words.extend_from_slice(&arguments[at..]);
+                }
                 return Ok(line);
             }
-            line.words.push(word.clone());
-            continue;
-        };
-        if name == "help" || name == "h" {
-            line.help = Some(if name == "h" { Help::Short } else { Help::Long });
-            continue;
-        }
-        let Some(arg) = find(command, &name) else {
-            let loose = reach == Reach::LineAsSops && !line.words.is_empty();
-            if loose || takes_anything(command, line.words.len()) {
+            let Some((name, attached)) = split_flag(word) else {
+                if self.reach == Reach::FirstWord {
+                    line.stopped_at = Some(at - 1);
+                    return Ok(line);
+                }
                 line.words.push(word.clone());
                 continue;
+            };
+            if name == "help" || name == "h" {
+                line.help = Some(if name == "h" { Help::Short } else { Help::Long });
+                continue;
             }
-            if name.is_empty() || name.starts_with('-') {
-                return Err(Usage::new(format!("bad flag syntax: {}", word.to_string_lossy())));
+            match self.flags.find(&name) {
+                Some(flag) => at = take(&mut line, flag, attached, arguments, at)?,
+                None if self.is_word(&line) => line.words.push(word.clone()),
+                None if name.is_empty() || name.starts_with('-') => {
+                    return Err(Usage::new(format!("bad flag syntax: {}", word.to_string_lossy())));
+                }
+                None => return Err(self.unknown(&name)),
             }
-            return Err(unknown(command, &name));
-        };
-        at = take(&mut line, arg, attached, arguments, at)?;
+        }
+        Ok(line)
     }
-    Ok(line)
+
+    /// True when something that looks like an unknown flag is a word here.
+    fn is_word(&self, line: &Line) -> bool {
+        let behind_the_first = self.reach == Reach::LineAsSops && !line.words.is_empty();
+        behind_the_first || (self.may_dash)(line.words.len())
+    }
+
+    /// The error for a flag that the command does not have.
+    fn unknown(&self, name: &str) -> Usage {
+        let usage = Usage::new(format!("flag provided but not defined: -{name}"));
+        let letters: Vec<String> = name.chars().map(String::from).collect();
+        if (2..5).contains(&letters.len()) && letters.iter().all(|letter| self.flags.find(letter).is_some()) {
+            return usage.hint(format!("short flags do not combine: write -{}", letters.join(" -")));
+        }
+        let mut names = Vec::new();
+        self.flags.names(&mut names);
+        match closest(name, names.iter().map(|(long, _)| *long)) {
+            Some(flag) => usage.hint(format!("did you mean --{flag}?")),
+            None if self.command.is_empty() => usage.hint("leaflock help lists the commands"),
+            None => usage.hint(format!("leaflock {} --help lists the flags", self.command)),
+        }
+    }
 }
 
 /// Adds one flag to `line` and returns where to read on.
 fn take(
     line: &mut Line,
-    arg: &Arg,
+    flag: Definition,
     attached: Option<OsString>,
     arguments: &[OsString],
     at: usize,
 ) -> Result<usize, Usage> {
-    let name = arg.get_long().unwrap_or_default().to_owned();
-    match kind(arg) {
-        FlagKind::Switch => {
+    let name = flag.long.to_owned();
+    match flag.kind {
+        Kind::Switch => {
             let on = match attached {
                 Some(value) => parse_bool(&name, &value.to_string_lossy())?,
                 None => true,
@@ -116,11 +149,11 @@ fn take(
             }
             Ok(at)
         }
-        FlagKind::Tristate => {
+        Kind::Tristate => {
             line.flags.push(Flag { name, value: Some(attached.unwrap_or_else(|| "true".into())) });
             Ok(at)
         }
-        FlagKind::Value => {
+        Kind::Value => {
             if let Some(value) = attached {
                 line.flags.push(Flag { name, value: Some(value) });
                 return Ok(at);
@@ -132,23 +165,6 @@ fn take(
             Ok(at + 1)
         }
     }
-}
-
-/// The line as clap reads it: `--flag=value` each, then `--`, then `words`.
-pub fn for_clap<'w>(flags: &[Flag], words: impl Iterator<Item = &'w OsString>) -> Vec<OsString> {
-    let mut out = Vec::with_capacity(flags.len() + 8);
-    for flag in flags {
-        let mut word = OsString::from("--");
-        word.push(&flag.name);
-        if let Some(value) = &flag.value {
-            word.push("=");
-            word.push(value);
-        }
-        out.push(word);
-    }
-    out.push("--".into());
-    out.extend(words.cloned());
-    out
 }
 
 /// `-name`, `--name`, `-name=value`: the name and the value behind `=`. A word
@@ -182,55 +198,6 @@ fn behind(word: &OsStr, start: usize) -> OsString {
     String::from_utf8_lossy(&word.as_encoded_bytes()[start..]).into_owned().into()
 }
 
-/// What a flag takes.
-enum FlagKind {
-    /// Nothing, or `=true` and `=false`.
-    Switch,
-    /// Nothing, or a word behind `=`, which is kept.
-    Tristate,
-    /// A value.
-    Value,
-}
-
-fn kind(arg: &Arg) -> FlagKind {
-    match arg.get_action() {
-        ArgAction::Set | ArgAction::Append if arg.is_require_equals_set() => FlagKind::Tristate,
-        ArgAction::Set | ArgAction::Append => FlagKind::Value,
-        _ => FlagKind::Switch,
-    }
-}
-
-/// The flag of `command` with this long or short name.
-fn find<'c>(command: &'c Command, name: &str) -> Option<&'c Arg> {
-    let mut letters = name.chars();
-    let short = letters.next().filter(|_| letters.next().is_none());
-    command.get_arguments().find(|arg| {
-        arg.get_long().is_some_and(|long| long == name) || (short.is_some() && arg.get_short() == short)
-    })
-}
-
-/// True when the word in place `index` may begin with a dash without being a
-/// flag: the JSON value of `set`.
-fn takes_anything(command: &Command, index: usize) -> bool {
-    command.get_positionals().nth(index).is_some_and(Arg::is_allow_hyphen_values_set)
-}
-
-/// The error for a flag that `command` does not have.
-fn unknown(command: &Command, name: &str) -> Usage {
-    let usage = Usage::new(format!("flag provided but not defined: -{name}"));
-    let letters: Vec<String> = name.chars().map(String::from).collect();
-    if letters.len() > 1 && letters.len() < 5 && letters.iter().all(|letter| find(command, letter).is_some())
-    {
-        return usage.hint(format!("short flags do not combine: write -{}", letters.join(" -")));
-    }
-    let flags = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(Arg::get_long);
-    match closest(name, flags) {
-        Some(flag) => usage.hint(format!("did you mean --{flag}?")),
-        None if command.get_name() == "leaflock" => usage.hint("leaflock help lists the commands"),
-        None => usage.hint(format!("leaflock {} --help lists the flags", command.get_name())),
-    }
-}
-
 /// The word of `known` that `typed` was probably meant to be: at most two
 /// letters wrong, and fewer than half of them.
 pub fn closest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
@@ -248,10 +215,8 @@ fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().take(64).collect();
     let b: Vec<char> = b.chars().take(64).collect();
     let width = b.len() + 1;
-    let mut table: Vec<usize> = vec![0; (a.len() + 1) * width];
-    for column in 0..width {
-        table[column] = column;
-    }
+    let mut table: Vec<usize> = (0..width).collect();
+    table.resize((a.len() + 1) * width, 0);
     for row in 1..=a.len() {
         table[row * width] = row;
         for column in 1..width {

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory as _, Parser};
 use clap_complete::Shell;
 
+use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, NOT_BUILT, Verb, exit, legacy};
 
@@ -21,6 +22,10 @@ pub struct Arguments {
     pub shell: Option<String>,
 }
 
+flags!(Arguments {});
+
+words!(Arguments, 1, shell);
+
 const EXAMPLES: &str = "\
 Examples:
   leaflock completion bash > ~/.local/share/bash-completion/completions/leaflock
@@ -28,7 +33,7 @@ Examples:
   leaflock completion fish > ~/.config/fish/completions/leaflock.fish";
 
 /// Prints one script.
-pub fn run(arguments: &Arguments, cli: &mut Cli) -> Result<(), Failure> {
+pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     let shells = "bash, zsh, fish, powershell, elvish";
     let shell = match arguments.shell.as_deref() {
         Some("bash") => Shell::Bash,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, Parser};
 
 use super::args::{FilenameOverride, General, InputType};
+use super::argv::fields::{Flags as _, flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, args, files, wire};
 use crate::app::config_explain::{Outcome, Request, run as use_case};
@@ -32,6 +33,10 @@ pub struct Arguments {
     #[command(flatten)]
     pub general: General,
 }
+
+flags!(Arguments {  } input_type, named, general);
+
+words!(Arguments, 1, file);
 
 const EXAMPLES: &str = "\
 Examples:

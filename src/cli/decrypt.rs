@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::args::{FilenameOverride, General, InputType, KeyServices, Opening, Output};
+use super::argv::fields::{Flags as _, flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, args, exit, files, wire};
 use crate::app::decrypt::{OutputFormat, Request, run as use_case};
@@ -50,6 +51,10 @@ pub struct Arguments {
     #[arg(skip)]
     pub legacy: bool,
 }
+
+flags!(Arguments { extract "extract" "", output_type "output-type" "" } output, opening, input_type, named, services, general);
+
+words!(Arguments, usize::MAX, files);
 
 const EXAMPLES: &str = "\
 Examples:

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::args::{FilenameOverride, General, InputType, KeyServices, Keys, Opening, OutputType, Rules};
+use super::argv::fields::{Flags as _, flags, words};
 use super::report::Failure;
 use super::{Cli, args, files, wire};
 use crate::app::edit::{Request, run as use_case};
@@ -55,6 +56,10 @@ pub struct Arguments {
     #[arg(skip)]
     pub legacy: bool,
 }
+
+flags!(Arguments { show_master_keys "show-master-keys" "s", allow_unencrypted "allow-unencrypted" "" } opening, keys, rules, input_type, output_type, services, general);
+
+words!(Arguments, 1, file);
 
 const EXAMPLES: &str = "\
 Examples:

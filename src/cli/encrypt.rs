@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::args::{FilenameOverride, General, InputType, KeyServices, Keys, Output, OutputType, Rules};
+use super::argv::fields::{Flags as _, flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, args, exit, files, wire};
 use crate::app::encrypt::{Request, run as use_case};
@@ -53,6 +54,10 @@ pub struct Arguments {
     #[arg(skip)]
     pub legacy: bool,
 }
+
+flags!(Arguments { allow_unencrypted "allow-unencrypted" "" } output, keys, rules, input_type, output_type, named, services, general);
+
+words!(Arguments, usize::MAX, files);
 
 const EXAMPLES: &str = "\
 Examples:

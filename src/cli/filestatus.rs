@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::args::{FilenameOverride, General, InputType};
+use super::argv::fields::{Flags as _, flags, words};
 use super::report::Failure;
 use super::{Cli, args, files, wire};
 use crate::app::filestatus::{Request, run as use_case};
@@ -25,6 +26,10 @@ pub struct Arguments {
     #[command(flatten)]
     pub general: General,
 }
+
+flags!(Arguments {  } input_type, general);
+
+words!(Arguments, 1, file);
 
 const EXAMPLES: &str = "\
 Examples:

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use clap::{CommandFactory as _, Parser};
 
 use super::argv::Help;
+use super::argv::fields::{flags, words};
 use super::env::Variable;
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, NOT_BUILT, Verb, exit, legacy};
@@ -21,8 +22,12 @@ pub struct Arguments {
     pub topics: Vec<String>,
 }
 
+flags!(Arguments {});
+
+words!(Arguments, usize::MAX, topics);
+
 /// Explains one topic.
-pub fn run(arguments: &Arguments, cli: &mut Cli) -> Result<(), Failure> {
+pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     let Some(topic) = arguments.topics.first() else { return top(cli) };
     match topic.as_str() {
         "exit-codes" => cli.output.text(&exit_codes()),

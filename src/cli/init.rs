@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use super::argv::fields::{flags, words};
 use super::env::Variable;
 use super::report::{Failure, Usage};
 use super::{Cli, args, wire};
@@ -25,6 +26,10 @@ pub struct Arguments {
     #[arg(short, long, value_name = "RECIPIENTS")]
     pub age: Option<String>,
 }
+
+flags!(Arguments { age "age" "a" } );
+
+words!(Arguments, 1, directory);
 
 const EXAMPLES: &str = "\
 Examples:

@@ -6,12 +6,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, Parser};
+use clap::{Args, Parser};
 
 use super::args::{
     FilenameOverride, General, InputType, KeyServices, Keys, Opening, Output, OutputType, Rules,
 };
-use super::argv::{self, Line, Reach};
+use super::argv::fields::{Flags as _, flags, words};
+use super::argv::{self, Line, Reach, Reader};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, Verb, decrypt, edit, encrypt, exit, files, help, set, wire};
 use crate::app::Deps;
@@ -60,6 +61,13 @@ pub struct Arguments {
     pub general: General,
 }
 
+flags!(Arguments { 
+    version "version" "v", decrypt "decrypt" "d", encrypt "encrypt" "e", rotate "rotate" "r", set "set" "",
+    extract "extract" "", show_master_keys "show-master-keys" "s", allow_unencrypted "allow-unencrypted" ""
+ } shared, general);
+
+words!(Arguments, usize::MAX, files);
+
 /// Flags that the old form shares with the commands. Its help leaves them to theirs.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Shared {
@@ -91,6 +99,8 @@ pub struct Shared {
     #[command(flatten)]
     pub changes: KeyChanges,
 }
+
+flags!(Shared {} output, opening, keys, rules, input_type, output_type, named, services, changes);
 
 /// Keys to add and remove with `--rotate`.
 #[derive(Args, Clone, Debug, Default)]
@@ -138,6 +148,13 @@ pub struct KeyChanges {
     #[arg(long, hide = true)]
     pub rm_hc_vault_transit: Option<String>,
 }
+
+flags!(KeyChanges {
+    add_age "add-age" "", rm_age "rm-age" "", add_pgp "add-pgp" "", rm_pgp "rm-pgp" "", add_kms "add-kms" "",
+    rm_kms "rm-kms" "", add_gcp_kms "add-gcp-kms" "", rm_gcp_kms "rm-gcp-kms" "", add_hckms "add-hckms" "",
+    rm_hckms "rm-hckms" "", add_azure_kv "add-azure-kv" "", rm_azure_kv "rm-azure-kv" "",
+    add_hc_vault_transit "add-hc-vault-transit" "", rm_hc_vault_transit "rm-hc-vault-transit" ""
+});
 
 impl KeyChanges {
     /// True when any was given.
@@ -190,16 +207,14 @@ pub fn run(
     if !leading.flags.iter().any(acts) {
         refuse_mistyped_command(word, cli)?;
     }
-    let command = Arguments::command();
     let line = match cli.mode {
-        Mode::Leaflock => argv::parse(&command, arguments, Reach::Line)?,
+        Mode::Leaflock => read(arguments, Reach::Line)?,
         Mode::Sops => only_first(leading, &arguments[at..], cli),
     };
     if line.help.is_some() {
         return help::top(cli);
     }
-    let command = command.no_binary_name(true).args_override_self(true).disable_help_flag(true);
-    let mut parsed: Arguments = super::parse(command, &line.flags, line.words.iter())?;
+    let mut parsed: Arguments = super::fill(line.flags.iter(), line.words)?;
     if parsed.files.is_empty() {
         return Err(no_file().into());
     }
@@ -257,6 +272,12 @@ pub fn run(
             )
         }
     }
+}
+
+/// Takes a command line apart by the flags of the old form.
+pub fn read(arguments: &[OsString], reach: Reach) -> Result<Line, Usage> {
+    let reader = Reader { command: "", flags: &Arguments::default(), may_dash: &|_| false, reach };
+    reader.read(arguments)
 }
 
 /// What the flags ask for.

@@ -2,6 +2,7 @@
 
 use clap::{CommandFactory as _, Parser};
 
+use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, Verb, config_explain, exit};
 
@@ -14,13 +15,17 @@ pub struct Arguments {
     pub command: Option<String>,
 }
 
+flags!(Arguments {});
+
+words!(Arguments, 1, command);
+
 const EXAMPLES: &str = "\
 Examples:
   leaflock man | man -l -
   leaflock man encrypt > leaflock-encrypt.1";
 
 /// Prints one page.
-pub fn run(arguments: &Arguments, cli: &mut Cli) -> Result<(), Failure> {
+pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     let command = match arguments.command.as_deref() {
         None => super::tree(cli.mode),
         Some(word) => match Verb::of_word(word, cli.mode) {

@@ -1,7 +1,7 @@
-//! LAYER 3: the words a user types. The first word picks the command, and only
-//! that command's flags are ever built, so that a call costs next to nothing
-//! before its work begins; the whole tree is built for help, completions and
-//! man pages alone.
+//! LAYER 3: the words a user types. The first word picks the command; its flags
+//! are compared with what it has, so that a call costs next to nothing before
+//! its work begins. clap's definitions are built for help, completions and man
+//! pages alone.
 //!
 //! The program answers to two names. As `leaflock` it refuses what is probably
 //! a mistake; as `sops` (by link or rename) it does what SOPS does, and warns.
@@ -31,11 +31,12 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser};
+use clap::CommandFactory as _;
 
 use crate::app::error::Error;
 use crate::app::request::Notice;
-use argv::{Flag, Line, Reach};
+use argv::fields::{Flags, Words};
+use argv::{Flag, Line, Reach, Reader};
 use env::Environment;
 use output::Output;
 use report::{Failure, Usage};
@@ -193,22 +194,108 @@ impl Verb {
         }
     }
 
-    /// Runs it on a command line that was taken apart.
-    fn run(self, line: &Line, cli: &mut Cli) -> Result<(), Failure> {
+    /// Runs it with the flags before its word and everything behind it.
+    fn run(self, before: &[Flag], rest: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
         match self {
-            Self::Encrypt => encrypt::run(read(self, line, cli)?, cli),
-            Self::Decrypt => decrypt::run(read(self, line, cli)?, cli),
-            Self::Edit => edit::run(read(self, line, cli)?, cli),
-            Self::Set => set::run(read(self, line, cli)?, cli),
-            Self::Unset => unset::run(read(self, line, cli)?, cli),
-            Self::Filestatus => filestatus::run(read(self, line, cli)?, cli),
-            Self::ConfigExplain => config_explain::run(read(self, line, cli)?, cli),
-            Self::Init => init::run(read(self, line, cli)?, cli),
-            Self::Completion => completion::run(&read(self, line, cli)?, cli),
-            Self::Man => man::run(&read(self, line, cli)?, cli),
-            Self::Help => help::run(&read(self, line, cli)?, cli),
+            Self::Encrypt => self.with(before, rest, cli, encrypt::run),
+            Self::Decrypt => self.with(before, rest, cli, decrypt::run),
+            Self::Edit => self.with(before, rest, cli, edit::run),
+            Self::Set => self.with(before, rest, cli, set::run),
+            Self::Unset => self.with(before, rest, cli, unset::run),
+            Self::Filestatus => self.with(before, rest, cli, filestatus::run),
+            Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
+            Self::Init => self.with(before, rest, cli, init::run),
+            Self::Completion => self.with(before, rest, cli, completion::run),
+            Self::Man => self.with(before, rest, cli, man::run),
+            Self::Help => self.with(before, rest, cli, help::run),
         }
     }
+
+    /// Reads the arguments of `work` and calls it, or prints its help.
+    fn with<A: Flags + Words + Default>(
+        self,
+        before: &[Flag],
+        rest: &[OsString],
+        cli: &mut Cli,
+        work: impl FnOnce(A, &mut Cli) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let reach = match cli.mode {
+            Mode::Leaflock => Reach::Line,
+            Mode::Sops => Reach::LineAsSops,
+        };
+        let empty = A::default();
+        let may_dash = |index| empty.may_dash(index);
+        let reader = Reader { command: self.word(), flags: &empty, may_dash: &may_dash, reach };
+        let mut line = reader.read(rest)?;
+        if let Some(how_much) = line.help {
+            return help::of_verb(self, how_much, cli);
+        }
+        let reaching = self.reaching(before, &empty, cli)?;
+        self.check_count(A::LIMIT, &mut line.words, cli)?;
+        work(fill(reaching.into_iter().chain(&line.flags), line.words)?, cli)
+    }
+
+    /// The flags from before the word that reach the command (sops-compat 10.1).
+    /// Under the name `sops` they are few, the others are ignored; otherwise all do.
+    fn reaching<'f>(
+        self,
+        before: &'f [Flag],
+        own: &dyn Flags,
+        cli: &mut Cli,
+    ) -> Result<Vec<&'f Flag>, Usage> {
+        let mut reaching = Vec::new();
+        for flag in before {
+            let global = REACHING.contains(&flag.name.as_str());
+            match (global, own.find(&flag.name).is_some(), cli.mode) {
+                (true, true, _) | (false, true, Mode::Leaflock) => reaching.push(flag),
+                (true, false, _) => {}
+                (false, _, Mode::Sops) => {
+                    let text = format!("--{} before the command is ignored, as sops does", flag.name);
+                    let hint = format!("write it behind `{}`", self.word());
+                    cli.output.notice(&Notice::warning(text).with_hint(hint));
+                }
+                (false, false, Mode::Leaflock) => {
+                    let message = format!("--{} is no flag of `{}`", flag.name, self.word());
+                    let hint = format!("leaflock {} --help lists its flags", self.word());
+                    return Err(Usage::new(message).hint(hint));
+                }
+            }
+        }
+        Ok(reaching)
+    }
+
+    /// Refuses more words than the command takes; under the name `sops` they are
+    /// dropped with a warning.
+    fn check_count(self, limit: usize, words: &mut Vec<OsString>, cli: &mut Cli) -> Result<(), Usage> {
+        if words.len() <= limit {
+            return Ok(());
+        }
+        if let Some(usage) = self.wants_exactly() {
+            return Err(usage);
+        }
+        if cli.mode == Mode::Leaflock {
+            let takes = if limit == 1 { "one word".to_owned() } else { format!("{limit} words") };
+            let message = format!("`{}` takes {takes}, {} were given", self.word(), words.len());
+            let hint = format!("leaflock {} --help shows how it is called", self.word());
+            return Err(Usage::new(message).hint(hint));
+        }
+        files::warn_of_ignored(&words[1..], &mut cli.output);
+        words.truncate(limit);
+        Ok(())
+    }
+}
+
+/// A command's arguments from flags that it has and words that it takes.
+fn fill<'f, A: Flags + Words + Default>(
+    flags: impl Iterator<Item = &'f Flag>,
+    words: Vec<OsString>,
+) -> Result<A, Usage> {
+    let mut arguments = A::default();
+    for flag in flags {
+        arguments.set(flag)?;
+    }
+    arguments.take(words);
+    Ok(arguments)
 }
 
 /// Commands of SOPS that come later.
@@ -240,7 +327,7 @@ fn dispatch(arguments: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
         return Err(Error::NotBuilt(name).into());
     }
     match Verb::of_word(&word, cli.mode) {
-        Some(verb) => subcommand(verb, &leading.flags, &arguments[at + 1..], cli),
+        Some(verb) => verb.run(&leading.flags, &arguments[at + 1..], cli),
         None => legacy::run(&word, arguments, &leading, at, cli),
     }
 }
@@ -252,103 +339,13 @@ fn leading(arguments: &[OsString]) -> Result<Line, Usage> {
         Some(first) if !first.as_encoded_bytes().starts_with(b"-") => {
             Ok(Line { stopped_at: Some(0), ..Line::default() })
         }
-        Some(_) => argv::parse(&legacy::Arguments::command(), arguments, Reach::FirstWord),
+        Some(_) => legacy::read(arguments, Reach::FirstWord),
     }
 }
 
 /// The flags that reach a command from before its word (sops-compat 10.1).
 const REACHING: &[&str] =
     &["config", "disable-version-check", "check-for-updates", "indent", "mac-only-encrypted", "verbose"];
-
-/// Runs `verb` with the flags before and behind its word.
-fn subcommand(verb: Verb, before: &[Flag], rest: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
-    let command = verb.command();
-    let rest = if verb == Verb::ConfigExplain { config_explain::behind(rest)? } else { rest };
-    let reach = match cli.mode {
-        Mode::Leaflock => Reach::Line,
-        Mode::Sops => Reach::LineAsSops,
-    };
-    let mut line = argv::parse(&command, rest, reach)?;
-    if let Some(how_much) = line.help {
-        return help::of_verb(verb, how_much, cli);
-    }
-    let known = |flag: &Flag| command.get_arguments().any(|arg| arg.get_long() == Some(&flag.name));
-    let mut flags = Vec::with_capacity(before.len() + line.flags.len());
-    for flag in before {
-        let reaches = REACHING.contains(&flag.name.as_str());
-        match (reaches, known(flag), cli.mode) {
-            (true, true, _) | (false, true, Mode::Leaflock) => flags.push(flag.clone()),
-            (true, false, _) => {}
-            (false, _, Mode::Sops) => {
-                let text = format!("--{} before the command is ignored, as sops does", flag.name);
-                let hint = format!("write it behind `{}`", verb.word());
-                cli.output.notice(&Notice::warning(text).with_hint(hint));
-            }
-            (false, false, Mode::Leaflock) => {
-                let message = format!("--{} is no flag of `{}`", flag.name, verb.word());
-                let hint = format!("leaflock {} --help lists its flags", verb.word());
-                return Err(Usage::new(message).hint(hint).into());
-            }
-        }
-    }
-    flags.append(&mut line.flags);
-    line.flags = flags;
-    verb.run(&line, cli)
-}
-
-/// Lets clap read a command line that was taken apart, with the number of words
-/// that the command takes.
-fn read<A: Parser>(verb: Verb, line: &Line, cli: &mut Cli) -> Result<A, Failure> {
-    let command = A::command().no_binary_name(true).args_override_self(true).disable_help_flag(true);
-    let limit = words_taken(&command);
-    if line.words.len() > limit {
-        if let Some(usage) = verb.wants_exactly() {
-            return Err(usage.into());
-        }
-        if cli.mode == Mode::Leaflock {
-            let takes = if limit == 1 { "one word".to_owned() } else { format!("{limit} words") };
-            let message = format!("`{}` takes {takes}, {} were given", verb.word(), line.words.len());
-            let hint = format!("leaflock {} --help shows how it is called", verb.word());
-            return Err(Usage::new(message).hint(hint).into());
-        }
-        files::warn_of_ignored(&line.words[1..], &mut cli.output);
-    }
-    parse(command, &line.flags, line.words.iter().take(limit))
-}
-
-/// Parses flags and words that are known to exist.
-fn parse<'w, A: Parser>(
-    command: clap::Command,
-    flags: &[Flag],
-    words: impl Iterator<Item = &'w OsString>,
-) -> Result<A, Failure> {
-    let matches = command.try_get_matches_from(argv::for_clap(flags, words));
-    let parsed = matches.and_then(|matches| A::from_arg_matches(&matches));
-    parsed.map_err(|error| usage_of(&error).into())
-}
-
-/// How many words a command takes.
-fn words_taken(command: &clap::Command) -> usize {
-    let endless = |arg: &clap::Arg| matches!(arg.get_action(), clap::ArgAction::Append);
-    if command.get_positionals().any(endless) { usize::MAX } else { command.get_positionals().count() }
-}
-
-/// clap's complaint in our form: a value that is no number, a choice that does
-/// not exist. It names the flag, never the value.
-fn usage_of(error: &clap::Error) -> Usage {
-    use clap::error::{ContextKind, ContextValue};
-    let flag = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(flag)) => flag.split(' ').next().unwrap_or_default(),
-        _ => "a flag",
-    };
-    let usage = Usage::new(format!("invalid value for flag {flag}: parse error"));
-    match error.get(ContextKind::ValidValue) {
-        Some(ContextValue::Strings(choices)) if !choices.is_empty() => {
-            usage.hint(format!("known are {}", choices.join(", ")))
-        }
-        _ => usage,
-    }
-}
 
 /// What `--version` prints. Under the name `sops` the first line is SOPS's,
 /// because scripts read the number off it.

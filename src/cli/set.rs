@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::args::{FilenameOverride, General, InputType, KeyServices, Opening, OutputType};
+use super::argv::fields::{Flags as _, flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, args, exit, wire};
 use crate::app::request::Source;
@@ -63,6 +64,11 @@ pub struct Arguments {
     #[arg(skip)]
     pub legacy: bool,
 }
+
+flags!(Arguments { value_file "value-file" "", value_stdin "value-stdin" "", idempotent "idempotent" "",
+    shamir_secret_sharing_threshold "shamir-secret-sharing-threshold" "" } opening, input_type, output_type, services, general);
+
+words!(Arguments, 3, file, index, value);
 
 const EXAMPLES: &str = "\
 Examples:

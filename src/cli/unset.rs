@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::args::{FilenameOverride, General, InputType, KeyServices, Opening, OutputType};
+use super::argv::fields::{Flags as _, flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, args, exit, wire};
 use crate::app::unset::{Request, run as use_case};
@@ -43,6 +44,10 @@ pub struct Arguments {
     #[command(flatten)]
     pub general: General,
 }
+
+flags!(Arguments { idempotent "idempotent" "", shamir_secret_sharing_threshold "shamir-secret-sharing-threshold" "" } opening, input_type, output_type, services, general);
+
+words!(Arguments, 2, file, index);
 
 const EXAMPLES: &str = "\
 Examples:

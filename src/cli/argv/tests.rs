@@ -3,10 +3,13 @@
 
 use std::ffi::OsString;
 
-use clap::CommandFactory as _;
+use clap::{ArgAction, CommandFactory};
 
-use super::{Flag, Reach, closest, for_clap, parse};
-use crate::cli::{decrypt, legacy, set};
+use super::fields::{Flags, Kind, Words};
+use super::{Flag, Line, Reach, Reader, closest};
+use crate::cli::completion;
+use crate::cli::report::Usage;
+use crate::cli::{config_explain, decrypt, edit, encrypt, filestatus, help, init, legacy, man, set, unset};
 
 fn words(line: &[&str]) -> Vec<OsString> {
     line.iter().map(OsString::from).collect()
@@ -14,11 +17,20 @@ fn words(line: &[&str]) -> Vec<OsString> {
 
 /// What `decrypt` makes of a line: its flags as `name` or `name=value`, then its words.
 fn decrypt_line(line: &[&str]) -> Result<(Vec<String>, Vec<String>), String> {
-    show(&decrypt::Arguments::command(), line, Reach::Line)
+    show::<decrypt::Arguments>(line, Reach::Line)
 }
 
-fn show(command: &clap::Command, line: &[&str], reach: Reach) -> Result<(Vec<String>, Vec<String>), String> {
-    let line = parse(command, &words(line), reach).map_err(|usage| usage.message)?;
+fn parse<A: Flags + Words + Default>(line: &[&str], reach: Reach) -> Result<Line, Usage> {
+    let empty = A::default();
+    let reader = Reader { command: "x", flags: &empty, may_dash: &|index| empty.may_dash(index), reach };
+    reader.read(&words(line))
+}
+
+fn show<A: Flags + Words + Default>(
+    line: &[&str],
+    reach: Reach,
+) -> Result<(Vec<String>, Vec<String>), String> {
+    let line = parse::<A>(line, reach).map_err(|usage| usage.message)?;
     let flag = |flag: &Flag| match &flag.value {
         Some(value) => format!("{}={}", flag.name, value.to_string_lossy()),
         None => flag.name.clone(),
@@ -79,44 +91,103 @@ fn what_cannot_be_read_is_said_in_the_words_of_sops() {
 
 #[test]
 fn under_the_name_sops_unknown_flags_behind_the_file_are_words() {
-    let (flags, rest) =
-        show(&decrypt::Arguments::command(), &["f", "--zzz", "-i"], Reach::LineAsSops).unwrap();
+    let (flags, rest) = show::<decrypt::Arguments>(&["f", "--zzz", "-i"], Reach::LineAsSops).unwrap();
     assert_eq!((flags, rest), (owned(&["in-place"]), owned(&["f", "--zzz"])));
 }
 
 #[test]
 fn the_value_of_set_may_look_like_a_flag() {
-    let command = set::Arguments::command();
-    let (flags, rest) = show(&command, &["f", "[\"a\"]", "-5", "--idempotent"], Reach::Line).unwrap();
+    let (flags, rest) = show::<set::Arguments>(&["f", "[\"a\"]", "-5", "--idempotent"], Reach::Line).unwrap();
     assert_eq!((flags, rest), (owned(&["idempotent"]), owned(&["f", "[\"a\"]", "-5"])));
-    assert!(show(&command, &["-5", "f"], Reach::Line).is_err());
+    assert!(show::<set::Arguments>(&["-5", "f"], Reach::Line).is_err());
 }
 
 #[test]
 fn reading_stops_at_the_first_word_where_it_should() {
-    let command = legacy::Arguments::command();
-    let line = parse(&command, &words(&["-d", "--config", "c", "f", "-i"]), Reach::FirstWord).unwrap();
+    let line = parse::<legacy::Arguments>(&["-d", "--config", "c", "f", "-i"], Reach::FirstWord).unwrap();
     assert_eq!((line.flags.len(), line.stopped_at), (2, Some(3)));
-    let line = parse(&command, &words(&["-d"]), Reach::FirstWord).unwrap();
+    let line = parse::<legacy::Arguments>(&["-d"], Reach::FirstWord).unwrap();
     assert_eq!(line.stopped_at, None);
-    let line = parse(&command, &words(&["--", "f"]), Reach::FirstWord).unwrap();
+    let line = parse::<legacy::Arguments>(&["--", "f"], Reach::FirstWord).unwrap();
     assert_eq!(line.stopped_at, Some(1));
 }
 
 #[test]
 fn combined_short_flags_get_a_hint() {
-    let usage = parse(&legacy::Arguments::command(), &words(&["-di", "f"]), Reach::Line).unwrap_err();
+    let usage = parse::<legacy::Arguments>(&["-di", "f"], Reach::Line).unwrap_err();
     assert_eq!(usage.hints, ["short flags do not combine: write -d -i"]);
 }
 
+/// The struct's own flags and words against clap's definitions of it.
+fn agrees<A: CommandFactory + Flags + Words + Default>() {
+    let command = A::command();
+    let empty = A::default();
+    let mut names = Vec::new();
+    empty.names(&mut names);
+    let mut defined = Vec::new();
+    for arg in command.get_arguments().filter(|arg| !arg.is_positional()) {
+        let long = arg.get_long().unwrap();
+        let found = empty.find(long).unwrap_or_else(|| panic!("{}: --{long}", command.get_name()));
+        let kind = match arg.get_action() {
+            ArgAction::SetTrue => Kind::Switch,
+            _ if arg.is_require_equals_set() => Kind::Tristate,
+            _ => Kind::Value,
+        };
+        assert_eq!((found.long, found.kind), (long, kind));
+        let short = arg.get_short().map(String::from).unwrap_or_default();
+        assert!(short.is_empty() || empty.find(&short) == Some(found), "-{short}");
+        defined.push((long.to_owned(), short));
+    }
+    let mut names: Vec<_> =
+        names.iter().map(|(long, short)| ((*long).to_owned(), (*short).to_owned())).collect();
+    names.sort();
+    defined.sort();
+    assert_eq!(names, defined, "{}", command.get_name());
+    let endless = command.get_positionals().any(|arg| matches!(arg.get_action(), ArgAction::Append));
+    assert_eq!(A::LIMIT, if endless { usize::MAX } else { command.get_positionals().count() });
+}
+
 #[test]
-fn clap_gets_values_that_it_cannot_misread() {
-    let flags = [
-        Flag { name: "extract".into(), value: Some("-x".into()) },
-        Flag { name: "in-place".into(), value: None },
+fn what_is_parsed_is_what_the_help_shows() {
+    agrees::<encrypt::Arguments>();
+    agrees::<decrypt::Arguments>();
+    agrees::<edit::Arguments>();
+    agrees::<set::Arguments>();
+    agrees::<unset::Arguments>();
+    agrees::<filestatus::Arguments>();
+    agrees::<config_explain::Arguments>();
+    agrees::<init::Arguments>();
+    agrees::<completion::Arguments>();
+    agrees::<man::Arguments>();
+    agrees::<help::Arguments>();
+    agrees::<legacy::Arguments>();
+}
+
+#[test]
+fn every_flag_is_stored_where_it_belongs() {
+    let line = [
+        "--extract",
+        "[\"a\"]",
+        "-i",
+        "--indent=3",
+        "--config",
+        "c",
+        "--keyservice=x",
+        "--keyservice=y",
+        "--enable-local-keyservice=f",
+        "--indent=4",
+        "f",
+        "g",
     ];
-    let rest = words(&["-f"]);
-    assert_eq!(for_clap(&flags, rest.iter()), words(&["--extract=-x", "--in-place", "--", "-f"]));
+    let line = parse::<decrypt::Arguments>(&line, Reach::Line).unwrap();
+    let parsed: decrypt::Arguments = crate::cli::fill(line.flags.iter(), line.words).unwrap();
+    assert_eq!(parsed.extract.as_deref(), Some("[\"a\"]"));
+    assert_eq!(parsed.general.indent, Some(4));
+    assert_eq!(parsed.general.config, Some("c".into()));
+    assert_eq!(parsed.services.keyservice, ["x", "y"]);
+    assert_eq!(parsed.services.enable_local_keyservice, Some(false));
+    assert_eq!(parsed.files, ["f", "g"].map(std::path::PathBuf::from));
+    assert!(parsed.output.in_place && !parsed.opening.ignore_mac);
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl SourceOrder {
                 last = node.span.start;
             }
         }
-        let place = |id: &NodeId| tree.node(*id).span.start;
+        let place = |id: &NodeId| place(tree, *id);
         if sorted {
             comments.sort_by_key(place);
             return Self { comments, sorted: None };
@@ -57,9 +57,7 @@ impl SourceOrder {
                 Kind::Comment => continue,
                 Kind::Map | Kind::List => {}
                 Kind::Scalar | Kind::Alias => {
-                    // The comment in the header of a block scalar stands inside its span.
-                    let is_block = matches!(node.style, Style::Literal | Style::Folded);
-                    let place = if is_block { node.span.end } else { node.span.start };
+                    let place = place(tree, id as NodeId);
                     while let Some(comment) = comments.next_if(|&c| tree.node(c).span.start < place) {
                         visit(comment)?;
                     }
@@ -68,5 +66,15 @@ impl SourceOrder {
             visit(id as NodeId)?;
         }
         comments.try_for_each(visit)
+    }
+}
+
+/// Where the text of a node stands that gets replaced. The header of a block
+/// scalar stays, and a comment in it comes before the body.
+fn place(tree: &Tree<'_>, id: NodeId) -> u32 {
+    let node = tree.node(id);
+    match (node.kind, node.style) {
+        (Kind::Scalar, Style::Literal | Style::Folded) => node.span.end,
+        _ => node.span.start,
     }
 }

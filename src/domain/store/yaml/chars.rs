@@ -135,6 +135,9 @@ fn check_high(source: &[u8]) -> Result<bool, BadByte> {
     if let Err(error) = std::str::from_utf8(source) {
         return Err(BadByte { at: error.valid_up_to(), problem: "invalid UTF-8" });
     }
+    if source.starts_with(b"\xEF\xBB\xBF\xEF\xBB\xBF") {
+        return Err(BadByte { at: 3, problem: "two byte order marks" });
+    }
     let mut plain = true;
     for at in memchr::memchr3_iter(0xC2, 0xE2, 0xEF, source) {
         match (source[at], source.get(at + 1), source.get(at + 2)) {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::super::{ReadError, ReadErrorKind};
 use super::comments::{Assignment, Slot};
 use super::parse::{Comments, Event, EventKind, Parser};
-use super::resolve::is_plain_string;
+use super::resolve::{is_plain_string, resolve};
 use super::scan::{Scan, fault};
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Properties, Span, Style, Tag};
 
@@ -53,6 +53,8 @@ struct Key {
     text: Span,
     odd: bool,
     foot: bool,
+    /// `<<`: the value must be maps.
+    merge: bool,
 }
 
 /// A key for the search of duplicates.
@@ -216,7 +218,44 @@ impl<'s> Composer<'s> {
         Err(error)
     }
 
+    /// Refuses a text that is not what its tag says.
+    fn check_tag(&self, event: Event) -> Scan<()> {
+        match resolve(self.text(event.text), event.tag, event.style == Style::Plain) {
+            Err(problem) if !problem.is_readable() => Err(fault(event.start.line, &problem.to_string())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a merge key whose value is not made of maps (first document only).
+    fn check_merge(&self, value: NodeId) -> Scan<()> {
+        let is_map = |id: NodeId| match self.nodes.get(id as usize) {
+            Some(node) if node.kind == Kind::Alias => {
+                self.nodes.get(node.text.start as usize).is_some_and(|target| target.kind == Kind::Map)
+            }
+            Some(node) => node.kind == Kind::Map,
+            None => false,
+        };
+        let node = self.nodes[value as usize];
+        let mut fits = is_map(value) || node.kind == Kind::List;
+        if node.kind == Kind::List {
+            let mut item = value + 1;
+            while item < node.end {
+                fits &= is_map(item);
+                item = self.nodes[item as usize].end;
+            }
+        }
+        if fits {
+            return Ok(());
+        }
+        let before = &self.parser.scanner.source[..node.key.start as usize];
+        let line = memchr::memchr_iter(b'\n', before).count() as u32;
+        Err(fault(line, "map merge requires map or sequence of maps as the value"))
+    }
+
     fn leaf(&mut self, event: Event) -> Scan<()> {
+        if !matches!(event.tag, Tag::None | Tag::Str) {
+            self.check_tag(event)?;
+        }
         let alias = event.kind == EventKind::Alias;
         let expects_key = self.frames.last().is_some_and(|frame| frame.map && frame.key.is_none());
         self.decodes.total = self.decodes.total.saturating_add(1);
@@ -246,8 +285,7 @@ impl<'s> Composer<'s> {
         if event.commented {
             self.node_comments(id);
         }
-        self.complete(id, event.commented, |comments| &comments.foot);
-        Ok(())
+        self.complete(id, event.commented, |comments| &comments.foot)
     }
 
     fn node_comments(&mut self, id: NodeId) {
@@ -261,26 +299,25 @@ impl<'s> Composer<'s> {
 
     /// The value, element or root `id` is complete; its foot comment, if any, is
     /// among the comments of the last event.
-    fn complete(&mut self, id: NodeId, commented: bool, pick: fn(&Comments) -> &Vec<u32>) {
+    fn complete(&mut self, id: NodeId, commented: bool, pick: fn(&Comments) -> &Vec<u32>) -> Scan<()> {
         let foot = commented && !pick(&self.parser.comments).is_empty();
-        let Some(frame) = self.frames.last_mut() else {
-            if foot {
-                self.assign(id, Slot::Foot, pick);
+        let mut slot = Slot::Foot;
+        if let Some(frame) = self.frames.last_mut()
+            && frame.map
+        {
+            let key = frame.key.take().unwrap_or_default();
+            frame.previous = Some(id);
+            if !key.foot {
+                slot = Slot::KeyFoot;
             }
-            return;
-        };
-        if !frame.map {
-            if foot {
-                self.assign(id, Slot::Foot, pick);
+            if key.merge {
+                self.check_merge(id)?;
             }
-            return;
         }
-        let key_foot = frame.key.is_some_and(|key| key.foot);
-        frame.key = None;
-        frame.previous = Some(id);
         if foot {
-            self.assign(id, if key_foot { Slot::Foot } else { Slot::KeyFoot }, pick);
+            self.assign(id, slot, pick);
         }
+        Ok(())
     }
 
     /// A node for `event` in the open container, without content.
@@ -347,8 +384,9 @@ impl<'s> Composer<'s> {
         self.register(event, value, 1, Some((text, string)));
         let span = Span { start: event.start.index, end: event.end };
         self.note_key(event, text);
+        let merge = !string && self.documents.len() == 1 && self.text(text) == b"<<";
         let Some(frame) = self.frames.last_mut() else { return Ok(()) };
-        let mut key = Key { span, text, odd, foot: false };
+        let mut key = Key { span, text, odd, foot: false, merge };
         let (flow, previous) = (frame.flow, frame.previous);
         if event.commented {
             if !self.parser.comments.head.is_empty() {
@@ -449,11 +487,9 @@ impl<'s> Composer<'s> {
             if !self.parser.comments.foot.is_empty() {
                 self.assign(last, Slot::KeyFoot, |comments| &comments.foot);
             }
-            self.complete(frame.id, false, |comments| &comments.foot);
-            return Ok(());
+            return self.complete(frame.id, false, |comments| &comments.foot);
         }
-        self.complete(frame.id, commented, |comments| &comments.foot);
-        Ok(())
+        self.complete(frame.id, commented, |comments| &comments.foot)
     }
 
     fn check_duplicates(&mut self, first: usize) -> Scan<()> {

@@ -193,7 +193,7 @@ fn write_canonical(tree: &Tree<'_>, id: NodeId, text: &[u8], form: Form, out: &m
         Form::Merge if has_tag(tree, id) => write_double(text, out),
         Form::Merge => out.extend_from_slice(b"!!merge <<"),
         Form::Single => write_single(text, out),
-        Form::Literal if ends_line(tree, id) => write_literal(tree, id, text, out),
+        Form::Literal if takes_literal(tree, id, text) => write_literal(tree, id, text, out),
         Form::Double | Form::Literal | Form::Binary => write_double(text, out),
     }
 }
@@ -202,35 +202,47 @@ fn has_tag(tree: &Tree<'_>, id: NodeId) -> bool {
     !tree.properties_of(id).tag.is_empty()
 }
 
-/// A literal block behind a key or a dash, indented as SOPS does, without its last
-/// line break: that of the line it replaces follows.
-fn write_literal(tree: &Tree<'_>, id: NodeId, text: &[u8], out: &mut Vec<u8>) {
+/// Column of a literal block behind a key or a dash, and of what it stands in: as SOPS indents.
+fn literal_column(tree: &Tree<'_>, id: NodeId) -> (usize, usize) {
     let node = tree.node(id);
     let parent = node.indent.max(0) as usize;
     let in_list = tree.node(node.parent).kind == Kind::List;
-    let column = if in_list { parent + 2 } else { 4 * ((parent + 4) / 4) };
+    (parent, if in_list { parent + 2 } else { 4 * ((parent + 4) / 4) })
+}
+
+/// A literal block without its last line break: that of the line it replaces follows.
+fn write_literal(tree: &Tree<'_>, id: NodeId, text: &[u8], out: &mut Vec<u8>) {
+    let (parent, column) = literal_column(tree, id);
     let line_break = metadata::line_break(tree);
     write_literal_header(text, column - parent, out);
     out.extend_from_slice(line_break);
     write_block_lines(text.strip_suffix(b"\n").unwrap_or(text), column, line_break, out);
 }
 
-/// True if nothing follows the value on its line that would become part of a
-/// block. An encrypted comment does not count: it is moved above.
-fn ends_line(tree: &Tree<'_>, id: NodeId) -> bool {
+/// True if nothing follows the value on its line or below that would become part
+/// of a block. An encrypted comment on the line does not count: it is moved above.
+fn takes_literal(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> bool {
     let rest = &tree.source[tree.node(id).span.end as usize..];
-    let line = &rest[..memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len())];
-    match line.trim_ascii() {
-        b"" => line.len() < rest.len(),
-        comment => comment.starts_with(b"#ENC[") && !metadata::is_marked(tree),
+    let Some(end) = memchr::memchr2(b'\n', b'\r', rest) else { return false };
+    let behind = rest[..end].trim_ascii();
+    if !behind.is_empty() && (!behind.starts_with(b"#ENC[") || metadata::is_marked(tree)) {
+        return false;
     }
+    let below = &rest[end..];
+    let below = below.strip_prefix(b"\r\n").unwrap_or(&below[1..]);
+    let next = below.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    let Some(next) = next else { return !text.ends_with(b"\n\n") && text != b"\n" || below.is_empty() };
+    let blank = below[..next].iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));
+    let keeps = text.ends_with(b"\n\n") || text == b"\n";
+    let column = next - blank.map_or(0, |at| at + 1);
+    !(keeps && blank.is_some()) && (below[next] != b'#' || column < literal_column(tree, id).1)
 }
 
 /// Bytes that are not UTF-8.
 fn write_binary(tree: &Tree<'_>, id: NodeId, bytes: &[u8], one_line: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"!!binary ");
     let mut packed = binary_text(bytes);
-    if packed.ends_with(b"\n") && !one_line && ends_line(tree, id) {
+    if packed.ends_with(b"\n") && !one_line && takes_literal(tree, id, &packed) {
         write_literal(tree, id, &packed, out);
     } else {
         out.extend(packed.iter().filter(|byte| **byte != b'\n'));

@@ -9,12 +9,12 @@ mod comments;
 mod compose;
 pub mod emit;
 pub mod emit_scalar;
+mod expand;
 mod lock;
 mod metadata;
 mod metadata_text;
-mod expand;
-mod preview;
 mod parse;
+mod preview;
 pub mod read;
 pub mod resolve;
 mod scan;
@@ -67,6 +67,16 @@ impl Store for Yaml {
         lock::unlock(tree, id, style, plain, out)
     }
 
+    fn expand(
+        &self,
+        tree: &Tree<'_>,
+        id: NodeId,
+        tokens: &mut dyn Iterator<Item = Option<Vec<u8>>>,
+        out: &mut Vec<u8>,
+    ) -> Span {
+        expand::expand(self, tree, id, tokens, out)
+    }
+
     fn hoist(&self, tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit> {
         comment_place::hoist(tree, id, text)
     }
@@ -77,16 +87,6 @@ impl Store for Yaml {
 
     fn metadata(&self, tree: &Tree<'_>) -> Result<Option<Value>, ReadError> {
         metadata::read(tree)
-    }
-
-    fn expand(
-        &self,
-        tree: &Tree<'_>,
-        id: NodeId,
-        tokens: &mut dyn Iterator<Item = Option<Vec<u8>>>,
-        out: &mut Vec<u8>,
-    ) -> Span {
-        expand::expand(self, tree, id, tokens, out)
     }
 
     fn detach(&self, tree: &Tree<'_>) -> Vec<Edit> {

@@ -248,6 +248,8 @@ impl<'s> Scanner<'s> {
         while self.head + 2 >= self.tokens.len() || self.head_may_be_key()? {
             if self.tokens.last().is_some_and(|token| token.kind == TokenKind::StreamEnd) {
                 if self.head < self.tokens.len() {
+                    // Behind the end no key can be completed.
+                    self.head_may_be_key()?;
                     break;
                 }
                 return self.error(self.mark(), "did not find expected <document start>");
@@ -630,10 +632,6 @@ impl<'s> Scanner<'s> {
     fn scan_to_next_token(&mut self) -> Scan<()> {
         let scan_mark = self.mark();
         loop {
-            if self.pos == self.line_start && self.source[self.pos..].starts_with(b"\xEF\xBB\xBF") {
-                // A byte order mark counts as one character.
-                self.advance_to(self.pos + 3);
-            }
             let tabs = self.flow_level > 0 || !self.simple_key_allowed;
             while self.peek(0) == b' ' || (tabs && self.peek(0) == b'\t') {
                 self.pos += 1;
