@@ -208,8 +208,10 @@ struct Pass<'r, 't, 's> {
     walk: Walk,
     in_order: bool,
     aad: Vec<u8>,
-    /// Comments that were moved, and nodes inside of restored aliases.
-    skipped: Vec<std::ops::Range<NodeId>>,
+    /// Comments that were moved.
+    moved: Vec<NodeId>,
+    /// Nodes whose copy became an alias again.
+    restored: Vec<std::ops::Range<NodeId>>,
     mac: Mac,
     notices: Vec<Notice>,
 }
@@ -223,14 +225,15 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             walk: Walk::default(),
             in_order,
             aad: Vec::new(),
-            skipped: Vec::new(),
+            moved: Vec::new(),
+            restored: Vec::new(),
             mac: Mac::new(file.selection.mac_only_encrypted()),
             notices: Vec::new(),
         }
     }
 
-    fn is_skipped(&self, id: NodeId) -> bool {
-        self.skipped.iter().any(|range| range.contains(&id))
+    fn is_restored(&self, id: NodeId) -> bool {
+        self.restored.iter().any(|range| range.contains(&id))
     }
 
     /// Opens node `id`: counts it, and appends the text that replaces the span
@@ -268,7 +271,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             self.mac.add(&value, true);
             return Ok(None);
         }
-        let skipped = self.is_skipped(id);
+        let restored = self.is_restored(id);
         match self.opener.open(raw, &self.aad).map_err(|cause| self.file.error(id, cause))? {
             Opened::Value(mut plain) => {
                 if !node.flags.has(Flags::SHADOWED) {
@@ -288,7 +291,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
                     let path = self.walk.spelling_path(tree, id);
                     self.extras.spellings.take(&path, |it| store.spelled(tree, id, it, &plain.value))
                 };
-                if skipped {
+                if restored {
                     return Ok(None);
                 }
                 Ok(Some(match spelled {
@@ -341,7 +344,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
         let Encrypted { store, tree, .. } = self.file;
         let node = tree.node(id);
         let raw = tree.text(node.text);
-        if !node.flags.has(Flags::SELECTED) || raw.is_empty() || self.is_skipped(id) {
+        if !node.flags.has(Flags::SELECTED) || raw.is_empty() || self.moved.contains(&id) {
             return None;
         }
         let line = || tree.line(node.span.start);
@@ -380,7 +383,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
                 let id = id as NodeId;
                 if let Some(comment) = self.file.open_comment(&mut self.opener, id) {
                     edits.extend(store.hoist(tree, id, comment.text));
-                    self.skipped.push(id..id + 1);
+                    self.moved.push(id);
                 }
             }
         }
@@ -411,7 +414,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             if self.file.value_of(anchor)?.same_data(&self.file.value_of(id)?) {
                 edits.push(Edit::new(node.span, text.to_vec()));
                 after = node.end;
-                self.skipped.push(id..node.end);
+                self.restored.push(id..node.end);
             }
         }
         Ok(())

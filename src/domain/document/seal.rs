@@ -90,8 +90,14 @@ impl<'t, 's> PlainFile<'t, 's> {
             },
         };
         for id in 0..self.tree.nodes.len() as NodeId {
-            if !self.tree.node(id).flags.has(Flags::METADATA) {
-                planner.visit(id);
+            let node = self.tree.node(id);
+            if node.flags.has(Flags::METADATA) {
+                continue;
+            }
+            planner.visit(id);
+            if self.store.is_alias_key(self.tree, id) {
+                let (path, line) = (index_path(self.tree, id), self.tree.line(node.key.start));
+                planner.plan.notices.push(Notice::AliasExpanded { path, line });
             }
         }
         planner.plan
@@ -111,13 +117,15 @@ impl<'t, 's> PlainFile<'t, 's> {
         let order = SourceOrder::new(self.tree);
         let mut walk = Walk::default();
         let (mut aad, mut token, mut text) = (Vec::new(), Vec::new(), Vec::new());
-        let mut splicer = Splicer::new(self.tree.source, attach, sink);
+        let mut edits = attach;
+        edits.extend(self.key_edits());
+        let mut splicer = Splicer::new(self.tree.source, edits, sink);
         let done: Result<(), std::convert::Infallible> = order.each(self.tree, |id| {
             let node = self.tree.node(id);
             aad.clear();
             if node.kind == Kind::Comment {
                 if self.is_sealed_comment(id) {
-                    walk.comment_aad(self.tree, node.parent, &mut aad);
+                    self.comment_aad(plan, &walk, id, &mut aad);
                 }
             } else if order.is_document_order() {
                 aad.extend_from_slice(walk.enter(self.tree, id));
@@ -151,6 +159,19 @@ impl<'t, 's> PlainFile<'t, 's> {
         splicer.finish();
     }
 
+    /// The edits that write out keys which are aliases: what they refer to is
+    /// about to become a token, or may.
+    fn key_edits(&self) -> Vec<Edit> {
+        (0..self.tree.nodes.len() as NodeId)
+            .filter(|&id| self.store.is_alias_key(self.tree, id))
+            .map(|id| {
+                let mut text = Vec::new();
+                self.store.write_key(self.tree.key(id), &mut text);
+                Edit::new(self.tree.node(id).key, text)
+            })
+            .collect()
+    }
+
     fn lock(
         &self,
         plan: &SealPlan,
@@ -173,6 +194,29 @@ impl<'t, 's> PlainFile<'t, 's> {
             return None;
         }
         payload(self.store.scalar(self.tree, id), self.spelling(id))
+    }
+
+    /// The associated data of comment `id`. Behind an alias that becomes a flow
+    /// collection, SOPS will hang it into that collection.
+    fn comment_aad(&self, plan: &SealPlan, walk: &Walk, id: NodeId, aad: &mut Vec<u8>) {
+        let node = self.tree.node(id);
+        let before = plan.expanded.iter().rev().find(|&&alias| {
+            let alias = self.tree.node(alias);
+            let end = alias.span.end;
+            let is_container = self.tree.node(alias.text.start).kind != Kind::Scalar;
+            is_container
+                && end <= node.span.start
+                && self.tree.source[end as usize..node.span.start as usize]
+                    .iter()
+                    .all(|byte| b" \t".contains(byte))
+        });
+        match before {
+            Some(&alias) => {
+                aad.clear();
+                append_aad(self.tree, alias, aad);
+            }
+            None => walk.comment_aad(self.tree, node.parent, aad),
+        }
     }
 
     /// The text of a scalar as far as its token may keep it.
@@ -270,7 +314,7 @@ impl Planner<'_, '_, '_> {
             Kind::Comment if self.file.is_sealed_comment(id) => {
                 self.plan.encrypted += 1;
                 let mut aad = Vec::new();
-                self.walk.comment_aad(tree, node.parent, &mut aad);
+                self.file.comment_aad(&self.plan, &self.walk, id, &mut aad);
                 let comment = self.file.comment(id);
                 if !self.comes_back(id, &comment, &aad) {
                     self.keep_spelling(id, index_path(tree, id));

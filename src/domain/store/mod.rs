@@ -207,6 +207,16 @@ pub trait Store: Sync {
         tree.node(id).span
     }
 
+    /// True when the key of `id` is an alias.
+    fn is_alias_key(&self, _tree: &Tree<'_>, _id: NodeId) -> bool {
+        false
+    }
+
+    /// Appends `key` as it stands in front of a value on one line.
+    fn write_key(&self, key: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(key);
+    }
+
     /// The edits that show the encrypted comment `id`, which stands behind a value
     /// on its line, on a line of its own above, as SOPS prints it.
     fn hoist(&self, tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit>;

@@ -80,7 +80,7 @@ fn write_clear(store: &dyn Store, tree: &Tree<'_>, id: NodeId, out: &mut Vec<u8>
 }
 
 /// `text` in double quotes, on one line, with escapes that JSON and YAML share.
-fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for character in String::from_utf8_lossy(text).chars() {
         match character {

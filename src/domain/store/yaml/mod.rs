@@ -77,6 +77,15 @@ impl Store for Yaml {
         expand::expand(self, tree, id, tokens, out)
     }
 
+    fn is_alias_key(&self, tree: &Tree<'_>, id: NodeId) -> bool {
+        let key = tree.node(id).key;
+        !key.is_empty() && tree.source[key.start as usize] == b'*'
+    }
+
+    fn write_key(&self, key: &[u8], out: &mut Vec<u8>) {
+        expand::write_quoted(key, out);
+    }
+
     fn hoist(&self, tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit> {
         comment_place::hoist(tree, id, text)
     }
