@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use leaflock::adapters::editor::SystemEditor;
 use leaflock::adapters::files::SystemFiles;
+use leaflock::adapters::hardening::harden;
 use leaflock::adapters::private_dir::SystemPrivateFiles;
 use leaflock::adapters::replace::{Step, replace_with};
 use leaflock::app::ports::{Durability, Editor, Files, PrivateFiles};
@@ -52,6 +53,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn victim_killed_at_a_step() {
     let Some((path, word)) = told() else { return };
+    harden();
     let (number, named) = word.split_once(' ').unwrap();
     let mut left: usize = number.parse().unwrap();
     let seen = SystemFiles::default().read(&path).unwrap().fingerprint;
@@ -331,6 +333,11 @@ impl Holder {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Waits for the end without looking at what is left.
+    fn abandon(mut self) {
+        self.child.wait().unwrap();
+    }
+
     /// Waits for the end; its signal, and what it said until then.
     fn end(mut self) -> (Option<i32>, String) {
         let mut said = String::new();
@@ -351,6 +358,24 @@ fn plaintext_is_gone_after_every_signal() {
         assert_eq!(ended_by, Some(signal.as_raw()));
         assert!(!said.contains("went on"));
     }
+}
+
+#[test]
+fn plaintext_of_a_killed_process_goes_with_the_next_session() {
+    let base = tempfile::tempdir().unwrap();
+    let (killed, alive) = (hold(base.path(), "none"), hold(base.path(), "none"));
+    let (lost, kept) = (killed.plaintext.clone(), alive.plaintext.clone());
+    kill_process(Pid::from_child(&killed.child), Signal::KILL).unwrap();
+    killed.abandon();
+    assert!(lost.exists());
+    for path in [&lost, &kept] {
+        let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+        fs::File::open(path.parent().unwrap()).unwrap().set_modified(hour_ago).unwrap();
+    }
+    drop(SystemPrivateFiles::new(None, base.path().to_owned()).create().unwrap());
+    assert!(!lost.parent().unwrap().exists() && kept.exists());
+    alive.signal(Signal::TERM);
+    alive.end();
 }
 
 #[test]

@@ -5,11 +5,15 @@
 //! Places in order: `$XDG_RUNTIME_DIR` and `/dev/shm`, if they are tmpfs or
 //! ramfs, else the directory for temporary files, whose bytes a disk may keep
 //! in spite of the wiping.
+//!
+//! Only SIGKILL and a crash of the machine leave a directory behind. Each is
+//! locked while its process lives; the next one wipes what nobody holds.
 #![expect(clippy::disallowed_methods, reason = "the home of private directories")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use crate::app::ports::{FileError, FileErrorKind, PrivateDir, PrivateFiles};
 use crate::domain::secret::SecretBytes;
@@ -17,11 +21,15 @@ use crate::domain::secret::SecretBytes;
 use super::files::{file_error, read};
 use super::signals;
 
-/// How the names of private directories begin.
-const PREFIX: &str = "leaflock-";
+/// How the names of private directories begin, and of nothing else: what bears
+/// such a name and is held by nobody gets wiped.
+const PREFIX: &str = "leaflock-private-";
 
 /// Zeros per write when wiping.
 const WIPE_CHUNK: usize = 64 * 1024;
+
+/// Directories younger than this may not be locked yet.
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// Attempts to empty a directory that an editor still writes to.
 const ATTEMPTS: usize = 5;
@@ -60,12 +68,20 @@ impl PrivateFiles for SystemPrivateFiles {
         let (folder, in_memory) =
             self.make().map_err(|error| file_error("mkdir", &self.temporary, &error))?;
         pending.folders.push((folder.clone(), in_memory));
-        Ok(Box::new(Folder(folder)))
+        let claim = claim(&folder);
+        if let Some(base) = folder.parent() {
+            sweep(base, in_memory);
+        }
+        Ok(Box::new(Folder { path: folder, _claim: claim }))
     }
 }
 
 /// A private directory that exists.
-struct Folder(PathBuf);
+struct Folder {
+    path: PathBuf,
+    /// Locked as long as this process lives.
+    _claim: Option<File>,
+}
 
 impl Folder {
     fn path(&self, name: &str) -> Result<PathBuf, FileError> {
@@ -73,7 +89,7 @@ impl Folder {
         if let (Some(Component::Normal(only)), None) = (parts.next(), parts.next())
             && only == name
         {
-            return Ok(self.0.join(name));
+            return Ok(self.path.join(name));
         }
         let reason = "not a plain file name".to_owned();
         Err(FileError { action: "open", path: PathBuf::from(name), kind: FileErrorKind::Other, reason })
@@ -105,12 +121,50 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let mut pending = signals::pending();
         pending.folders.retain(|(folder, in_memory)| {
-            let mine = *folder == self.0;
+            let mine = *folder == self.path;
             if mine {
                 wipe_tree(folder, *in_memory);
             }
             !mine
         });
+    }
+}
+
+/// Locks a directory, unless somebody else has.
+fn claim(folder: &Path) -> Option<File> {
+    let opened = File::open(folder).ok()?;
+    opened.try_lock().ok().map(|()| opened)
+}
+
+/// Wipes the private directories in `base` that were left by processes of this
+/// user that were killed.
+fn sweep(base: &Path, in_memory: bool) {
+    for entry in fs::read_dir(base).into_iter().flatten().flatten() {
+        if !entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            continue;
+        }
+        let Ok(found) = entry.metadata() else { continue };
+        let age = found.modified().ok().and_then(|time| time.elapsed().ok()).unwrap_or_default();
+        if found.is_dir() && is_private(&found) && age > SETTLED {
+            let path = entry.path();
+            if let Some(_claim) = claim(&path) {
+                wipe_tree(&path, in_memory);
+            }
+        }
+    }
+}
+
+/// Whether this user owns it and nobody else can look inside.
+fn is_private(found: &fs::Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        found.mode() & 0o7777 == 0o700 && found.uid() == rustix::process::geteuid().as_raw()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = found;
+        false
     }
 }
 

@@ -319,17 +319,16 @@ fn copy_to_named(unnamed: &File, folder: &Path, bytes: &[u8]) -> io::Result<Temp
 }
 
 /// Gives `new` what `old` has besides its bytes. Only the mode must succeed; a
-/// group or an ACL that cannot be kept takes the group's rights with it, since
-/// they would go to another group.
+/// group or an ACL that cannot be kept takes the group's rights with it.
 fn copy_attributes(target: &Path, old: &Metadata, new: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         let group_kept = copy_owner(old, new);
-        let mode = if group_kept { old.mode() } else { old.mode() & !0o070 } & 0o7777;
+        let mode = if group_kept { old.mode() & 0o7777 } else { for_another_group(old.mode()) };
         new.set_permissions(fs::Permissions::from_mode(mode))?;
         if !copy_extended(target, new) {
-            new.set_permissions(fs::Permissions::from_mode(mode & !0o070))?;
+            new.set_permissions(fs::Permissions::from_mode(for_another_group(mode)))?;
         }
         Ok(())
     }
@@ -338,6 +337,13 @@ fn copy_attributes(target: &Path, old: &Metadata, new: &File) -> io::Result<()> 
         let _ = target;
         new.set_permissions(old.permissions())
     }
+}
+
+/// The mode for a file whose group changes: the new group gets the rights that its
+/// members had before, those of others.
+#[cfg(unix)]
+fn for_another_group(mode: u32) -> u32 {
+    mode & 0o1707 | (mode & 0o007) << 3
 }
 
 /// Copies user and group as far as permitted; whether the group is the old one.
@@ -430,5 +436,20 @@ fn standard_output(path: &Path) -> Option<io::Result<File>> {
         let (out, err) = (io::stdout(), io::stderr());
         let handle = if output { out.as_handle() } else { err.as_handle() };
         Some(handle.try_clone_to_owned().map(File::from))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::for_another_group;
+
+    #[test]
+    fn another_group_gets_the_rights_of_others() {
+        for (mode, expected) in
+            [(0o644, 0o644), (0o640, 0o600), (0o660, 0o600), (0o664, 0o644), (0o600, 0o600)]
+        {
+            assert_eq!(for_another_group(mode), expected);
+        }
+        assert_eq!(for_another_group(0o106_755), 0o755);
     }
 }

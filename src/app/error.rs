@@ -76,7 +76,7 @@ pub enum Error {
         /// What was being done.
         during: While,
         /// What is wrong.
-        error: ReadError,
+        error: Box<ReadError>,
     },
 
     /// Exit 92: no document.

@@ -310,7 +310,7 @@ pub fn read_error(error: ReadError, place: &Place, during: While) -> Error {
         ReadErrorKind::Unencryptable if during == While::Encrypting => {
             Error::Encrypt { place, cause: Box::new(error) }
         }
-        _ => Error::Syntax { place, during, error },
+        _ => Error::Syntax { place, during, error: Box::new(error) },
     }
 }
 

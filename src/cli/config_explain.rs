@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, Parser};
 
 use super::args::{FilenameOverride, General, InputType};
-use super::argv::fields::{Flags as _, flags, words};
+use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, args, files, wire};
 use crate::app::config_explain::{Outcome, Request, run as use_case};

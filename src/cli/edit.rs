@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::args::{FilenameOverride, General, InputType, KeyServices, Keys, Opening, OutputType, Rules};
-use super::argv::fields::{Flags as _, flags, words};
+use super::argv::fields::{flags, words};
 use super::report::Failure;
 use super::{Cli, args, files, wire};
 use crate::app::edit::{Request, run as use_case};

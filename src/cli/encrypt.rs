@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::args::{FilenameOverride, General, InputType, KeyServices, Keys, Output, OutputType, Rules};
-use super::argv::fields::{Flags as _, flags, words};
+use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, args, exit, files, wire};
 use crate::app::encrypt::{Request, run as use_case};

@@ -11,7 +11,7 @@ use clap::{Args, Parser};
 use super::args::{
     FilenameOverride, General, InputType, KeyServices, Keys, Opening, Output, OutputType, Rules,
 };
-use super::argv::fields::{Flags as _, flags, words};
+use super::argv::fields::{flags, words};
 use super::argv::{self, Line, Reach, Reader};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, Verb, decrypt, edit, encrypt, exit, files, help, set, wire};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::args::{FilenameOverride, General, InputType, KeyServices, Opening, OutputType};
-use super::argv::fields::{Flags as _, flags, words};
+use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, args, exit, wire};
 use crate::app::request::Source;

@@ -194,6 +194,7 @@ macro_rules! flags {
     ($group:ty { $($field:ident $long:literal $short:literal),* } $($inner:ident),*) => {
         impl $crate::cli::argv::fields::Flags for $group {
             fn find(&self, name: &str) -> Option<$crate::cli::argv::fields::Definition> {
+                let _ = name;
                 $(if name == $long || (name == $short && !$short.is_empty()) {
                     let kind = $crate::cli::argv::fields::FlagField::kind(&self.$field);
                     return Some($crate::cli::argv::fields::Definition { long: $long, kind });
@@ -205,6 +206,7 @@ macro_rules! flags {
             }
 
             fn set(&mut self, flag: &$crate::cli::argv::Flag) -> Result<bool, $crate::cli::report::Usage> {
+                let _ = flag;
                 $(if flag.name == $long {
                     $crate::cli::argv::fields::FlagField::set(&mut self.$field, flag)?;
                     return Ok(true);
@@ -216,6 +218,7 @@ macro_rules! flags {
             }
 
             fn names(&self, names: &mut Vec<(&'static str, &'static str)>) {
+                let _ = &names;
                 $(names.push(($long, $short));)*
                 $(self.$inner.names(names);)*
             }

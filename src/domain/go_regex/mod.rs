@@ -14,6 +14,7 @@ mod syntax;
 mod words;
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use words::Words;
 
@@ -21,15 +22,18 @@ use words::Words;
 #[derive(Clone)]
 pub struct GoRegex {
     pattern: String,
-    engine: Engine,
+    words: Option<Words>,
+    /// Built at once where there are no words, else for the first text that they cannot judge.
+    engine: OnceLock<Engine>,
 }
 
-/// What runs a pattern.
+/// What runs a pattern that is not just words.
 #[derive(Clone)]
 enum Engine {
-    Words(Words),
     Automaton(regex::Regex),
     Boundaries(regex::bytes::Regex),
+    /// Too large.
+    Never,
 }
 
 /// Why Go refuses a pattern, in Go's words. Patterns are not secret.
@@ -54,12 +58,16 @@ impl GoRegex {
     /// the names of scripts with an underscore (`\p{Old_Italic}`), which it lost, are known.
     pub fn new(pattern: &str) -> Result<Self, PatternError> {
         let node = parse::parse(pattern)?;
-        let engine = match Words::of(&node) {
-            Some(words) => Engine::Words(words),
-            None => Engine::build(&node)
-                .ok_or_else(|| PatternError { reason: "expression too large", part: pattern.to_owned() })?,
-        };
-        Ok(Self { pattern: pattern.to_owned(), engine })
+        let words = Words::of(&node);
+        let engine = OnceLock::new();
+        if words.is_none() {
+            let built = Engine::build(&node);
+            if matches!(built, Engine::Never) {
+                return Err(PatternError { reason: "expression too large", part: pattern.to_owned() });
+            }
+            engine.get_or_init(|| built);
+        }
+        Ok(Self { pattern: pattern.to_owned(), words, engine })
     }
 
     /// The pattern as it was given.
@@ -70,8 +78,14 @@ impl GoRegex {
     /// True when the pattern matches somewhere in `text`. Bytes that are not
     /// UTF-8 count as U+FFFD each, as in Go.
     pub fn is_match(&self, text: &[u8]) -> bool {
-        match &self.engine {
-            Engine::Words(words) => words.is_match(text),
+        if let Some(answer) = self.words.as_ref().and_then(|words| words.is_match(text)) {
+            return answer;
+        }
+        let engine = self.engine.get_or_init(|| match parse::parse(&self.pattern) {
+            Ok(node) => Engine::build(&node),
+            Err(_) => Engine::Never,
+        });
+        match engine {
             Engine::Automaton(regex) => regex.is_match(&readable(text)),
             Engine::Boundaries(regex) => {
                 let text = readable(text);
@@ -79,22 +93,23 @@ impl GoRegex {
                 // match that starts there is always empty.
                 regex.find_iter(text.as_bytes()).any(|found| text.is_char_boundary(found.start()))
             }
+            Engine::Never => false,
         }
     }
 }
 
 impl Engine {
-    fn build(node: &syntax::Node) -> Option<Self> {
+    fn build(node: &syntax::Node) -> Self {
         let mut text = String::new();
         node.write(&mut text);
         let levels = 4 * 1024;
         if node.has_no_word_boundary() {
             let built =
                 regex::bytes::RegexBuilder::new(&text).size_limit(SIZE_LIMIT).nest_limit(levels).build();
-            built.ok().map(Self::Boundaries)
+            built.map_or(Self::Never, Self::Boundaries)
         } else {
             let built = regex::RegexBuilder::new(&text).size_limit(SIZE_LIMIT).nest_limit(levels).build();
-            built.ok().map(Self::Automaton)
+            built.map_or(Self::Never, Self::Automaton)
         }
     }
 }

@@ -170,3 +170,53 @@ fn deep_and_wide_patterns_end_in_a_verdict() {
     let wide = vec!["word"; 20_000].join("|");
     assert!(GoRegex::new(&wide).unwrap().is_match(b"a word"));
 }
+
+#[test]
+fn the_short_cut_for_words_agrees_with_the_automaton() {
+    let texts = [
+        "pass",
+        "PASS",
+        "my_pass",
+        "passkey",
+        "x\npass",
+        "pass\nx",
+        "pa\u{17F}s",
+        "\u{212A}ey",
+        "key",
+        "Key",
+        "",
+        "s",
+        "a_enc",
+        "a\n_enc",
+        "_enc\n",
+        "é",
+        "ÉPASS",
+        "a.b",
+        "a-b",
+    ];
+    for pattern in [
+        "(?i)pass",
+        "(?i)^pass$|key",
+        "(?i)^(pass|key)",
+        "^.*_enc$",
+        ".*pass.*",
+        "^.*pass.*$",
+        "(?s)^.*pass.*$",
+        "^(.*pass|key.*)$",
+        "(?i).*S$",
+        "(?i)a.b|pass",
+        "(?i)a-b",
+        "(?i:p)ass",
+        "p(?i:a)ss|(?i)é",
+        "(^|_)pass($|key)",
+        "^.*$",
+        ".*",
+    ] {
+        let quick = GoRegex::new(pattern).unwrap();
+        let slow = super::Engine::build(&super::parse::parse(pattern).unwrap());
+        let super::Engine::Automaton(slow) = slow else { panic!("{pattern}") };
+        for text in texts {
+            assert_eq!(quick.is_match(text.as_bytes()), slow.is_match(text), "{pattern} on {text:?}");
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! Patterns that are no more than a set of words, possibly bound to the start
-//! or the end: `^(data|stringData)$`, `password|token`, `\.dev\.yaml$`. They are
-//! matched by looking the words up at every place where one can begin.
+//! or the end: `^(data|stringData)$`, `(?i)password|token`, `\.dev\.yaml$`, `^.*_key$`. They
+//! are matched by looking the words up at every place where one can begin.
+//!
+//! Letter case and `.*` are only taken this short cut for plain texts, ASCII without
+//! line breaks; other texts go to the automaton.
 
 use super::syntax::{Node, Place};
 
@@ -13,6 +16,10 @@ pub(super) struct Words {
     words: Vec<Word>,
     /// The words with first byte `b` are `words[begin[b]..begin[b + 1]]`.
     begin: Box<[u8; 257]>,
+    /// The words are in lower case, and case does not count.
+    fold: bool,
+    /// Holds for plain texts only.
+    only_plain: bool,
 }
 
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +32,8 @@ struct Word {
 impl Words {
     /// The words of a pattern, if it is made of them.
     pub(super) fn of(node: &Node) -> Option<Self> {
-        let mut words = expand(node)?;
+        let mut builder = Builder::default();
+        let mut words = builder.expand(node, true)?;
         words.sort();
         words.dedup();
         // The empty word begins with no byte.
@@ -40,57 +48,117 @@ impl Words {
             }
             *slot = u8::try_from(next).ok()?;
         }
-        Some(Self { words, begin })
+        let fold = builder.fold == Some(true);
+        Some(Self { words, begin, fold, only_plain: fold || builder.dots })
     }
 
-    /// True when one of the words stands somewhere in `text`.
-    pub(super) fn is_match(&self, text: &[u8]) -> bool {
-        text.iter().enumerate().any(|(place, byte)| {
-            let first = usize::from(self.begin[usize::from(*byte)]);
-            let last = usize::from(self.begin[usize::from(*byte) + 1]);
-            let rest = &text[place..];
-            self.words[first..last].iter().any(|word| {
-                (!word.start || place == 0)
-                    && rest.starts_with(&word.text)
-                    && (!word.end || rest.len() == word.text.len())
-            })
-        })
+    /// Whether one of the words stands somewhere in `text`; `None` when only the
+    /// automaton can tell.
+    pub(super) fn is_match(&self, text: &[u8]) -> Option<bool> {
+        if self.only_plain && !text.iter().all(|byte| byte.is_ascii() && *byte != b'\n') {
+            return None;
+        }
+        Some(text.iter().enumerate().any(|(place, byte)| {
+            let byte = usize::from(if self.fold { byte.to_ascii_lowercase() } else { *byte });
+            let (first, last) = (usize::from(self.begin[byte]), usize::from(self.begin[byte + 1]));
+            self.words[first..last].iter().any(|word| self.stands(word, text, place))
+        }))
+    }
+
+    fn stands(&self, word: &Word, text: &[u8], place: usize) -> bool {
+        let Some(found) = text.get(place..place + word.text.len()) else { return false };
+        (!word.start || place == 0)
+            && (!word.end || place + word.text.len() == text.len())
+            && (if self.fold { found.eq_ignore_ascii_case(&word.text) } else { found == word.text })
     }
 }
 
-/// All words that `node` stands for.
-fn expand(node: &Node) -> Option<Vec<Word>> {
-    let word = |text: &[u8]| Word { text: text.to_vec(), ..Word::default() };
-    Some(match node {
-        Node::Empty => vec![word(b"")],
-        // In Go the replacement character also stands for any broken byte.
-        Node::Literal { character, fold: false } if *character != char::REPLACEMENT_CHARACTER => {
-            vec![word(character.encode_utf8(&mut [0; 4]).as_bytes())]
-        }
-        Node::Class { few, .. } if !few.is_empty() && !few.contains(&char::REPLACEMENT_CHARACTER) => {
-            few.iter().map(|character| word(character.encode_utf8(&mut [0; 4]).as_bytes())).collect()
-        }
-        Node::Assert(Place::Start) => vec![Word { start: true, ..Word::default() }],
-        Node::Assert(Place::End) => vec![Word { end: true, ..Word::default() }],
-        Node::Concat(nodes) => {
-            let mut words = vec![Word::default()];
-            for node in nodes {
-                words = append(&words, &expand(node)?)?;
+/// Collects words.
+#[derive(Default)]
+struct Builder {
+    /// Whether case counts, once a letter has told.
+    fold: Option<bool>,
+    /// A `.*` was left out that stops at line breaks.
+    dots: bool,
+}
+
+impl Builder {
+    /// All words that `node` stands for; `outer` when nothing stands beside it.
+    fn expand(&mut self, node: &Node, outer: bool) -> Option<Vec<Word>> {
+        Some(match node {
+            Node::Empty => vec![Word::default()],
+            Node::Literal { character, fold } => vec![self.letter(*character, *fold)?],
+            Node::Class { few, .. } if !few.is_empty() => {
+                few.iter().map(|character| self.letter(*character, false)).collect::<Option<_>>()?
             }
-            words
-        }
-        Node::Alternate(nodes) => {
-            let mut words = Vec::new();
-            for node in nodes {
-                words.extend(expand(node)?);
-                if words.len() > MOST_WORDS {
-                    return None;
+            Node::Assert(Place::Start) => vec![Word { start: true, ..Word::default() }],
+            Node::Assert(Place::End) => vec![Word { end: true, ..Word::default() }],
+            Node::Concat(nodes) => {
+                let nodes = if outer { self.without_dots(nodes) } else { nodes };
+                let mut words = vec![Word::default()];
+                for node in nodes {
+                    words = append(&words, &self.expand(node, outer && nodes.len() == 1)?)?;
                 }
+                words
             }
-            words
+            Node::Alternate(nodes) => {
+                let mut words = Vec::new();
+                for node in nodes {
+                    words.extend(self.expand(node, outer)?);
+                    if words.len() > MOST_WORDS {
+                        return None;
+                    }
+                }
+                words
+            }
+            _ => return None,
+        })
+    }
+
+    fn letter(&mut self, character: char, fold: bool) -> Option<Word> {
+        // In Go the replacement character also stands for any broken byte.
+        if character == char::REPLACEMENT_CHARACTER || (fold && !character.is_ascii()) {
+            return None;
         }
-        _ => return None,
-    })
+        if character.is_ascii_alphabetic() && *self.fold.get_or_insert(fold) != fold {
+            return None;
+        }
+        if !character.is_ascii() && *self.fold.get_or_insert(false) {
+            return None;
+        }
+        let character = if fold { character.to_ascii_lowercase() } else { character };
+        Some(Word { text: character.encode_utf8(&mut [0; 4]).as_bytes().to_vec(), ..Word::default() })
+    }
+
+    /// A `.*` at either end, bound or not, is as good as nothing in a text of one line.
+    fn without_dots<'n>(&mut self, mut nodes: &'n [Node]) -> &'n [Node] {
+        if let [Node::Assert(Place::Start), dots, rest @ ..] = nodes
+            && is_dots(dots)
+        {
+            (nodes, self.dots) = (rest, true);
+        }
+        if let [rest @ .., dots, Node::Assert(Place::End)] = nodes
+            && is_dots(dots)
+        {
+            (nodes, self.dots) = (rest, true);
+        }
+        if let [dots, rest @ ..] = nodes
+            && is_dots(dots)
+        {
+            nodes = rest;
+        }
+        if let [rest @ .., dots] = nodes
+            && is_dots(dots)
+        {
+            nodes = rest;
+        }
+        nodes
+    }
+}
+
+fn is_dots(node: &Node) -> bool {
+    let Node::Repeat { node, min: 0, max: None } = node else { return false };
+    matches!(&**node, Node::Class { text, .. } if text == r"[^\n]" || text == "(?s:.)")
 }
 
 /// Every word of `left` followed by every word of `right`.
