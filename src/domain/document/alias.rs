@@ -33,3 +33,13 @@ pub fn each_leaf<E>(
     }
     Ok(())
 }
+
+/// The node before `id` that carries anchor `name` last.
+pub fn anchor_of(tree: &Tree<'_>, id: NodeId, name: &[u8]) -> Option<NodeId> {
+    tree.properties
+        .iter()
+        .rev()
+        .filter(|(node, _)| *node < id)
+        .find(|(_, properties)| tree.raw(properties.anchor).strip_prefix(b"&") == Some(name))
+        .map(|(node, _)| *node)
+}

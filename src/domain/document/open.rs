@@ -409,7 +409,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
                 continue;
             }
             let path = walk.spelling_path(tree, id);
-            let anchor = spellings.take(&path, |text| anchor_of(tree, id, text.strip_prefix(b"*")?));
+            let anchor = spellings.take(&path, |text| alias::anchor_of(tree, id, text.strip_prefix(b"*")?));
             let Some((text, anchor)) = anchor else { continue };
             if self.file.value_of(anchor)?.same_data(&self.file.value_of(id)?) {
                 edits.push(Edit::new(node.span, text.to_vec()));
@@ -419,16 +419,6 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
         }
         Ok(())
     }
-}
-
-/// The node before `id` that carries anchor `name` last.
-fn anchor_of(tree: &Tree<'_>, id: NodeId, name: &[u8]) -> Option<NodeId> {
-    tree.properties
-        .iter()
-        .rev()
-        .filter(|(node, _)| *node < id)
-        .find(|(_, properties)| tree.raw(properties.anchor).strip_prefix(b"&") == Some(name))
-        .map(|(node, _)| *node)
 }
 
 /// A comment's text as a value, for the store.

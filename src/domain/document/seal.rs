@@ -95,7 +95,7 @@ impl<'t, 's> PlainFile<'t, 's> {
                 continue;
             }
             planner.visit(id);
-            if self.store.is_alias_key(self.tree, id) {
+            if self.is_sealed_key(id) {
                 let (path, line) = (index_path(self.tree, id), self.tree.line(node.key.start));
                 planner.plan.notices.push(Notice::AliasExpanded { path, line });
             }
@@ -159,11 +159,17 @@ impl<'t, 's> PlainFile<'t, 's> {
         splicer.finish();
     }
 
-    /// The edits that write out keys which are aliases: what they refer to is
-    /// about to become a token, or may.
+    /// True when the key of `id` is an alias to a value that becomes a token.
+    fn is_sealed_key(&self, id: NodeId) -> bool {
+        let name = self.store.key_alias(self.tree, id);
+        let target = name.and_then(|name| alias::anchor_of(self.tree, id, name));
+        target.is_some_and(|target| self.payload(target).is_some())
+    }
+
+    /// The edits that write out such keys.
     fn key_edits(&self) -> Vec<Edit> {
         (0..self.tree.nodes.len() as NodeId)
-            .filter(|&id| self.store.is_alias_key(self.tree, id))
+            .filter(|&id| self.is_sealed_key(id))
             .map(|id| {
                 let mut text = Vec::new();
                 self.store.write_key(self.tree.key(id), &mut text);
@@ -190,7 +196,8 @@ impl<'t, 's> PlainFile<'t, 's> {
 
     /// What is encrypted at scalar `id`, if anything: never null nor an empty string.
     fn payload(&self, id: NodeId) -> Option<Payload<'t>> {
-        if !self.tree.node(id).flags.has(Flags::SELECTED) {
+        let node = self.tree.node(id);
+        if node.kind != Kind::Scalar || !node.flags.has(Flags::SELECTED) {
             return None;
         }
         payload(self.store.scalar(self.tree, id), self.spelling(id))

@@ -207,9 +207,9 @@ pub trait Store: Sync {
         tree.node(id).span
     }
 
-    /// True when the key of `id` is an alias.
-    fn is_alias_key(&self, _tree: &Tree<'_>, _id: NodeId) -> bool {
-        false
+    /// The name of the alias that is the key of `id`, if it is one.
+    fn key_alias<'s>(&self, _tree: &Tree<'s>, _id: NodeId) -> Option<&'s [u8]> {
+        None
     }
 
     /// Appends `key` as it stands in front of a value on one line.

@@ -77,9 +77,8 @@ impl Store for Yaml {
         expand::expand(self, tree, id, tokens, out)
     }
 
-    fn is_alias_key(&self, tree: &Tree<'_>, id: NodeId) -> bool {
-        let key = tree.node(id).key;
-        !key.is_empty() && tree.source[key.start as usize] == b'*'
+    fn key_alias<'s>(&self, tree: &Tree<'s>, id: NodeId) -> Option<&'s [u8]> {
+        tree.raw(tree.node(id).key).strip_prefix(b"*")
     }
 
     fn write_key(&self, key: &[u8], out: &mut Vec<u8>) {
