@@ -511,8 +511,9 @@ impl<'s> Composer<'s> {
                     1 + memchr::memchr_iter(b'\n', before).count()
                 };
                 let (old, new) = (line(pair[0].start), line(pair[1].start));
+                let name = String::from_utf8_lossy(self.text(pair[1].text));
                 let message = format!(
-                    "yaml: unmarshal errors:\n  line {new}: mapping key already defined at line {old}"
+                    "yaml: unmarshal errors:\n  line {new}: mapping key {name:?} already defined at line {old}"
                 );
                 return Err(ReadError::syntax(new, message));
             }

@@ -90,3 +90,6 @@ fn bad_byte(source: &[u8], bad: BadByte) -> ReadError {
     }
     error
 }
+
+#[cfg(test)]
+mod tests;
