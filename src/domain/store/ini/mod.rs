@@ -1,18 +1,18 @@
 //! Stub.
 
-use super::splice::Edit;
-use super::{Format, Layout, MetadataText, Plain, Purpose, ReadError, Store, WriteError};
+use crate::domain::store::splice::Edit;
+use crate::domain::store::{Format, Layout, MetadataText, Plain, Purpose, ReadError, Store, WriteError};
 use crate::domain::scalar::Scalar;
 use crate::domain::tree::{NodeId, Span, Style, Tree};
 use crate::domain::value::Value;
 
 /// Stub.
 #[derive(Clone, Copy, Debug)]
-pub struct Json;
+pub struct Ini;
 
-impl Store for Json {
+impl Store for Ini {
     fn format(&self) -> Format {
-        Format::Json
+        Format::Ini
     }
 
     fn read<'s>(&self, source: &'s [u8], purpose: Purpose) -> Result<Tree<'s>, ReadError> {
