@@ -70,7 +70,11 @@ fn look_of(tree: &Tree<'_>, id: NodeId) -> Look {
         None => {
             look.newline = None;
             let first = tree.children(node.parent).next() == Some(member);
-            look.space = if first { if look.colon.ends_with(b" ") { b" ".to_vec() } else { Vec::new() } } else { blanks.to_vec() };
+            look.space = if first {
+                if look.colon.ends_with(b" ") { b" ".to_vec() } else { Vec::new() }
+            } else {
+                blanks.to_vec()
+            };
         }
     }
     look
@@ -198,6 +202,9 @@ fn changed(source: &[u8], changes: &[(&str, Option<&str>)]) -> Vec<u8> {
 /// Makes `value` the value of `id`.
 pub(super) fn replace(tree: &Tree<'_>, id: NodeId, value: &Value) -> Result<Vec<Edit>, WriteError> {
     let node = tree.node(id);
+    if node.parent == id && !matches!(value, Value::Map(_)) {
+        return Err(WriteError::new("a JSON file holds an object at its top level"));
+    }
     let look = look_of(tree, node.parent);
     let mut text = Vec::new();
     write_value(value, &look, line_indent(tree.source, start_of(tree, id)), &mut text)?;
@@ -233,7 +240,7 @@ pub(super) fn add(
     if let Some(metadata) = tree.children(id).next() {
         let at = start_of(tree, metadata);
         let blanks = blanks_before(tree.source, at);
-        return Ok(vec![Edit::new(Span::new(at, at), [&member, b",", blanks].concat())]);
+        return Ok(vec![Edit::new(Span::new(at, at), [&member[..], b",", blanks].concat())]);
     }
     let inner = Span::new(node.span.start as usize + 1, node.span.end as usize - 1);
     let mut text = Vec::new();

@@ -91,6 +91,14 @@ fn value_of(tree: &Tree<'_>, id: NodeId, depth: usize) -> Result<Value, ReadErro
     })
 }
 
+/// `value` as JSON on one line without blanks.
+pub(super) fn write_compact(value: &Value) -> Result<Vec<u8>, WriteError> {
+    let look = Look { newline: None, unit: Vec::new(), colon: b":".to_vec(), space: Vec::new() };
+    let mut out = Vec::new();
+    write_value(value, &look, b"", &mut out)?;
+    Ok(out)
+}
+
 /// The `sops` member of the file, if there is one.
 fn metadata_node(tree: &Tree<'_>) -> Option<NodeId> {
     let root = tree.documents.first()?.root;
@@ -155,7 +163,8 @@ impl Store for Json {
         let Some(id) = metadata_node(tree) else { return Ok(None) };
         let node = tree.node(id);
         let line = tree.line(node.key.start);
-        if tree.children(node.parent).filter(|&other| tree.node(other).flags.has(Flags::METADATA)).count() > 1 {
+        if tree.children(node.parent).filter(|&other| tree.node(other).flags.has(Flags::METADATA)).count() > 1
+        {
             return Err(ReadError::syntax(line, "Found duplicate sops entry"));
         }
         if node.kind != Kind::Map {

@@ -95,7 +95,11 @@ impl Reader<'_> {
 
     /// An error that names the end of the input where that is the reason.
     fn expected(&self, message: &str) -> ReadError {
-        if self.at >= self.tree.source.len() { self.fail("unexpected end of JSON input") } else { self.fail(message) }
+        if self.at >= self.tree.source.len() {
+            self.fail("unexpected end of JSON input")
+        } else {
+            self.fail(message)
+        }
     }
 
     fn peek(&self) -> Option<u8> {
