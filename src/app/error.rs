@@ -244,6 +244,10 @@ pub enum Error {
         hints: Vec<String>,
     },
 
+    /// Exit 1: `filestatus` could not look at the file, whatever the reason.
+    #[error("cannot check file status: cannot load encrypted file: {0}")]
+    FileStatus(Box<Error>),
+
     /// Exit 1: everything else.
     #[error("{cause}")]
     Other {
@@ -271,6 +275,7 @@ impl Error {
                 place
             }
             Self::Empty(place) | Self::AlreadyEncrypted(place) | Self::NotEncrypted(place) => place.clone(),
+            Self::FileStatus(error) => error.place(),
             Self::Metadata { place, .. }
             | Self::Config { place, .. }
             | Self::NothingSelected { place, .. }
@@ -331,6 +336,7 @@ impl Error {
                     .to_owned(),
                 "if it is not, rename the entry: that name is taken by the metadata of encrypted files".to_owned(),
             ],
+            Self::FileStatus(error) => error.hints(),
             Self::NotEncrypted(_) => vec!["`leaflock encrypt -i FILE` encrypts it".to_owned()],
             _ => Vec::new(),
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Deps;
 use super::error::Error;
 use super::open::{self, Locked};
+use super::ports::{FileError, FileErrorKind};
 use super::request::{FileOptions, Notice, Source};
 
 /// What to look at.
@@ -28,6 +29,18 @@ pub struct Outcome {
 
 /// Looks at one file; needs no key.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    look(deps, request).map_err(|error| match error {
+        Error::NoSuchFile(_) => Error::FileStatus(Box::new(Error::Read(FileError {
+            action: "open",
+            path: request.path.clone(),
+            kind: FileErrorKind::NotFound,
+            reason: "no such file or directory".to_owned(),
+        }))),
+        error => Error::FileStatus(Box::new(error)),
+    })
+}
+
+fn look(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let source = Source::File(request.path.clone());
     let input = open::read_input(deps, &source, &request.file)?;
     let format = request.file.input_format.unwrap_or_else(|| input.format());

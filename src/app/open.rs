@@ -307,6 +307,7 @@ pub fn read_error(error: ReadError, place: &Place, during: While) -> Error {
     let place = place.clone().at_line(error.line);
     match error.kind {
         ReadErrorKind::Empty if during == While::Encrypting => Error::Empty(place),
+        ReadErrorKind::Empty => Error::NotEncrypted(place),
         ReadErrorKind::Unencryptable if during == While::Encrypting => {
             Error::Encrypt { place, cause: Box::new(error) }
         }

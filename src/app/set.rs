@@ -89,9 +89,15 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
 }
 
 fn parse_index(request: &Request) -> Result<Vec<Component>, Error> {
-    let index = index::parse(&request.index).map_err(|error| argument(error.to_string()))?;
+    let format = |hint: String| Error::SetArgument {
+        message: if request.legacy { "Invalid --set format" } else { "Invalid set index format" }.to_owned(),
+        hints: vec![hint],
+    };
+    let index = index::parse(&request.index).map_err(|error| format(error.to_string()))?;
     match index.first() {
-        None => Err(argument("the index is empty: it must name a key, as in '[\"database\"][\"password\"]'")),
+        None => {
+            Err(format("the index is empty: it must name a key, as in '[\"database\"][\"password\"]'".into()))
+        }
         Some(Component::Key(key)) if key == "sops" => {
             Err(Error::AlreadyEncrypted(Place::file(&request.path)))
         }

@@ -38,7 +38,10 @@ pub struct Outcome {
 
 /// Removes one value.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
-    let argument = |message: String| Error::SetArgument { message, hints: Vec::new() };
+    let argument = |hint: String| Error::SetArgument {
+        message: "Invalid unset index format".to_owned(),
+        hints: vec![hint],
+    };
     let index = index::parse(&request.index).map_err(|error| argument(error.to_string()))?;
     if index.is_empty() {
         return Err(argument("the index is empty: it must name a key, as in '[\"a\"][\"b\"]'".into()));

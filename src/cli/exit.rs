@@ -103,6 +103,7 @@ pub fn of_error(error: &Error) -> u8 {
         | Error::NotFound { .. }
         | Error::EditLock(_)
         | Error::Prompt(_)
+        | Error::FileStatus(_)
         | Error::Other { .. } => GENERIC,
         Error::NoSuchFile(_) => NO_FILE,
         Error::Read(_) => CANNOT_READ,
