@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::parallel;
-use super::ports::{FileKind, Files, Progress};
+use super::ports::{FileErrorKind, FileKind, Files, Progress};
 use super::request::Named;
 
 /// One file of a batch.
@@ -44,11 +44,22 @@ fn is_pattern(path: &Path) -> bool {
 
 /// The files that `arguments` stand for (see [`Files::expand`]).
 pub fn expand(files: &dyn Files, arguments: &[PathBuf]) -> Result<Vec<Item>, Error> {
-    let paths = files.expand(arguments).map_err(Error::Read)?;
+    let paths = files.expand(arguments).map_err(|error| match error.kind {
+        FileErrorKind::NotFound => Error::NoSuchFile(error.path),
+        _ => Error::Read(error),
+    })?;
+    let is_folder = |path: &&PathBuf| matches!(files.kind(path), Ok(Some(FileKind::Directory)));
+    let folders: Vec<&PathBuf> = arguments.iter().filter(is_folder).collect();
     Ok(paths
         .into_iter()
         .map(|path| {
-            let named = if arguments.contains(&path) { Named::Directly } else { Named::Found };
+            let named = if arguments.contains(&path) {
+                Named::Directly
+            } else if folders.iter().any(|folder| path.starts_with(folder)) {
+                Named::Walked
+            } else {
+                Named::Matched
+            };
             Item { path, named }
         })
         .collect())

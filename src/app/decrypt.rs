@@ -60,7 +60,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let format = request.file.input_format.unwrap_or_else(|| input.format());
     let place = input.place();
     let locked = match Locked::parse(&input.bytes, format, &place) {
-        Err(_) if request.named == Named::Found && !looks_encrypted(&input.bytes) => {
+        Err(_) if request.named != Named::Directly && !looks_encrypted(&input.bytes) => {
             return Ok(Outcome { output: None, done: Done::Skipped("not encrypted"), notices: Vec::new() });
         }
         locked => locked?,

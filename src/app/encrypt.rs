@@ -9,7 +9,7 @@ use super::request::{
     Destination, Done, FileOptions, KeyOptions, Named, NothingSelected, Notice, RuleOptions, Source,
 };
 use super::seal::{self, Plain, Sealed};
-use crate::domain::config::Plan;
+use crate::domain::config::{NO_MATCH, Plan};
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::crypto::shamir;
@@ -58,8 +58,12 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let place = input.place();
     let from = request.file.input_format.unwrap_or_else(|| input.format());
     let to = request.output_format.unwrap_or_else(|| input.format());
-    if request.named == Named::Found && is_encrypted(&input.bytes, to, &place) {
-        return Ok(Outcome { output: None, done: Done::Skipped("encrypted already"), notices: Vec::new() });
+    let skipped = |why| Ok(Outcome { output: None, done: Done::Skipped(why), notices: Vec::new() });
+    if request.named != Named::Directly && is_encrypted(&input.bytes, to, &place) {
+        return skipped("encrypted already");
+    }
+    if request.named == Named::Walked && !is_meant(deps, &input, from, request)? {
+        return skipped("no rule is for them");
     }
     let mut notices = Vec::new();
     let plan =
@@ -77,6 +81,23 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let done = open::deliver(deps, &request.destination, &input, &bytes)?;
     let output = (done == Done::Returned).then_some(bytes);
     Ok(Outcome { output, done, notices })
+}
+
+/// True when a file that was found in a directory is one of the secrets: a
+/// creation rule matches it, and it has one of the text formats or the rule says
+/// which paths it is for.
+fn is_meant(deps: &Deps<'_>, input: &open::Input, format: Format, request: &Request) -> Result<bool, Error> {
+    let found = config::find(deps, &input.name, &request.file, &mut Vec::new())?;
+    let rule = match &found {
+        None => Ok(None),
+        Some(found) => config::rule_for(found, &input.name),
+    };
+    match rule {
+        Ok(Some(rule)) => Ok(format != Format::Binary || !rule.path_regex.is_empty()),
+        Ok(None) => Ok(format != Format::Binary),
+        Err(Error::Config { cause, .. }) if cause.to_string() == NO_MATCH => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Encrypts `plain` by `plan`; with `proof`, what comes out was decrypted again.

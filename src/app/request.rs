@@ -139,9 +139,12 @@ pub enum Named {
     /// Named by the user: what does not apply to it is an error.
     #[default]
     Directly,
-    /// Found in a directory or by a pattern: a file that the command does not
-    /// apply to is skipped.
-    Found,
+    /// Matched by a pattern of the user's: one that is encrypted already, or not
+    /// encrypted, is skipped.
+    Matched,
+    /// Found in a directory: so are those that nobody could mean, a README beside
+    /// the secrets.
+    Walked,
 }
 
 /// Something to tell the user besides the result, on stderr.

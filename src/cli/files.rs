@@ -103,7 +103,7 @@ pub fn run_batch(
 /// A failed file: its path, then its report, indented.
 fn failure(item: &Item, error: &Error) -> String {
     let mut report = String::new();
-    report::render_error(error, &mut report);
+    report::render_error(error, true, &mut report);
     let mut text = format!("{}:\n", item.path.display());
     for line in report.lines() {
         let _ = writeln!(text, "  {line}");

@@ -69,7 +69,7 @@ impl Usage {
 pub fn render(failure: &Failure) -> String {
     let mut text = String::new();
     match failure {
-        Failure::App(error) => render_error(error, &mut text),
+        Failure::App(error) => render_error(error, false, &mut text),
         Failure::Usage(usage) => {
             let _ = writeln!(text, "{}", usage.message);
             render_hints(&usage.hints, &mut text);
@@ -82,11 +82,14 @@ pub fn render(failure: &Failure) -> String {
     text
 }
 
-/// The text of a use case's error.
-pub fn render_error(error: &Error, text: &mut String) {
+/// The text of a use case's error. With `file_is_named`, a place that says no
+/// more than the file is left out.
+pub fn render_error(error: &Error, file_is_named: bool, text: &mut String) {
     let _ = writeln!(text, "{error}");
-    let place = render_place(&error.place());
-    if !place.is_empty() {
+    let place = error.place();
+    let says_more = place.line.is_some() || place.key.is_some();
+    let place = render_place(&place);
+    if !place.is_empty() && (says_more || !file_is_named) {
         let _ = writeln!(text, "  at {place}");
     }
     let mut cause = error.cause();
