@@ -223,7 +223,12 @@ impl<'s> Unlocked<'s> {
     }
 }
 
-/// The data key of `metadata` (sops-compat 8).
+/// Where identities are looked for without being asked, as messages name it.
+const IDENTITY_FILE: &str = "~/.config/sops/age/keys.txt";
+
+/// The data key of `metadata` (sops-compat 8). Where one age identity would do,
+/// the answer to a failure is short: who was tried, who could, what to do. With
+/// more groups or kinds of key it is SOPS's full report.
 fn data_key(
     deps: &Deps<'_>,
     metadata: &Metadata,
@@ -253,7 +258,13 @@ fn data_key(
         _ => {
             let recipients: Vec<String> = metadata.keys().map(MasterKey::name).collect();
             let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
-            return failed(vec![report::short_answer(&deps.keys.tried(), &recipients)]);
+            let tried = deps.keys.tried();
+            let hints = report::advice(&tried, &recipients, IDENTITY_FILE);
+            if count > 1 || metadata.keys().any(|key| key.kind != KeyKind::Age) {
+                return failed(hints);
+            }
+            let cause = format!("{}\n{}", report::FIRST_LINE, report::short_answer(&tried, &recipients));
+            return Err(Error::DataKey { place: place.clone(), cause: cause.into(), hints });
         }
     };
     match key.ok().and_then(|key| DataKey::from_bytes(&key)) {

@@ -7,13 +7,13 @@ use super::open::{Locked, Unlocked};
 use super::seal;
 use crate::domain::crypto::token::is_token;
 use crate::domain::document::open::Encrypted;
-use crate::domain::document::walk::append_aad;
+use crate::domain::document::walk::{Walk, append_aad};
 use crate::domain::index::{self, Component, Reached};
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::replace_metadata_field;
 use crate::domain::store::splice::{Edit, apply};
-use crate::domain::tree::{Flags, Kind};
+use crate::domain::tree::{Flags, Kind, NodeId};
 use crate::domain::value::Value;
 
 /// What became of the attempt to replace one token.
@@ -45,7 +45,7 @@ pub fn leaf(
         && node.flags.has(Flags::SELECTED)
         && !node.flags.has(Flags::METADATA)
         && is_token(tree.text(node.text));
-    if !is_leaf || metadata.source.is_some() || tree.documents.len() > 1 {
+    if !is_leaf || has_spelling(file, id) || tree.documents.len() > 1 {
         return Ok(Replaced::Elsewhere);
     }
     let mut plain = SecretBytes::default();
@@ -111,4 +111,19 @@ fn is_equal(old: &Scalar<'_>, new: &Scalar<'_>) -> bool {
         (Scalar::Int(old), Scalar::Float(new)) => *new == *old as f64 && *new as i64 == *old,
         _ => old.same(new),
     }
+}
+
+/// True when the owner's spelling of `id` is kept in the metadata, which then
+/// changes with the value.
+fn has_spelling(file: &Unlocked<'_>, id: NodeId) -> bool {
+    let spellings = file.locked.spellings(&file.cipher);
+    if spellings.is_empty() {
+        return false;
+    }
+    let tree = &file.locked.tree;
+    let mut walk = Walk::default();
+    for before in (0..=id).filter(|&before| tree.node(before).kind != Kind::Comment) {
+        walk.enter(tree, before);
+    }
+    spellings.has(&walk.spelling_path(tree, id))
 }

@@ -77,6 +77,7 @@ impl<'t, 's> PlainFile<'t, 's> {
             file: *self,
             known,
             walk: Walk::default(),
+            aad: Vec::new(),
             scratch: SecretBytes::default(),
             plan: SealPlan {
                 mac: Mac::new(self.selection.mac_only_encrypted()),
@@ -109,14 +110,15 @@ impl<'t, 's> PlainFile<'t, 's> {
         &self,
         plan: &SealPlan,
         cipher: &Cipher,
-        mut known: Option<&mut Ciphertexts>,
+        known: Option<&mut Ciphertexts>,
         attach: Vec<Edit>,
         rng: &mut (impl RngCore + CryptoRng + ?Sized),
         sink: &mut impl Sink,
     ) {
         let order = SourceOrder::new(self.tree);
         let mut walk = Walk::default();
-        let (mut aad, mut token, mut text) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut aad, mut text) = (Vec::new(), Vec::new());
+        let mut sealer = Sealer { cipher, known, rng, buffer: SecretBytes::default(), token: Vec::new() };
         let mut edits = attach;
         edits.extend(self.key_edits());
         let mut splicer = Splicer::new(self.tree.source, edits, sink);
@@ -136,18 +138,14 @@ impl<'t, 's> PlainFile<'t, 's> {
             let span = match node.kind {
                 Kind::Comment if self.is_sealed_comment(id) => {
                     let comment = self.comment(id);
-                    token.clear();
-                    seal(cipher, &mut known, &comment, &aad, rng, &mut token);
-                    self.lock(plan, id, &token, &mut text)
+                    self.lock(plan, id, sealer.seal(&comment, &aad), &mut text)
                 }
                 Kind::Scalar => {
                     let Some(payload) = self.payload(id) else { return Ok(()) };
-                    token.clear();
-                    seal(cipher, &mut known, &payload, &aad, rng, &mut token);
-                    self.lock(plan, id, &token, &mut text)
+                    self.lock(plan, id, sealer.seal(&payload, &aad), &mut text)
                 }
                 Kind::Alias if plan.expanded.binary_search(&id).is_ok() => {
-                    let tokens = self.alias_tokens(id, &aad, cipher, &mut known, rng);
+                    let tokens = self.alias_tokens(id, &aad, &mut sealer);
                     self.store.expand(self.tree, id, &mut tokens.into_iter(), &mut text)
                 }
                 _ => return Ok(()),
@@ -182,15 +180,13 @@ impl<'t, 's> PlainFile<'t, 's> {
         &self,
         plan: &SealPlan,
         id: NodeId,
-        token: &[u8],
+        token: &str,
         text: &mut Vec<u8>,
     ) -> crate::domain::tree::Span {
         let style = match plan.styles.binary_search_by_key(&id, |(node, _)| *node) {
             Ok(found) => plan.styles[found].1,
             Err(_) => self.store.token_style(self.tree, id),
         };
-        // Tokens are ASCII.
-        let token = std::str::from_utf8(token).unwrap_or_default();
         self.store.lock(self.tree, id, style, token, text)
     }
 
@@ -245,9 +241,7 @@ impl<'t, 's> PlainFile<'t, 's> {
         &self,
         id: NodeId,
         aad: &[u8],
-        cipher: &Cipher,
-        known: &mut Option<&mut Ciphertexts>,
-        rng: &mut (impl RngCore + CryptoRng + ?Sized),
+        sealer: &mut Sealer<'_, impl RngCore + CryptoRng + ?Sized>,
     ) -> Vec<Option<Vec<u8>>> {
         let mut marks = self.selection.alias_marks(self.tree, id, Stage::Plain).into_iter();
         let mut tokens = Vec::new();
@@ -256,11 +250,7 @@ impl<'t, 's> PlainFile<'t, 's> {
                 let selected = marks.next().unwrap_or(false);
                 let value = self.store.scalar(self.tree, leaf);
                 let payload = selected.then(|| payload(value, self.spelling(leaf))).flatten();
-                tokens.push(payload.map(|payload| {
-                    let mut token = Vec::new();
-                    seal(cipher, known, &payload, aad, rng, &mut token);
-                    token
-                }));
+                tokens.push(payload.map(|payload| sealer.seal(&payload, aad).as_bytes().to_vec()));
                 Ok(())
             });
         let Ok(()) = done;
@@ -286,26 +276,37 @@ fn payload<'t>(value: Scalar<'t>, text: &'t [u8]) -> Option<Payload<'t>> {
     Some(Payload { kind, plain, value, is_spelled: carried })
 }
 
-fn seal(
-    cipher: &Cipher,
-    known: &mut Option<&mut Ciphertexts>,
-    payload: &Payload<'_>,
-    aad: &[u8],
-    rng: &mut (impl RngCore + CryptoRng + ?Sized),
-    token: &mut Vec<u8>,
-) {
-    if let Some(reused) = known.as_mut().and_then(|known| known.take(aad, payload.kind, &payload.plain)) {
-        token.extend_from_slice(reused.as_bytes());
-        return;
+/// Makes tokens, or takes them from the file's former state.
+struct Sealer<'a, R: ?Sized> {
+    cipher: &'a Cipher,
+    known: Option<&'a mut Ciphertexts>,
+    rng: &'a mut R,
+    buffer: SecretBytes,
+    token: Vec<u8>,
+}
+
+impl<R: RngCore + CryptoRng + ?Sized> Sealer<'_, R> {
+    /// The token of `payload` at `aad`. Tokens are ASCII.
+    fn seal(&mut self, payload: &Payload<'_>, aad: &[u8]) -> &str {
+        self.token.clear();
+        let known = self.known.as_mut().and_then(|known| known.take(aad, payload.kind, &payload.plain));
+        if let Some(token) = known {
+            self.token.extend_from_slice(token.as_bytes());
+        } else {
+            let buffer = self.buffer.as_mut_vec();
+            buffer.clear();
+            buffer.extend_from_slice(&payload.plain);
+            self.cipher.seal(buffer, payload.kind, aad, self.rng, &mut self.token);
+        }
+        std::str::from_utf8(&self.token).unwrap_or_default()
     }
-    let mut buffer = SecretBytes::new(payload.plain.to_vec());
-    cipher.seal(buffer.as_mut_vec(), payload.kind, aad, rng, token);
 }
 
 struct Planner<'k, 't, 's> {
     file: PlainFile<'t, 's>,
     known: Option<&'k mut Ciphertexts>,
     walk: Walk,
+    aad: Vec<u8>,
     scratch: SecretBytes,
     plan: SealPlan,
 }
@@ -329,7 +330,9 @@ impl Planner<'_, '_, '_> {
             }
             Kind::Comment => {}
             Kind::Scalar => {
-                let aad = self.walk.enter(tree, id).to_vec();
+                let mut aad = std::mem::take(&mut self.aad);
+                aad.clear();
+                aad.extend_from_slice(self.walk.enter(tree, id));
                 let selected = node.flags.has(Flags::SELECTED);
                 let value = store.scalar(tree, id);
                 if !node.flags.has(Flags::SHADOWED) {
@@ -346,6 +349,7 @@ impl Planner<'_, '_, '_> {
                         self.keep_spelling(id, path);
                     }
                 }
+                self.aad = aad;
             }
             Kind::Alias => {
                 let aad = self.walk.enter(tree, id).to_vec();

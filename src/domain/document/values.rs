@@ -85,6 +85,7 @@ impl<'t, 's> Builder<'t, 's> {
     fn build(&mut self, root: NodeId, mut walk: Walk) -> Result<Value, TreeError> {
         let tree = self.file.tree;
         let mut assembly = Assembly::new(tree, root);
+        let mut aad = Vec::new();
         for id in root..tree.node(root).end {
             let node = tree.node(id);
             if node.flags.has(Flags::METADATA) || node.flags.has(Flags::SHADOWED) {
@@ -94,16 +95,16 @@ impl<'t, 's> Builder<'t, 's> {
                 assembly.comment(id, self.comment(id));
                 continue;
             }
-            let aad = if id == root && node.parent != id { walk.base() } else { walk.enter(tree, id) };
+            let entered = if id == root && node.parent != id { walk.base() } else { walk.enter(tree, id) };
+            aad.clear();
+            aad.extend_from_slice(entered);
             match node.kind {
                 Kind::Map | Kind::List => assembly.open(id),
                 Kind::Alias => {
-                    let aad = aad.to_vec();
                     let copy = self.alias(id, &aad)?;
                     assembly.add(id, copy);
                 }
                 _ => {
-                    let aad = aad.to_vec();
                     let value = self.scalar(id, &aad)?;
                     assembly.add(id, value);
                 }
