@@ -53,7 +53,7 @@ pub(crate) fn lock(format: Format, source: &[u8]) -> Option<Locked> {
     }
     let selection = Selection::everything();
     selection.mark(&mut tree, Stage::Plain);
-    let file = PlainFile { store, tree: &tree, selection: &selection };
+    let file = PlainFile { store, tree: &tree, selection: &selection, keep_spellings: true };
     let plan = file.plan(None);
     let json = plan.spellings.to_json();
     let mut out = SecretBytes::default();
