@@ -95,7 +95,10 @@ const QUIRKS: &[Quirk] = &[
         lock(s, "g.ini", "[s]\na = x;y\n");
         assert!(!text(s, "g.ini").contains("x;y"));
     } },
-    Quirk { number: 19, sops: "two INI keys named - cannot be decrypted", ours: "they can", proof: |s| comes_back(s, "f.ini", "[s]\n- = 1\n- = 2\n") },
+    Quirk { number: 19, sops: "two INI keys named - cannot be decrypted", ours: "refused before they are locked", proof: |s| {
+        s.write("f.ini", "[s]\n- = 1\n- = 2\n");
+        let _ = encrypt(s, "f.ini").fails(2);
+    } },
     Quirk { number: 20, sops: "recipients override a rule, but one must match", ours: "the same", proof: |s| {
         s.write(".sops.yaml", format!("creation_rules:\n  - path_regex: never\n    age: {}\n", ALICE.recipient));
         s.write("f.yaml", "a: x\n");
