@@ -96,6 +96,9 @@ pub(crate) fn check(document: &Document) -> Checked {
     trial.sandbox.write(&trial.name("theirs"), &theirs.stdout);
     round_trip(&trial)?;
     let comments = sops_reads_ours(&trial)?;
+    if comments == Verdict::SopsBroken {
+        return Ok(comments);
+    }
     let broken = we_read_theirs(&trial)?;
     saving_nothing_changes_nothing(&trial)?;
     setting_changes_one_value(&trial)?;
@@ -126,7 +129,11 @@ fn round_trip(trial: &Trial<'_>) -> Result<(), Failure> {
 
 /// SOPS must read our file as it reads its own.
 fn sops_reads_ours(trial: &Trial<'_>) -> Checked {
-    let own = trial.must("sops decrypts its own", trial.sops(&["decrypt"], "theirs"))?;
+    let own = trial.sops(&["decrypt"], "theirs");
+    if own.code != Some(0) {
+        return Ok(Verdict::SopsBroken);
+    }
+    let own = own.stdout;
     let output = trial.sops(&["decrypt"], "ours");
     let encrypted_comment = output.stderr.contains("unencrypted comment");
     let locked = String::from_utf8_lossy(&trial.sandbox.read(&trial.name("ours"))).into_owned();
@@ -138,13 +145,16 @@ fn sops_reads_ours(trial: &Trial<'_>) -> Checked {
     if trial.document.extension != "bin" {
         let expected = trial.sops(&json, "theirs");
         let seen = trial.sops(&json, "ours");
-        if expected.code != seen.code || expected.stdout != seen.stdout {
+        let same = |answer: &Output| {
+            answer.code == expected.code && same_json(trial, &expected.stdout, &answer.stdout)
+        };
+        if !same(&seen) {
             return fail("data in sops", format!("{}\n{locked}", difference(&expected.stdout, &seen.stdout)));
         }
         for stem in ["ours", "theirs"] {
             let answer = trial.ours(&json, stem);
             // SOPS cannot print what JSON has no word for (.nan, .inf); neither can we.
-            if answer.code != expected.code || answer.stdout != expected.stdout {
+            if !same(&answer) {
                 let answered = answer.describe();
                 return fail(
                     "json output",
@@ -167,9 +177,29 @@ fn sops_reads_ours(trial: &Trial<'_>) -> Checked {
     Ok(Verdict::CommentsMoved)
 }
 
+/// Whether two JSON outputs are the same: byte for byte, unless the source is
+/// JSON, whose layout and spellings we keep.
+fn same_json(trial: &Trial<'_>, expected: &[u8], seen: &[u8]) -> bool {
+    let parse = |bytes: &[u8]| serde_json::from_slice(bytes).ok().map(as_floats);
+    expected == seen
+        || trial.document.extension == "json" && parse(expected).is_some() && parse(expected) == parse(seen)
+}
+
+/// `1.0` and `1` are one number.
+fn as_floats(value: Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
+        Value::Array(values) => values.into_iter().map(as_floats).collect(),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, value)| (key, as_floats(value))).collect())
+        }
+        other => other,
+    }
+}
+
 /// We must print a file that SOPS wrote just as SOPS does.
 fn we_read_theirs(trial: &Trial<'_>) -> Checked {
-    let expected = trial.must("sops decrypts its own", trial.sops(&["decrypt"], "theirs"))?;
+    let expected = trial.sops(&["decrypt"], "theirs").stdout;
     let read = trial.must("we decrypt theirs", trial.ours(&["decrypt"], "theirs"))?;
     if read == expected {
         return Ok(Verdict::Same);
@@ -182,6 +212,10 @@ fn we_read_theirs(trial: &Trial<'_>) -> Checked {
 
 /// Whether SOPS cannot read back, or reads differently, what it printed itself.
 fn broken(trial: &Trial<'_>, printed: &[u8]) -> bool {
+    // What SOPS prints raw here, only an old reader takes as it was meant.
+    if contains(printed, "\u{2028}".as_bytes()) || contains(printed, "\u{2029}".as_bytes()) {
+        return true;
+    }
     trial.sandbox.write(&trial.name("again"), printed);
     let again = trial.sops(&["encrypt"], "again");
     if again.code != Some(0) {
@@ -428,16 +462,24 @@ fn what_once_failed_still_holds() {
     assert!(report.is_empty(), "{report}");
 }
 
+fn known(path: &Path, failure: Failure) -> Checked {
+    let listed = super::lossless::NOT_BACK.iter().any(|(name, _)| path.ends_with(name));
+    if listed && failure.kind == "round trip" { Ok(Verdict::Same) } else { Err(failure) }
+}
+
 #[test]
 fn awkward_files_cross_both_ways() {
     let mut report = String::new();
     for extension in EXTENSIONS {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/lossless").join(extension);
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/corpus").join(format!("{extension}-nasty"));
         let Ok(entries) = fs::read_dir(folder) else { continue };
-        for path in entries.map(|entry| entry.unwrap().path()) {
+        let paths = entries.map(|entry| entry.unwrap().path());
+        for path in paths.filter(|path| path.extension().is_some_and(|found| found == extension)) {
             let bytes = fs::read(&path).unwrap();
             let document = Document { extension: extension.to_owned(), rule: "all".to_owned(), bytes };
-            if let Err(failure) = check(&document) {
+            // tests/lossless.rs says which files cannot come back, and why.
+            if let Err(failure) = check(&document).or_else(|failure| known(&path, failure)) {
                 let name = path.file_name().unwrap().display();
                 report.push_str(&format!("\n##### {name}: {}\n{}\n", failure.kind, failure.detail));
             }

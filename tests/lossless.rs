@@ -13,6 +13,9 @@ use super::testkit::shrink::shrink;
 /// Documents a format gets.
 const DOCUMENTS: u64 = 3000;
 
+/// Awkward files that cannot come back, with the line of the manual that says so.
+pub(crate) const NOT_BACK: [(&str, &str); 1] = [("anchors.yaml", "an alias that is a key is written out")];
+
 fn format(extension: &str) -> Format {
     Format::of_path(&format!("x.{extension}"))
 }
@@ -65,12 +68,12 @@ fn binary_comes_back() {
 
 #[test]
 fn awkward_files_come_back() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/lossless");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/corpus/yaml-nasty");
     let mut problems = Vec::new();
-    for extension in ["yaml", "json", "env", "ini", "bin"] {
-        let Ok(entries) = fs::read_dir(folder.join(extension)) else { continue };
-        for path in entries.map(|entry| entry.unwrap().path()) {
-            if let Err(problem) = round_trip(format(extension), &fs::read(&path).unwrap()) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.ends_with(".yaml") && !NOT_BACK.iter().any(|(known, _)| *known == name) {
+            if let Err(problem) = round_trip(Format::Yaml, &fs::read(&path).unwrap()) {
                 problems.push(format!("{}: {problem}", path.display()));
             }
         }

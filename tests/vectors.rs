@@ -14,7 +14,10 @@ const NOT_YET: [(&str, i32); 2] = [("30-age-pq-hybrid", 128), ("35-pgp", 128)];
 /// Vectors that we print otherwise than SOPS on purpose: `leaflock.EXT` beside
 /// them is what we print.
 const DIFFERENT: [(&str, &str); 2] = [
-    ("18-yaml-unicode-quoting", "SOPS puts U+2028 raw into single quotes, which newer YAML reads as another text"),
+    (
+        "18-yaml-unicode-quoting",
+        "SOPS puts U+2028 raw into single quotes, which newer YAML reads as another text",
+    ),
     ("26-json-313-indent", "the file keeps its own indentation; SOPS lays it out anew"),
 ];
 

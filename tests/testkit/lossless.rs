@@ -80,7 +80,7 @@ pub(crate) fn unlock(
     let cipher = cipher();
     let file = Encrypted { store, tree: &tree, selection: &selection, cipher: &cipher };
     let mut out = SecretBytes::default();
-    let extras = Extras { spellings, ..Extras::default() };
+    let extras = Extras { spellings, keep_spellings: true, ..Extras::default() };
     let findings =
         file.write_plain(extras, store.detach(&tree), &mut out).map_err(|error| error.to_string())?;
     Ok((out.to_vec(), findings.mac.hex()))
