@@ -5,6 +5,7 @@
 
 use super::emit_scalar::{fits_block, write_block_lines};
 use super::metadata;
+use crate::domain::store::splice::Edit;
 use crate::domain::tree::{Node, Span, Tree};
 
 /// What happens to the line breaks at the end of a block.
@@ -26,12 +27,15 @@ pub(super) struct Block<'s> {
     pub(super) body: Span,
     folded: bool,
     digit: bool,
+    sign_first: bool,
     chomp: Chomp,
     /// Column of the body.
     column: usize,
     /// The same, counted from the parent's.
     offset: usize,
     line_break: &'s [u8],
+    /// There is no line below the header.
+    bodiless: bool,
     /// What follows the indicators on their line: blanks and a comment.
     trail: &'s [u8],
     /// No line break follows in the plain file.
@@ -71,11 +75,15 @@ impl<'s> Block<'s> {
             _ => Chomp::Clip,
         };
         let end = start + kept;
+        let bodiless = raw.len() == header_end + line_break.len();
+        let whole_end = if bodiless { node.span.start as usize + header_end } else { end };
         Some(Self {
-            whole: Span::new(node.span.start as usize, end),
+            whole: Span::new(node.span.start as usize, whole_end),
+            bodiless,
             body: Span::new(start, end),
             folded,
             digit: digit.is_some(),
+            sign_first: matches!(header.first(), Some(b'+' | b'-')),
             chomp,
             column,
             offset: column.saturating_sub(parent),
@@ -94,7 +102,7 @@ impl<'s> Block<'s> {
     /// Appends `text` as the body, or with a header of its own where the header at
     /// hand would change it. `None`, with nothing written, if no block can hold it here.
     pub(super) fn write_text(&self, text: &[u8], out: &mut Vec<u8>) -> Option<Span> {
-        if text.is_empty() || !fits_block(text) {
+        if self.bodiless || text.is_empty() || !fits_block(text) {
             return None;
         }
         let trailing = text.iter().rev().take_while(|byte| **byte == b'\n').count();
@@ -126,6 +134,23 @@ impl<'s> Block<'s> {
         out.extend_from_slice(self.line_break);
         self.write_body(text, out);
         Some(self.whole)
+    }
+
+    /// One past the last line that is not blank, or the end of the header.
+    pub(super) fn content_end(&self, tree: &Tree<'_>) -> usize {
+        self.whole.start as usize + tree.raw(self.whole).trim_ascii_end().len()
+    }
+
+    /// The edit of the header that makes the value the same when a line break comes
+    /// behind a block that ends the file without one.
+    pub(super) fn settle(&self) -> Option<Edit> {
+        if self.chomp == Chomp::Strip || !self.at_end {
+            return None;
+        }
+        let start = self.whole.start as usize + 1;
+        let at = start + usize::from(self.digit && !self.sign_first);
+        let span = Span::new(at, at + usize::from(self.chomp == Chomp::Keep));
+        Some(Edit::new(span, b"-".to_vec()))
     }
 
     /// Appends what stood behind the indicators, for a value that leaves the block style.

@@ -52,14 +52,36 @@ pub fn emit_value(value: &Value) -> Vec<u8> {
 /// A block collection at `column` columns, beginning at the start of a line, as
 /// it stands in a document; for pieces that are put into a file. `inside` is a
 /// value whose entries or elements are written.
-pub fn emit_block(inside: &Value, column: i32, layout: Layout) -> Vec<u8> {
+pub fn emit_block(inside: &Value, column: i32, layout: Layout, blocks: Blocks) -> Vec<u8> {
     let mut writer = Writer::new(layout.indent.map_or(4, |indent| i32::from(indent.clamp(2, 9))));
+    writer.blocks = blocks;
     let lead = lead_of(inside);
     writer.wait_head(lead);
     writer.stack.push(Frame { node: inside, next: lead.len(), indent: column, foot: &[] });
     writer.run();
     writer.finish_document();
     writer.out
+}
+
+/// Which strings of several lines may be literal blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocks {
+    /// All that SOPS writes so.
+    All,
+    /// None that keeps all its line breaks: it would take in blank lines behind it.
+    Closed,
+    /// None: a deeper comment behind it would become part of it.
+    None,
+}
+
+impl Blocks {
+    fn take(self, text: &[u8]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Closed => !text.ends_with(b"\n\n") && text != b"\n",
+            Self::None => false,
+        }
+    }
 }
 
 /// Texts of comments that stand together, as a slice of their container.
@@ -151,6 +173,7 @@ struct Writer<'v> {
     indention: bool,
     /// A comment ended a collection at this column: a line at the same one keeps its distance.
     foot_indent: i32,
+    blocks: Blocks,
     head: Vec<&'v [u8]>,
     foot: Vec<&'v [u8]>,
     stack: Vec<Frame<'v>>,
@@ -165,6 +188,7 @@ impl<'v> Writer<'v> {
             whitespace: true,
             indention: true,
             foot_indent: -1,
+            blocks: Blocks::All,
             head: Vec::new(),
             foot: Vec::new(),
             stack: Vec::new(),
@@ -325,6 +349,7 @@ impl<'v> Writer<'v> {
             Form::Merge => self.inline(|out| out.extend_from_slice(b"!!merge <<")),
             Form::Single => self.inline(|out| write_single(text, out)),
             Form::Double => self.inline(|out| write_double(text, out)),
+            Form::Literal if !self.blocks.take(text) => self.inline(|out| write_double(text, out)),
             Form::Literal => self.literal(text, indent, place),
             Form::Binary => {
                 self.inline(|out| out.extend_from_slice(b"!!binary"));

@@ -71,6 +71,9 @@ pub(super) fn unlock(
         _ => None,
     };
     let Scalar::Str(text) = &plain.value else {
+        if matches!(node.tag, Tag::Str | Tag::Collection) {
+            place.take_tag(tree, id, node);
+        }
         return place.put(tree, out, |out| {
             write_number(plain, out);
             leave_block(node, block.as_ref(), out)

@@ -3,7 +3,7 @@
 //! without a final line break gets one in front of the block and none behind it,
 //! so that taking the block out gives the file back.
 
-use super::emit::emit_block;
+use super::emit::{Blocks, emit_block};
 use super::emit_scalar::{form_of, write_double, write_typed};
 use super::resolve::resolve;
 use crate::domain::scalar::Scalar;
@@ -214,7 +214,7 @@ pub(super) fn attach_to(tree: &Tree<'_>, document: &Document, metadata: &Value) 
     }
     let column = root_column(tree, document.root);
     let block = Value::Map(vec![Entry::Pair(KEY.to_owned(), metadata.clone())]);
-    let text = emit_block(&block, column as i32, Layout::default());
+    let text = emit_block(&block, column as i32, Layout::default(), Blocks::All);
     insert_block(tree, document, &text)
 }
 
