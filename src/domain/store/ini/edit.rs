@@ -45,7 +45,7 @@ pub(super) fn with_header(tree: &Tree<'_>, id: NodeId, block: &[u8], text: &[u8]
         && read_back.text(comment.text) == text
         && read_back.raw(section.key) == tree.raw(header)
         && super::text::leading(between) == between.len();
-    same.then(|| Span { start: node.span.start, end: header.end })
+    same.then_some(Span { start: node.span.start, end: header.end })
 }
 
 /// The metadata as nested values. Line breaks are written `\n`, or as they are

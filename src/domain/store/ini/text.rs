@@ -64,7 +64,7 @@ pub(super) fn surrounded(bytes: &[u8], quote: u8) -> bool {
 /// How many bytes of marker a comment starts with: all the `;` and spaces, or
 /// all the `#` and spaces, as SOPS strips them.
 pub(super) fn marker(comment: &[u8]) -> usize {
-    let Some(&(first @ (b';' | b'#'))) = comment.first() else { return 0 };
+    let Some(&first @ (b';' | b'#')) = comment.first() else { return 0 };
     comment.iter().take_while(|&&byte| byte == first || byte == b' ').count()
 }
 

@@ -331,7 +331,7 @@ impl Reader<'_> {
             Some(b'n') => b'\n',
             Some(b'r') => b'\r',
             Some(b't') => b'\t',
-            Some(&(byte @ (b'"' | b'\\' | b'/'))) => byte,
+            Some(&byte @ (b'"' | b'\\' | b'/')) => byte,
             Some(b'u') => return self.unicode_escape(),
             _ => return Err(self.fail("an unknown escape in a string")),
         };
