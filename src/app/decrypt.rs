@@ -4,13 +4,13 @@
 use super::Deps;
 use super::config;
 use super::error::{Error, While};
-use super::open::{self, Locked, Unlocked};
+use super::open::{self, Input, Locked, Unlocked};
 use super::request::{Destination, Done, FileOptions, Named, Notice, OpenOptions, Source};
 use crate::domain::crypto::mac::Mac;
 use crate::domain::document::open::Extras;
 use crate::domain::index::{self, Component, LookupError};
 use crate::domain::secret::SecretBytes;
-use crate::domain::store::{Format, Layout, WriteError, flat_names, shell};
+use crate::domain::store::{Format, Layout, WriteError, flat_names, json, shell};
 use crate::domain::value::{Entry, Value};
 
 /// What to decrypt and how to show it.
@@ -78,7 +78,10 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let bytes = match (&request.extract, output_format) {
         (Some(index), _) => extract(&unlocked, index, output_format, layout, request, &mut notices)?,
         (None, OutputFormat::File(output)) if output == format => {
-            in_own_format(&unlocked, request, &mut notices)?
+            match relaid(deps, &unlocked, &input, request)? {
+                Some(layout) => in_other_format(&unlocked, output_format, layout, request, &mut notices)?,
+                None => in_own_format(&unlocked, request, &mut notices)?,
+            }
         }
         (None, _) => in_other_format(&unlocked, output_format, layout, request, &mut notices)?,
     };
@@ -86,6 +89,22 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let done = open::deliver(deps, &request.destination, &input, &bytes)?;
     let output = (done == Done::Returned).then_some(bytes);
     Ok(Outcome { output, done, notices })
+}
+
+/// The layout in which SOPS prints a JSON file that it wrote in another one.
+fn relaid(
+    deps: &Deps<'_>,
+    unlocked: &Unlocked<'_>,
+    input: &Input,
+    request: &Request,
+) -> Result<Option<Layout>, Error> {
+    let locked = &unlocked.locked;
+    if locked.format != Format::Json {
+        return Ok(None);
+    }
+    let Some(written) = json::sops_indent(&locked.tree) else { return Ok(None) };
+    let layout = config::layout(deps, &input.name, Format::Json, &request.file)?;
+    Ok((layout.indent != Some(written)).then_some(layout))
 }
 
 /// True when a file that does not parse still holds SOPS's marks.

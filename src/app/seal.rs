@@ -14,11 +14,12 @@ use crate::domain::document::reuse::Ciphertexts;
 use crate::domain::document::seal::{PlainFile, SealPlan};
 use crate::domain::document::sink::Compare;
 use crate::domain::document::spelling;
+use crate::domain::document::walk::index_path;
 use crate::domain::metadata::Metadata;
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Stage;
 use crate::domain::store::{Format, Layout, Purpose, Store, WriteError};
-use crate::domain::tree::{Flags, Kind, Style, Tree};
+use crate::domain::tree::{Flags, Kind, Node, NodeId, Style, Tree};
 use crate::domain::value::{Entry, Value};
 
 /// A plain file, parsed for encryption.
@@ -85,6 +86,7 @@ pub fn seal_new(
     mut metadata: Metadata,
     mut plan: SealPlan,
 ) -> Result<Sealed, Error> {
+    refuse_ambiguous(plain)?;
     let cipher = Cipher::new(data_key);
     metadata.last_modified = deps.clock.now();
     metadata.mac = mac_token(deps, &cipher, plan.mac.hex(), &metadata.last_modified);
@@ -111,6 +113,7 @@ pub fn seal_again(
 ) -> Result<Sealed, Error> {
     let metadata = &old.locked.metadata;
     metadata.selection.mark(&mut plain.tree, Stage::Plain);
+    refuse_ambiguous(&plain)?;
     known.finish();
     let file = PlainFile {
         store: plain.store,
@@ -188,7 +191,23 @@ fn with_room(plain: &Plain<'_>, plan: &SealPlan) -> SecretBytes {
 /// True when the encrypted file must say that its layout is its owner's: SOPS
 /// would move comments behind values above their keys.
 fn is_marked(plain: &Plain<'_>) -> bool {
-    plain.tree.nodes.iter().any(|node| node.kind == Kind::Comment && node.style == Style::Inline)
+    plain.store.format() == Format::Yaml
+        && plain.tree.nodes.iter().any(|node| node.kind == Kind::Comment && node.style == Style::Inline)
+}
+
+/// Refuses a value that would stay in clear and be another one for SOPS, which
+/// could not verify the file.
+fn refuse_ambiguous(plain: &Plain<'_>) -> Result<(), Error> {
+    let unclear = |node: &Node| node.flags.has(Flags::AMBIGUOUS) && !node.flags.has(Flags::SELECTED);
+    let Some(at) = plain.tree.nodes.iter().position(unclear) else { return Ok(()) };
+    let line = plain.tree.line(plain.tree.nodes[at].span.start);
+    let path = index_path(&plain.tree, at as NodeId);
+    Err(Error::Encrypt {
+        place: plain.place.clone().at_line(Some(line)).at_key(path),
+        cause: "sops takes a part of this value for a comment, and it would stay in clear: put it in \
+                backquotes, or let the rule encrypt it"
+            .into(),
+    })
 }
 
 /// The encrypted form of a binary file: a JSON object with the bytes at `data`

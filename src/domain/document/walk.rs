@@ -1,7 +1,7 @@
 //! Steps through a tree while keeping the path of the current node: as
 //! associated data (sops-compat 2.1) and in index syntax (sops-compat 10.4).
 
-use crate::domain::tree::{Kind, Node, NodeId, Tree};
+use crate::domain::tree::{Kind, NodeId, Tree};
 
 /// The path of the node that was entered last.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Walk {
         if let Some(frame) = self.frames.last_mut() {
             frame.count += 1;
             self.aad.truncate(frame.length);
-            if has_component(node) {
+            if tree.node(frame.id).kind == Kind::Map && node.kind != Kind::Comment {
                 self.aad.extend_from_slice(tree.text(node.key_text));
                 self.aad.push(b':');
             }
@@ -97,16 +97,10 @@ fn lineage(tree: &Tree<'_>, mut id: NodeId) -> Vec<NodeId> {
     nodes
 }
 
-/// True when a node adds a key to the path. The section of INI keys that stand
-/// before any header has a name, but no place where it is written.
-fn has_component(node: &Node) -> bool {
-    !node.key.is_empty() || !node.key_text.is_empty()
-}
-
 /// Appends the associated data of `id`, found by climbing.
 pub fn append_aad(tree: &Tree<'_>, id: NodeId, out: &mut Vec<u8>) {
     for ancestor in lineage(tree, id) {
-        if has_component(tree.node(ancestor)) {
+        if tree.has_key(ancestor) {
             out.extend_from_slice(tree.key(ancestor));
             out.push(b':');
         }

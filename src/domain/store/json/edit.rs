@@ -103,7 +103,7 @@ fn member_indent(tree: &Tree<'_>, id: NodeId, look: &Look) -> Vec<u8> {
 /// Adds `metadata` as the last member of the file.
 pub(super) fn attach(tree: &Tree<'_>, metadata: &Value) -> Vec<Edit> {
     let Some(document) = tree.documents.first() else { return Vec::new() };
-    let look = look_of(tree, document.root);
+    let look = Look { short: true, ..look_of(tree, document.root) };
     let mut text = lead(tree, document.root, &look);
     write_string(b"sops", &mut text);
     text.extend_from_slice(&look.colon);
@@ -111,6 +111,23 @@ pub(super) fn attach(tree: &Tree<'_>, metadata: &Value) -> Vec<Edit> {
     // Metadata holds text, integers and booleans only, all of which JSON can hold.
     let _ = write_value(metadata, &look, &indent, &mut text);
     attach_text(tree, &MetadataText(text))
+}
+
+/// See [`super::sops_indent`].
+pub(super) fn sops_indent(tree: &Tree<'_>) -> Option<u8> {
+    let metadata = metadata_node(tree)?;
+    let list = tree.children(metadata).find(|&id| {
+        tree.node(id).kind == Kind::List && tree.children(id).any(|key| tree.node(key).kind == Kind::Map)
+    })?;
+    let key = tree.children(list).find(|&id| tree.node(id).kind == Kind::Map)?;
+    let field = tree.children(key).next()?;
+    let indent = |id: NodeId| {
+        let spaces = blanks_before(tree.source, start_of(tree, id)).strip_prefix(b"\n")?;
+        spaces.iter().all(|&byte| byte == b' ').then_some(spaces.len())
+    };
+    let unit = indent(metadata)?;
+    let expanded = [list, key, field].iter().zip(2..).all(|(&id, depth)| indent(id) == Some(unit * depth));
+    if expanded { u8::try_from(unit).ok() } else { None }
 }
 
 /// Adds kept metadata as the last member of the file: the blanks in front of

@@ -26,6 +26,14 @@ const METADATA_NESTING: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub struct Json;
 
+/// The indentation of a file that SOPS wrote with spaces (`stores.json.indent`,
+/// `--indent`), which it prints in whatever layout is set when it decrypts.
+/// `None` for files with tabs, and for our own: their metadata has each key in
+/// one line, as SOPS never writes it.
+pub fn sops_indent(tree: &Tree<'_>) -> Option<u8> {
+    edit::sops_indent(tree)
+}
+
 /// The value of scalar `id` as SOPS before 3.13.2 reads it, if that differs
 /// from [`Store::scalar`]: an integer literal as a double. The hashed texts of
 /// the two differ beyond 2^53 (and for `-0`), so that a MAC over such a number
@@ -93,7 +101,8 @@ fn value_of(tree: &Tree<'_>, id: NodeId, depth: usize) -> Result<Value, ReadErro
 
 /// `value` as JSON on one line without blanks.
 pub(super) fn write_compact(value: &Value) -> Result<Vec<u8>, WriteError> {
-    let look = Look { newline: None, unit: Vec::new(), colon: b":".to_vec(), space: Vec::new() };
+    let look =
+        Look { newline: None, unit: Vec::new(), colon: b":".to_vec(), space: Vec::new(), short: false };
     let mut out = Vec::new();
     write_value(value, &look, b"", &mut out)?;
     Ok(out)

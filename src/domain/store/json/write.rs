@@ -17,6 +17,8 @@ pub(super) struct Look {
     pub(super) colon: Vec<u8>,
     /// Behind a comma on one line.
     pub(super) space: Vec<u8>,
+    /// Containers in a list take one line each.
+    pub(super) short: bool,
 }
 
 impl Look {
@@ -26,7 +28,7 @@ impl Look {
             None => b"\t".to_vec(),
             Some(width) => vec![b' '; width.into()],
         };
-        Self { newline: Some("\n"), unit, colon: b": ".to_vec(), space: b" ".to_vec() }
+        Self { newline: Some("\n"), unit, colon: b": ".to_vec(), space: b" ".to_vec(), short: false }
     }
 
     /// Appends the break between two members at `depth` levels below `base`.
@@ -90,10 +92,15 @@ pub(super) fn write_value(
 ) -> Result<(), WriteError> {
     let mut open: Vec<Open<'_>> = Vec::new();
     let mut next = Some(value);
+    // How many containers are open around one that takes a single line.
+    let mut short_below: Option<usize> = None;
     loop {
         if let Some(value) = next.take() {
             match Open::of(value) {
                 Some(container) => {
+                    if look.short && short_below.is_none() && open.last().is_some_and(|outer| !outer.map) {
+                        short_below = Some(open.len());
+                    }
                     out.push(if container.map { b'{' } else { b'[' });
                     open.push(container);
                 }
@@ -101,17 +108,20 @@ pub(super) fn write_value(
             }
         }
         let depth = open.len();
+        let one_line = look.newline.is_none() || short_below.is_some_and(|outer| depth > outer);
         let Some(container) = open.last_mut() else { return Ok(()) };
         match container.next() {
             Some(member) => {
                 if !container.first {
                     out.push(b',');
-                    if look.newline.is_none() {
+                    if one_line {
                         out.extend_from_slice(&look.space);
                     }
                 }
                 container.first = false;
-                look.line(base, depth, out);
+                if !one_line {
+                    look.line(base, depth, out);
+                }
                 next = Some(match member {
                     Member::Pair(key, value) => {
                         write_string(key.as_bytes(), out);
@@ -122,11 +132,12 @@ pub(super) fn write_value(
                 });
             }
             None => {
-                if !container.first {
+                if !container.first && !one_line {
                     look.line(base, depth - 1, out);
                 }
                 out.push(if container.map { b'}' } else { b']' });
                 open.pop();
+                short_below = short_below.filter(|&outer| outer < open.len());
             }
         }
     }
