@@ -46,6 +46,13 @@ fn split_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8
     Some((&text[..at], &text[at + separator.len()..]))
 }
 
+/// The token that `text` starts with, without what follows it (the line break
+/// of a block scalar). All of `text` if there is none.
+pub fn trimmed(text: &[u8]) -> &[u8] {
+    let line = &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())];
+    memchr::memrchr(b']', line).map_or(text, |end| &text[..=end])
+}
+
 /// True when `text` is a whole token: what a leaf that SOPS encrypted looks like.
 pub fn is_token(text: &[u8]) -> bool {
     Token::parse(text).is_some()
@@ -63,6 +70,13 @@ mod tests {
         assert_eq!((token.tag, token.kind), (&b"dGFn"[..], &b"str"[..]));
         let odd = Token::parse(b"ENC[AES256_GCM,data:a,iv:b,iv:c,tag:d,type:str]]").unwrap();
         assert_eq!((odd.data, odd.iv, odd.kind), (&b"a,iv:b"[..], &b"c"[..], &b"str]"[..]));
+    }
+
+    #[test]
+    fn what_follows_a_token_can_be_cut_off() {
+        assert_eq!(super::trimmed(b"ENC[a,b]\n"), b"ENC[a,b]");
+        assert_eq!(super::trimmed(b"ENC[a,b] x\n]"), b"ENC[a,b]");
+        assert_eq!(super::trimmed(b"plain"), b"plain");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::spelling::Spellings;
 use super::walk::{Walk, append_aad, index_path};
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::mac::Mac;
-use crate::domain::crypto::token::is_token;
+use crate::domain::crypto::token::{is_token, trimmed};
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::select::{Selection, Stage};
@@ -280,7 +280,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
                 if let Some(recorder) = &mut self.extras.recorder {
                     let kind = plain.value.type_name().unwrap_or("str");
                     let bytes = plain_bytes(&plain);
-                    recorder.add(&self.aad, kind, &bytes, raw, node.style);
+                    recorder.add(&self.aad, kind, &bytes, trimmed(raw), node.style);
                 }
                 if !self.extras.keep_spellings {
                     plain.spelling = None;
@@ -305,7 +305,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             Opened::Comment(comment) if tree.node(node.parent).kind == Kind::List => {
                 self.mac.add_list_comment(comment);
                 if let Some(recorder) = &mut self.extras.recorder {
-                    recorder.add(&self.aad, "comment", comment, raw, Style::Element);
+                    recorder.add(&self.aad, "comment", comment, trimmed(raw), Style::Element);
                 }
                 let plain = comment_plain(comment);
                 Ok(Some(store.unlock(tree, id, Style::Element, &plain, text)))
@@ -357,7 +357,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             return None;
         };
         if let Some(recorder) = &mut self.extras.recorder {
-            recorder.add(&comment.aad, "comment", comment.text, raw, node.style);
+            recorder.add(&comment.aad, "comment", comment.text, trimmed(raw), node.style);
         }
         let plain = comment_plain(comment.text);
         if !self.extras.spellings.is_empty() {
