@@ -5,11 +5,13 @@
 
 use std::collections::HashMap;
 
-use super::super::{ReadError, ReadErrorKind};
+use super::checks::{bad_key, hash};
 use super::comments::{Assignment, Slot};
-use super::parse::{Comments, Event, EventKind, Parser};
-use super::resolve::{is_plain_string, resolve};
-use super::scan::{Scan, fault};
+use super::events::{Comments, Event, EventKind};
+use super::parse::Parser;
+use super::resolve::is_plain_string;
+use super::scan::Scan;
+use super::tokens::fault;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Properties, Span, Style, Tag};
 
 /// A document that is being read.
@@ -22,7 +24,7 @@ pub(super) struct Composer<'s> {
     pub(super) assignments: Vec<Assignment>,
     pub(super) assigned: Vec<u32>,
     frames: Vec<Frame>,
-    keys: Vec<SeenKey>,
+    pub(super) keys: Vec<SeenKey>,
     anchors: HashMap<&'s [u8], usize>,
     targets: Vec<Target>,
     decodes: Decodes,
@@ -59,10 +61,10 @@ struct Key {
 
 /// A key for the search of duplicates.
 #[derive(Clone, Copy)]
-struct SeenKey {
-    hash: u64,
-    text: Span,
-    start: u32,
+pub(super) struct SeenKey {
+    pub(super) hash: u64,
+    pub(super) text: Span,
+    pub(super) start: u32,
 }
 
 /// What an anchor names.
@@ -132,7 +134,7 @@ impl<'s> Composer<'s> {
         self.nodes.len() as NodeId
     }
 
-    fn text(&self, span: Span) -> &[u8] {
+    pub(super) fn text(&self, span: Span) -> &[u8] {
         let source = self.parser.scanner.source;
         if span.is_empty() {
             &[]
@@ -182,74 +184,6 @@ impl<'s> Composer<'s> {
             self.assign(root, Slot::DocumentFoot, |comments| &comments.foot);
         }
         self.check_root(root)
-    }
-
-    /// Only mappings and nothing at all may be documents.
-    fn check_root(&mut self, root: NodeId) -> Scan<()> {
-        let first = self.documents.len() == 1;
-        let node = self.nodes[root as usize];
-        let line =
-            self.parser.scanner.source[..node.span.start as usize].iter().filter(|&&byte| byte == b'\n');
-        let line = line.count() + 1;
-        let kind = match node.kind {
-            Kind::Map => return Ok(()),
-            Kind::Scalar if node.style == Style::Plain && matches!(node.tag, Tag::None | Tag::Null) => {
-                if matches!(self.text(node.text), b"" | b"~" | b"null" | b"Null" | b"NULL") {
-                    self.nodes[root as usize].kind = Kind::Map;
-                    return Ok(());
-                }
-                "value"
-            }
-            Kind::List => "sequence",
-            Kind::Alias => "aliase",
-            Kind::Scalar | Kind::Comment => "value",
-        };
-        let message = match (first, kind) {
-            (true, "sequence") => format!(
-                "yaml: unmarshal errors:\n  line {line}: cannot unmarshal !!seq into map[string]interface {{}}"
-            ),
-            (true, _) => format!(
-                "yaml: unmarshal errors:\n  line {line}: cannot unmarshal a value into map[string]interface {{}}"
-            ),
-            (false, _) => format!("YAML documents that are {kind}s are not supported"),
-        };
-        let mut error = ReadError::syntax(line, message);
-        error.hint = Some("the top level of every document must be a mapping");
-        Err(error)
-    }
-
-    /// Refuses a text that is not what its tag says.
-    fn check_tag(&self, event: Event) -> Scan<()> {
-        match resolve(self.text(event.text), event.tag, event.style == Style::Plain) {
-            Err(problem) if !problem.is_readable() => Err(fault(event.start.line, &problem.to_string())),
-            _ => Ok(()),
-        }
-    }
-
-    /// Refuses a merge key whose value is not made of maps (first document only).
-    fn check_merge(&self, value: NodeId) -> Scan<()> {
-        let is_map = |id: NodeId| match self.nodes.get(id as usize) {
-            Some(node) if node.kind == Kind::Alias => {
-                self.nodes.get(node.text.start as usize).is_some_and(|target| target.kind == Kind::Map)
-            }
-            Some(node) => node.kind == Kind::Map,
-            None => false,
-        };
-        let node = self.nodes[value as usize];
-        let mut fits = is_map(value) || node.kind == Kind::List;
-        if node.kind == Kind::List {
-            let mut item = value + 1;
-            while item < node.end {
-                fits &= is_map(item);
-                item = self.nodes[item as usize].end;
-            }
-        }
-        if fits {
-            return Ok(());
-        }
-        let before = &self.parser.scanner.source[..node.key.start as usize];
-        let line = memchr::memchr_iter(b'\n', before).count() as u32;
-        Err(fault(line, "map merge requires map or sequence of maps as the value"))
     }
 
     fn leaf(&mut self, event: Event) -> Scan<()> {
@@ -492,36 +426,6 @@ impl<'s> Composer<'s> {
         self.complete(frame.id, commented, |comments| &comments.foot)
     }
 
-    fn check_duplicates(&mut self, first: usize) -> Scan<()> {
-        let mut keys = self.keys.split_off(first);
-        if keys.len() > 1 {
-            keys.sort_unstable_by(|a, b| {
-                a.hash
-                    .cmp(&b.hash)
-                    .then_with(|| self.text(a.text).cmp(self.text(b.text)))
-                    .then(a.start.cmp(&b.start))
-            });
-            let same = |pair: &&[SeenKey]| {
-                pair[0].hash == pair[1].hash && self.text(pair[0].text) == self.text(pair[1].text)
-            };
-            let found = keys.windows(2).filter(same).min_by_key(|pair| pair[1].start);
-            if let Some(pair) = found {
-                let line = |start: u32| {
-                    let before = &self.parser.scanner.source[..start as usize];
-                    1 + memchr::memchr_iter(b'\n', before).count()
-                };
-                let (old, new) = (line(pair[0].start), line(pair[1].start));
-                let name = String::from_utf8_lossy(self.text(pair[1].text));
-                let message = format!(
-                    "yaml: unmarshal errors:\n  line {new}: mapping key {name:?} already defined at line {old}"
-                );
-                return Err(ReadError::syntax(new, message));
-            }
-        }
-        keys.clear();
-        Ok(())
-    }
-
     fn register(
         &mut self,
         event: Event,
@@ -570,30 +474,4 @@ fn behind_marker_line(source: &[u8], at: usize) -> usize {
         }
         _ => at,
     }
-}
-
-fn bad_key(line: u32, found: &str) -> ReadError {
-    let line = line as usize + 1;
-    ReadError {
-        message: format!("yaml: unmarshal errors:\n  line {line}: cannot unmarshal !!{found} into string"),
-        line: Some(line),
-        hint: Some("a key must be a scalar"),
-        kind: ReadErrorKind::Syntax,
-    }
-}
-
-/// A hash for telling keys apart (FNV-1a by words; equal hashes are compared).
-fn hash(bytes: &[u8], seed: u64) -> u64 {
-    let mut state = 0xCBF2_9CE4_8422_2325 ^ seed;
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        let mut buffer = [0; 8];
-        buffer.copy_from_slice(word);
-        state = (state ^ u64::from_le_bytes(buffer)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        state ^= state >> 29;
-    }
-    for &byte in words.remainder() {
-        state = (state ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
-    }
-    state ^ (state >> 32)
 }

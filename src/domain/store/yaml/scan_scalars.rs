@@ -3,7 +3,8 @@
 //! dropped, it goes to the side buffer.
 
 use super::chars::{class, continuations, is, is_blank, is_blank_or_end, is_separator, line_break, line_end};
-use super::scan::{Mark, Scan, Scanner, Token, TokenKind};
+use super::scan::{Scan, Scanner};
+use super::tokens::{Mark, Token, TokenKind};
 use crate::domain::tree::{Span, Style};
 
 /// What `+` and `-` in a block scalar's header do with its last line breaks.

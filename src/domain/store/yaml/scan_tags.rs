@@ -1,7 +1,8 @@
 //! Anchors, aliases, tags and directives.
 
 use super::chars::{class, is, is_blank, is_blank_or_end, line_break};
-use super::scan::{Mark, Scan, Scanner, Token, TokenKind};
+use super::scan::{Scan, Scanner};
+use super::tokens::{Mark, Token, TokenKind};
 use crate::domain::tree::{Span, Style};
 
 impl Scanner<'_> {
