@@ -42,7 +42,7 @@ impl Composer<'_> {
         };
         let mut error = ReadError::syntax(line, message);
         error.hint = Some("the top level of every document must be a mapping");
-        Err(error)
+        Err(Box::new(error))
     }
 
     /// Refuses a text that is not what its tag says.
@@ -89,7 +89,7 @@ impl Composer<'_> {
         let message = format!(
             "yaml: unmarshal errors:\n  line {new}: mapping key {name:?} already defined at line {old}"
         );
-        Err(ReadError::syntax(new, message))
+        Err(Box::new(ReadError::syntax(new, message)))
     }
 
     /// The first key that repeats another, behind that one.
@@ -99,6 +99,8 @@ impl Composer<'_> {
             if !(1..keys.len()).any(repeats) {
                 return None;
             }
+        } else if all_differ(keys) {
+            return None;
         }
         keys.sort_unstable_by(|a, b| {
             let by_text = || self.text(a.text).cmp(self.text(b.text));
@@ -117,29 +119,45 @@ impl Composer<'_> {
     }
 }
 
+/// True if no two hashes are equal, as far as a small table can tell quickly.
+fn all_differ(keys: &[SeenKey]) -> bool {
+    let size = (keys.len() * 2).next_power_of_two();
+    let mut table = vec![u32::MAX; size];
+    for (at, key) in keys.iter().enumerate() {
+        let mut place = key.hash as usize & (size - 1);
+        let mut tries = 0;
+        while let Some(other) = keys.get(table[place] as usize) {
+            // A crowd of near hashes is left to sorting, which no input slows down.
+            tries += 1;
+            if other.hash == key.hash || tries > 64 {
+                return false;
+            }
+            place = (place + 1) & (size - 1);
+        }
+        table[place] = at as u32;
+    }
+    true
+}
+
 /// The refusal of a key that is a collection.
-pub(super) fn bad_key(line: u32, found: &str) -> ReadError {
+pub(super) fn bad_key(line: u32, found: &str) -> Box<ReadError> {
     let line = line as usize + 1;
-    ReadError {
+    Box::new(ReadError {
         message: format!("yaml: unmarshal errors:\n  line {line}: cannot unmarshal !!{found} into string"),
         line: Some(line),
         hint: Some("a key must be a scalar"),
         kind: ReadErrorKind::Syntax,
-    }
+    })
 }
 
-/// A hash for telling keys apart (FNV-1a by words; equal hashes are compared).
+/// A hash for telling keys apart; equal hashes are looked into.
 pub(super) fn hash(bytes: &[u8], seed: u64) -> u64 {
-    let mut state = 0xCBF2_9CE4_8422_2325 ^ seed;
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
+    let mut state = (bytes.len() as u64) << 1 ^ seed;
+    for chunk in bytes.chunks(8) {
         let mut buffer = [0; 8];
-        buffer.copy_from_slice(word);
+        buffer[..chunk.len()].copy_from_slice(chunk);
         state = (state ^ u64::from_le_bytes(buffer)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         state ^= state >> 29;
     }
-    for &byte in words.remainder() {
-        state = (state ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
-    }
-    state ^ (state >> 32)
+    state.wrapping_mul(0xBF58_476D_1CE4_E5B9).rotate_left(32)
 }

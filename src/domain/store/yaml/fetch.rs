@@ -3,7 +3,7 @@
 
 use super::chars::{is_blank, is_blank_or_end};
 use super::scan::{MAX_DEPTH, Scan, Scanner, SimpleKey};
-use super::tokens::{Mark, Token, TokenKind};
+use super::tokens::{Token, TokenKind};
 
 impl Scanner<'_> {
     #[expect(clippy::too_many_lines, reason = "one arm per kind of token")]
@@ -204,47 +204,35 @@ impl Scanner<'_> {
     fn fetch_anchor(&mut self, kind: TokenKind) -> Scan<()> {
         self.save_simple_key()?;
         self.simple_key_allowed = false;
-        let token = self.scan_anchor(kind)?;
-        self.tokens.push(token);
-        Ok(())
+        self.scan_anchor(kind)
     }
 
     fn fetch_tag(&mut self) -> Scan<()> {
         self.save_simple_key()?;
         self.simple_key_allowed = false;
-        let token = self.scan_tag()?;
-        self.tokens.push(token);
-        Ok(())
+        self.scan_tag()
     }
 
     fn fetch_directive(&mut self) -> Scan<()> {
         self.end_blocks()?;
-        let token = self.scan_directive()?;
-        self.tokens.push(token);
-        Ok(())
+        self.scan_directive()
     }
 
     fn fetch_block_scalar(&mut self, literal: bool) -> Scan<()> {
         self.remove_simple_key()?;
         self.simple_key_allowed = true;
-        let token = self.scan_block_scalar(literal)?;
-        self.tokens.push(token);
-        Ok(())
+        self.scan_block_scalar(literal)
     }
 
     fn fetch_quoted(&mut self, single: bool) -> Scan<()> {
         self.save_simple_key()?;
         self.simple_key_allowed = false;
-        let token = self.scan_quoted(single)?;
-        self.tokens.push(token);
-        Ok(())
+        self.scan_quoted(single)
     }
 
     fn fetch_plain(&mut self) -> Scan<()> {
         self.save_simple_key()?;
         self.simple_key_allowed = false;
-        let token = self.scan_plain()?;
-        self.tokens.push(token);
-        Ok(())
+        self.scan_plain()
     }
 }

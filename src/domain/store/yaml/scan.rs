@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::super::ReadError;
-use super::chars::{self, Census, is_blank, is_blank_or_end, line_break};
+use super::chars::{self, Census, is_blank, line_break};
 
 use super::scan_comments::{Remark, RemarkLine};
 use super::tokens::{Mark, Token, TokenKind, fault};
@@ -59,7 +59,7 @@ pub(super) struct Scanner<'s> {
 }
 
 /// What every step of the scanner answers.
-pub(super) type Scan<T> = Result<T, ReadError>;
+pub(super) type Scan<T> = Result<T, Box<ReadError>>;
 
 impl<'s> Scanner<'s> {
     /// A scanner at the start of `source`, of which `census` holds.

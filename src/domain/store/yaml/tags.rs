@@ -1,7 +1,5 @@
 //! Directives, and what tags mean under them.
 
-use super::super::ReadError;
-use super::chars::{class, is};
 use super::parse::Parser;
 use super::scan::Scan;
 use super::tokens::{Token, TokenKind, fault};
@@ -52,7 +50,7 @@ impl Parser<'_> {
     }
 
     /// What a tag token means.
-    pub(super) fn resolve_tag(&self, token: Token) -> Result<Tag, ReadError> {
+    pub(super) fn resolve_tag(&self, token: Token) -> Scan<Tag> {
         let raw = &self.scanner.source[token.text.range()];
         if raw == b"!" {
             return Ok(Tag::None);

@@ -64,7 +64,8 @@ impl Token {
 }
 
 /// A syntax error on zero-based `line`, in go-yaml's form.
-pub(super) fn fault(line: u32, problem: &str) -> ReadError {
+#[cold]
+pub(super) fn fault(line: u32, problem: &str) -> Box<ReadError> {
     let line = line as usize + 1;
-    ReadError::syntax(line, format!("yaml: line {line}: {problem}"))
+    Box::new(ReadError::syntax(line, format!("yaml: line {line}: {problem}")))
 }
