@@ -46,7 +46,7 @@ impl Composer<'_> {
     }
 
     /// Refuses a text that is not what its tag says.
-    pub(super) fn check_tag(&self, event: Event) -> Scan<()> {
+    pub(super) fn check_tag(&self, event: &Event) -> Scan<()> {
         match resolve(self.text(event.text), event.tag, event.style == Style::Plain) {
             Err(problem) if !problem.is_readable() => Err(fault(event.start.line, &problem.to_string())),
             _ => Ok(()),

@@ -120,11 +120,11 @@ impl<'s> Composer<'s> {
         loop {
             let event = self.parser.next()?;
             match event.kind {
-                EventKind::Scalar | EventKind::Alias => self.leaf(event)?,
-                EventKind::MappingStart | EventKind::SequenceStart => self.open(event)?,
-                EventKind::MappingEnd | EventKind::SequenceEnd => self.close(event)?,
-                EventKind::DocumentStart => self.open_document(event),
-                EventKind::DocumentEnd => self.close_document(event)?,
+                EventKind::Scalar | EventKind::Alias => self.leaf(&event)?,
+                EventKind::MappingStart | EventKind::SequenceStart => self.open(&event)?,
+                EventKind::MappingEnd | EventKind::SequenceEnd => self.close(&event)?,
+                EventKind::DocumentStart => self.open_document(&event),
+                EventKind::DocumentEnd => self.close_document(&event)?,
                 EventKind::StreamEnd => return Ok(()),
             }
         }
@@ -159,7 +159,7 @@ impl<'s> Composer<'s> {
         self.assignments.push(Assignment { node, slot, first: 0, last: 0 });
     }
 
-    fn open_document(&mut self, event: Event) {
+    fn open_document(&mut self, event: &Event) {
         let source = self.parser.scanner.source;
         let mut start = event.end as usize;
         if event.end > event.start.index {
@@ -176,7 +176,7 @@ impl<'s> Composer<'s> {
         self.decodes.total = self.decodes.total.saturating_add(1);
     }
 
-    fn close_document(&mut self, event: Event) -> Scan<()> {
+    fn close_document(&mut self, event: &Event) -> Scan<()> {
         let Some(document) = self.documents.last_mut() else { return Ok(()) };
         document.span.end = event.start.index.max(document.span.start);
         let root = document.root;
@@ -186,7 +186,7 @@ impl<'s> Composer<'s> {
         self.check_root(root)
     }
 
-    fn leaf(&mut self, event: Event) -> Scan<()> {
+    fn leaf(&mut self, event: &Event) -> Scan<()> {
         if !matches!(event.tag, Tag::None | Tag::Str) {
             self.check_tag(event)?;
         }
@@ -255,7 +255,7 @@ impl<'s> Composer<'s> {
     }
 
     /// A node for `event` in the open container, without content.
-    fn blank_node(&mut self, event: Event, kind: Kind) -> Node {
+    fn blank_node(&mut self, event: &Event, kind: Kind) -> Node {
         let id = self.next_id();
         let mut node = Node {
             kind,
@@ -295,7 +295,7 @@ impl<'s> Composer<'s> {
         node
     }
 
-    fn key(&mut self, event: Event, target: Option<usize>) -> Scan<()> {
+    fn key(&mut self, event: &Event, target: Option<usize>) -> Scan<()> {
         let value = self.next_id();
         let mut text = event.text;
         let mut string = event.style != Style::Plain || event.tag == Tag::Str;
@@ -345,7 +345,7 @@ impl<'s> Composer<'s> {
         Ok(())
     }
 
-    fn note_key(&mut self, event: Event, text: Span) {
+    fn note_key(&mut self, event: &Event, text: Span) {
         // go-yaml looks for duplicates in the first document only, and tells an
         // alias from the text that it stands for.
         if self.documents.len() == 1 {
@@ -356,7 +356,7 @@ impl<'s> Composer<'s> {
         }
     }
 
-    fn open(&mut self, event: Event) -> Scan<()> {
+    fn open(&mut self, event: &Event) -> Scan<()> {
         let map = event.kind == EventKind::MappingStart;
         if self.frames.last().is_some_and(|frame| frame.map && frame.key.is_none()) {
             return Err(bad_key(event.start.line, if map { "map" } else { "seq" }));
@@ -394,7 +394,7 @@ impl<'s> Composer<'s> {
         Ok(())
     }
 
-    fn close(&mut self, event: Event) -> Scan<()> {
+    fn close(&mut self, event: &Event) -> Scan<()> {
         let Some(frame) = self.frames.pop() else { return Ok(()) };
         if frame.map {
             self.check_duplicates(frame.first_key)?;
@@ -428,7 +428,7 @@ impl<'s> Composer<'s> {
 
     fn register(
         &mut self,
-        event: Event,
+        event: &Event,
         node: NodeId,
         weight: u64,
         key: Option<(Span, bool)>,
@@ -445,7 +445,7 @@ impl<'s> Composer<'s> {
     }
 
     /// The target of an alias.
-    fn resolve(&mut self, event: Event) -> Scan<usize> {
+    fn resolve(&mut self, event: &Event) -> Scan<usize> {
         let line = event.start.line;
         let Some(&found) = self.anchors.get(&self.parser.scanner.source[event.text.range()]) else {
             return Err(fault(line, "unknown anchor referenced"));

@@ -18,8 +18,10 @@ impl Parser<'_> {
         let mut version = false;
         loop {
             let token = self.peek()?;
-            let source = self.scanner.source;
-            let text = &source[token.text.range()];
+            if !matches!(token.kind, TokenKind::VersionDirective | TokenKind::TagDirective) {
+                break;
+            }
+            let text = &self.scanner.source[token.text.range()];
             match token.kind {
                 TokenKind::VersionDirective => {
                     if version {
@@ -32,7 +34,7 @@ impl Parser<'_> {
                         return Err(error);
                     }
                 }
-                TokenKind::TagDirective => {
+                _ => {
                     let split = text.iter().position(|byte| matches!(byte, b' ' | b'\t'));
                     let handle = &text[..split.unwrap_or(text.len())];
                     let prefix = text[handle.len()..].trim_ascii();
@@ -41,7 +43,6 @@ impl Parser<'_> {
                     }
                     self.directives.push((handle, prefix));
                 }
-                _ => break,
             }
             self.skip();
         }
