@@ -149,6 +149,9 @@ impl Bare {
             layer.ids[id as usize] = new;
             let parent = layer.ids[node.parent as usize];
             layer.out.push(Node { parent, end: new + 1, ..node });
+            if group.is_empty() && node.end == id + 1 {
+                continue;
+            }
             layer.put(&self, group.clone(), Side::Inside, id);
             layer.open.push((id, node.end, group));
         }

@@ -5,11 +5,13 @@
 
 use std::collections::HashMap;
 
-use super::super::{ReadError, ReadErrorKind};
+use super::checks::{bad_key, hash};
 use super::comments::{Assignment, Slot};
-use super::parse::{Comments, Event, EventKind, Parser};
-use super::resolve::{is_plain_string, resolve};
-use super::scan::{Scan, fault};
+use super::events::{Comments, Event, EventKind};
+use super::parse::Parser;
+use super::resolve::is_plain_string;
+use super::scan::Scan;
+use super::tokens::fault;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Properties, Span, Style, Tag};
 
 /// A document that is being read.
@@ -22,7 +24,7 @@ pub(super) struct Composer<'s> {
     pub(super) assignments: Vec<Assignment>,
     pub(super) assigned: Vec<u32>,
     frames: Vec<Frame>,
-    keys: Vec<SeenKey>,
+    pub(super) keys: Vec<SeenKey>,
     anchors: HashMap<&'s [u8], usize>,
     targets: Vec<Target>,
     decodes: Decodes,
@@ -59,10 +61,10 @@ struct Key {
 
 /// A key for the search of duplicates.
 #[derive(Clone, Copy)]
-struct SeenKey {
-    hash: u64,
-    text: Span,
-    start: u32,
+pub(super) struct SeenKey {
+    pub(super) hash: u64,
+    pub(super) text: Span,
+    pub(super) start: u32,
 }
 
 /// What an anchor names.
@@ -118,11 +120,11 @@ impl<'s> Composer<'s> {
         loop {
             let event = self.parser.next()?;
             match event.kind {
-                EventKind::Scalar | EventKind::Alias => self.leaf(event)?,
-                EventKind::MappingStart | EventKind::SequenceStart => self.open(event)?,
-                EventKind::MappingEnd | EventKind::SequenceEnd => self.close(event)?,
-                EventKind::DocumentStart => self.open_document(event),
-                EventKind::DocumentEnd => self.close_document(event)?,
+                EventKind::Scalar | EventKind::Alias => self.leaf(&event)?,
+                EventKind::MappingStart | EventKind::SequenceStart => self.open(&event)?,
+                EventKind::MappingEnd | EventKind::SequenceEnd => self.close(&event)?,
+                EventKind::DocumentStart => self.open_document(&event),
+                EventKind::DocumentEnd => self.close_document(&event)?,
                 EventKind::StreamEnd => return Ok(()),
             }
         }
@@ -132,7 +134,7 @@ impl<'s> Composer<'s> {
         self.nodes.len() as NodeId
     }
 
-    fn text(&self, span: Span) -> &[u8] {
+    pub(super) fn text(&self, span: Span) -> &[u8] {
         let source = self.parser.scanner.source;
         if span.is_empty() {
             &[]
@@ -157,7 +159,7 @@ impl<'s> Composer<'s> {
         self.assignments.push(Assignment { node, slot, first: 0, last: 0 });
     }
 
-    fn open_document(&mut self, event: Event) {
+    fn open_document(&mut self, event: &Event) {
         let source = self.parser.scanner.source;
         let mut start = event.end as usize;
         if event.end > event.start.index {
@@ -174,7 +176,7 @@ impl<'s> Composer<'s> {
         self.decodes.total = self.decodes.total.saturating_add(1);
     }
 
-    fn close_document(&mut self, event: Event) -> Scan<()> {
+    fn close_document(&mut self, event: &Event) -> Scan<()> {
         let Some(document) = self.documents.last_mut() else { return Ok(()) };
         document.span.end = event.start.index.max(document.span.start);
         let root = document.root;
@@ -184,75 +186,7 @@ impl<'s> Composer<'s> {
         self.check_root(root)
     }
 
-    /// Only mappings and nothing at all may be documents.
-    fn check_root(&mut self, root: NodeId) -> Scan<()> {
-        let first = self.documents.len() == 1;
-        let node = self.nodes[root as usize];
-        let line =
-            self.parser.scanner.source[..node.span.start as usize].iter().filter(|&&byte| byte == b'\n');
-        let line = line.count() + 1;
-        let kind = match node.kind {
-            Kind::Map => return Ok(()),
-            Kind::Scalar if node.style == Style::Plain && matches!(node.tag, Tag::None | Tag::Null) => {
-                if matches!(self.text(node.text), b"" | b"~" | b"null" | b"Null" | b"NULL") {
-                    self.nodes[root as usize].kind = Kind::Map;
-                    return Ok(());
-                }
-                "value"
-            }
-            Kind::List => "sequence",
-            Kind::Alias => "aliase",
-            Kind::Scalar | Kind::Comment => "value",
-        };
-        let message = match (first, kind) {
-            (true, "sequence") => format!(
-                "yaml: unmarshal errors:\n  line {line}: cannot unmarshal !!seq into map[string]interface {{}}"
-            ),
-            (true, _) => format!(
-                "yaml: unmarshal errors:\n  line {line}: cannot unmarshal a value into map[string]interface {{}}"
-            ),
-            (false, _) => format!("YAML documents that are {kind}s are not supported"),
-        };
-        let mut error = ReadError::syntax(line, message);
-        error.hint = Some("the top level of every document must be a mapping");
-        Err(error)
-    }
-
-    /// Refuses a text that is not what its tag says.
-    fn check_tag(&self, event: Event) -> Scan<()> {
-        match resolve(self.text(event.text), event.tag, event.style == Style::Plain) {
-            Err(problem) if !problem.is_readable() => Err(fault(event.start.line, &problem.to_string())),
-            _ => Ok(()),
-        }
-    }
-
-    /// Refuses a merge key whose value is not made of maps (first document only).
-    fn check_merge(&self, value: NodeId) -> Scan<()> {
-        let is_map = |id: NodeId| match self.nodes.get(id as usize) {
-            Some(node) if node.kind == Kind::Alias => {
-                self.nodes.get(node.text.start as usize).is_some_and(|target| target.kind == Kind::Map)
-            }
-            Some(node) => node.kind == Kind::Map,
-            None => false,
-        };
-        let node = self.nodes[value as usize];
-        let mut fits = is_map(value) || node.kind == Kind::List;
-        if node.kind == Kind::List {
-            let mut item = value + 1;
-            while item < node.end {
-                fits &= is_map(item);
-                item = self.nodes[item as usize].end;
-            }
-        }
-        if fits {
-            return Ok(());
-        }
-        let before = &self.parser.scanner.source[..node.key.start as usize];
-        let line = memchr::memchr_iter(b'\n', before).count() as u32;
-        Err(fault(line, "map merge requires map or sequence of maps as the value"))
-    }
-
-    fn leaf(&mut self, event: Event) -> Scan<()> {
+    fn leaf(&mut self, event: &Event) -> Scan<()> {
         if !matches!(event.tag, Tag::None | Tag::Str) {
             self.check_tag(event)?;
         }
@@ -321,7 +255,7 @@ impl<'s> Composer<'s> {
     }
 
     /// A node for `event` in the open container, without content.
-    fn blank_node(&mut self, event: Event, kind: Kind) -> Node {
+    fn blank_node(&mut self, event: &Event, kind: Kind) -> Node {
         let id = self.next_id();
         let mut node = Node {
             kind,
@@ -361,7 +295,7 @@ impl<'s> Composer<'s> {
         node
     }
 
-    fn key(&mut self, event: Event, target: Option<usize>) -> Scan<()> {
+    fn key(&mut self, event: &Event, target: Option<usize>) -> Scan<()> {
         let value = self.next_id();
         let mut text = event.text;
         let mut string = event.style != Style::Plain || event.tag == Tag::Str;
@@ -411,7 +345,7 @@ impl<'s> Composer<'s> {
         Ok(())
     }
 
-    fn note_key(&mut self, event: Event, text: Span) {
+    fn note_key(&mut self, event: &Event, text: Span) {
         // go-yaml looks for duplicates in the first document only, and tells an
         // alias from the text that it stands for.
         if self.documents.len() == 1 {
@@ -422,7 +356,7 @@ impl<'s> Composer<'s> {
         }
     }
 
-    fn open(&mut self, event: Event) -> Scan<()> {
+    fn open(&mut self, event: &Event) -> Scan<()> {
         let map = event.kind == EventKind::MappingStart;
         if self.frames.last().is_some_and(|frame| frame.map && frame.key.is_none()) {
             return Err(bad_key(event.start.line, if map { "map" } else { "seq" }));
@@ -460,7 +394,7 @@ impl<'s> Composer<'s> {
         Ok(())
     }
 
-    fn close(&mut self, event: Event) -> Scan<()> {
+    fn close(&mut self, event: &Event) -> Scan<()> {
         let Some(frame) = self.frames.pop() else { return Ok(()) };
         if frame.map {
             self.check_duplicates(frame.first_key)?;
@@ -492,39 +426,9 @@ impl<'s> Composer<'s> {
         self.complete(frame.id, commented, |comments| &comments.foot)
     }
 
-    fn check_duplicates(&mut self, first: usize) -> Scan<()> {
-        let mut keys = self.keys.split_off(first);
-        if keys.len() > 1 {
-            keys.sort_unstable_by(|a, b| {
-                a.hash
-                    .cmp(&b.hash)
-                    .then_with(|| self.text(a.text).cmp(self.text(b.text)))
-                    .then(a.start.cmp(&b.start))
-            });
-            let same = |pair: &&[SeenKey]| {
-                pair[0].hash == pair[1].hash && self.text(pair[0].text) == self.text(pair[1].text)
-            };
-            let found = keys.windows(2).filter(same).min_by_key(|pair| pair[1].start);
-            if let Some(pair) = found {
-                let line = |start: u32| {
-                    let before = &self.parser.scanner.source[..start as usize];
-                    1 + memchr::memchr_iter(b'\n', before).count()
-                };
-                let (old, new) = (line(pair[0].start), line(pair[1].start));
-                let name = String::from_utf8_lossy(self.text(pair[1].text));
-                let message = format!(
-                    "yaml: unmarshal errors:\n  line {new}: mapping key {name:?} already defined at line {old}"
-                );
-                return Err(ReadError::syntax(new, message));
-            }
-        }
-        keys.clear();
-        Ok(())
-    }
-
     fn register(
         &mut self,
-        event: Event,
+        event: &Event,
         node: NodeId,
         weight: u64,
         key: Option<(Span, bool)>,
@@ -541,7 +445,7 @@ impl<'s> Composer<'s> {
     }
 
     /// The target of an alias.
-    fn resolve(&mut self, event: Event) -> Scan<usize> {
+    fn resolve(&mut self, event: &Event) -> Scan<usize> {
         let line = event.start.line;
         let Some(&found) = self.anchors.get(&self.parser.scanner.source[event.text.range()]) else {
             return Err(fault(line, "unknown anchor referenced"));
@@ -570,30 +474,4 @@ fn behind_marker_line(source: &[u8], at: usize) -> usize {
         }
         _ => at,
     }
-}
-
-fn bad_key(line: u32, found: &str) -> ReadError {
-    let line = line as usize + 1;
-    ReadError {
-        message: format!("yaml: unmarshal errors:\n  line {line}: cannot unmarshal !!{found} into string"),
-        line: Some(line),
-        hint: Some("a key must be a scalar"),
-        kind: ReadErrorKind::Syntax,
-    }
-}
-
-/// A hash for telling keys apart (FNV-1a by words; equal hashes are compared).
-fn hash(bytes: &[u8], seed: u64) -> u64 {
-    let mut state = 0xCBF2_9CE4_8422_2325 ^ seed;
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        let mut buffer = [0; 8];
-        buffer.copy_from_slice(word);
-        state = (state ^ u64::from_le_bytes(buffer)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        state ^= state >> 29;
-    }
-    for &byte in words.remainder() {
-        state = (state ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
-    }
-    state ^ (state >> 32)
 }

@@ -1,84 +1,15 @@
 //! From tokens to events, with go-yaml's grammar, and which comments come with
 //! which event. All state is on explicit stacks.
 
-use super::super::ReadError;
-use super::scan::{Mark, Scan, Scanner, Token, TokenKind, fault};
+use super::events::{Comments, Event, EventKind};
+use super::scan::{Scan, Scanner};
 use super::scan_comments::{Remark, Role};
+use super::tokens::{Mark, Token, TokenKind, fault};
 use crate::domain::tree::{Properties, Span, Style, Tag};
-
-/// What happens in a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EventKind {
-    DocumentStart,
-    DocumentEnd,
-    Scalar,
-    Alias,
-    MappingStart,
-    MappingEnd,
-    SequenceStart,
-    SequenceEnd,
-    StreamEnd,
-}
-
-/// An event.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Event {
-    pub(super) kind: EventKind,
-    pub(super) style: Style,
-    pub(super) tag: Tag,
-    /// It takes comments: see [`Parser::comments`].
-    pub(super) commented: bool,
-    /// Where its content starts, tag and anchor excluded.
-    pub(super) start: Mark,
-    /// Offset behind its content.
-    pub(super) end: u32,
-    pub(super) text: Span,
-    pub(super) properties: Properties,
-}
-
-impl Event {
-    fn new(kind: EventKind, start: Mark, end: u32) -> Self {
-        Self {
-            kind,
-            style: Style::Plain,
-            tag: Tag::None,
-            commented: false,
-            start,
-            end,
-            text: Span::default(),
-            properties: Properties::default(),
-        }
-    }
-
-    /// True when it has a tag or an anchor.
-    pub(super) fn has_properties(&self) -> bool {
-        !self.properties.tag.is_empty() || !self.properties.anchor.is_empty()
-    }
-}
-
-/// Comment lines (indexes of the scanner's `remark_lines`) by their role.
-#[derive(Debug, Default)]
-pub(super) struct Comments {
-    pub(super) head: Vec<u32>,
-    pub(super) line: Vec<u32>,
-    pub(super) foot: Vec<u32>,
-}
-
-impl Comments {
-    fn is_empty(&self) -> bool {
-        self.head.is_empty() && self.line.is_empty() && self.foot.is_empty()
-    }
-
-    fn clear(&mut self) {
-        self.head.clear();
-        self.line.clear();
-        self.foot.clear();
-    }
-}
 
 /// Where the parser stands in the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     StreamStart,
     ImplicitDocumentStart,
     DocumentStart,
@@ -105,7 +36,7 @@ enum State {
 
 /// What [`Parser::node`] may find.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Context {
+pub(super) enum Context {
     Block,
     /// Block, where a sequence need not be indented.
     Indentless,
@@ -115,15 +46,15 @@ enum Context {
 /// The parser.
 pub(super) struct Parser<'s> {
     pub(super) scanner: Scanner<'s>,
-    state: State,
-    states: Vec<State>,
+    pub(super) state: State,
+    pub(super) states: Vec<State>,
     /// The comments of the last event, if it is `commented`.
     pub(super) comments: Comments,
     pending: Comments,
     stem: Vec<u32>,
     next_remark: usize,
     last_end: u32,
-    directives: Vec<(&'s [u8], &'s [u8])>,
+    pub(super) directives: Vec<(&'s [u8], &'s [u8])>,
 }
 
 impl<'s> Parser<'s> {
@@ -176,7 +107,7 @@ impl<'s> Parser<'s> {
     }
 
     #[inline(always)]
-    fn peek(&mut self) -> Scan<Token> {
+    pub(super) fn peek(&mut self) -> Scan<Token> {
         let token = self.scanner.peek_token()?;
         if self.next_remark < self.scanner.remarks.len() {
             self.unfold(token);
@@ -185,7 +116,7 @@ impl<'s> Parser<'s> {
     }
 
     #[inline(always)]
-    fn skip(&mut self) {
+    pub(super) fn skip(&mut self) {
         self.scanner.consume();
     }
 
@@ -209,7 +140,7 @@ impl<'s> Parser<'s> {
     }
 
     #[inline(always)]
-    fn take_comments(&mut self, event: &mut Event) {
+    pub(super) fn take_comments(&mut self, event: &mut Event) {
         self.stem.clear();
         if !self.pending.is_empty() {
             self.comments.clear();
@@ -218,22 +149,22 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn pop_state(&mut self) {
+    pub(super) fn pop_state(&mut self) {
         self.state = self.states.pop().unwrap_or(State::End);
     }
 
-    fn fail<T>(&self, token: Token, problem: &str) -> Scan<T> {
+    pub(super) fn fail<T>(&self, token: Token, problem: &str) -> Scan<T> {
         Err(fault(token.start.line, problem))
     }
 
-    fn empty_scalar(&mut self, mark: Mark) -> Scan<Event> {
+    pub(super) fn empty_scalar(&mut self, mark: Mark) -> Scan<Event> {
         let mut event = Event::new(EventKind::Scalar, mark, mark.index);
         event.text = Span::new(mark.index as usize, mark.index as usize);
         Ok(event)
     }
 
     /// The place right behind `token`.
-    fn behind(token: Token) -> Mark {
+    pub(super) fn behind(token: Token) -> Mark {
         let length = token.end - token.start.index;
         Mark { index: token.end, line: token.start.line, column: token.start.column + length }
     }
@@ -287,49 +218,6 @@ impl<'s> Parser<'s> {
         true
     }
 
-    fn default_directives(&mut self) {
-        for (handle, prefix) in [(&b"!"[..], &b"!"[..]), (b"!!", b"tag:yaml.org,2002:")] {
-            if !self.directives.iter().any(|(known, _)| *known == handle) {
-                self.directives.push((handle, prefix));
-            }
-        }
-    }
-
-    fn read_directives(&mut self) -> Scan<()> {
-        let mut version = false;
-        loop {
-            let token = self.peek()?;
-            let source = self.scanner.source;
-            let text = &source[token.text.range()];
-            match token.kind {
-                TokenKind::VersionDirective => {
-                    if version {
-                        return self.fail(token, "found duplicate %YAML directive");
-                    }
-                    version = true;
-                    if !matches!(text, b"1.1" | b"01.1" | b"1.01" | b"01.01") {
-                        let mut error = fault(token.start.line, "found incompatible YAML document");
-                        error.hint = Some("SOPS reads YAML 1.1 only: remove the %YAML directive");
-                        return Err(error);
-                    }
-                }
-                TokenKind::TagDirective => {
-                    let split = text.iter().position(|byte| matches!(byte, b' ' | b'\t'));
-                    let handle = &text[..split.unwrap_or(text.len())];
-                    let prefix = text[handle.len()..].trim_ascii();
-                    if self.directives.iter().any(|(known, _)| *known == handle) {
-                        return self.fail(token, "found duplicate %TAG directive");
-                    }
-                    self.directives.push((handle, prefix));
-                }
-                _ => break,
-            }
-            self.skip();
-        }
-        self.default_directives();
-        Ok(())
-    }
-
     fn document_content(&mut self) -> Scan<Event> {
         let token = self.peek()?;
         if matches!(
@@ -362,7 +250,7 @@ impl<'s> Parser<'s> {
         Ok(event)
     }
 
-    fn node(&mut self, context: Context) -> Scan<Event> {
+    pub(super) fn node(&mut self, context: Context) -> Scan<Event> {
         let mut token = self.peek()?;
         if token.kind == TokenKind::Alias {
             self.pop_state();
@@ -547,176 +435,5 @@ impl<'s> Parser<'s> {
         let mut mark = token.start;
         mark.index = self.last_end;
         self.empty_scalar(mark)
-    }
-
-    fn flow_sequence_entry(&mut self, first: bool) -> Scan<Event> {
-        if first {
-            self.peek()?;
-            self.skip();
-        }
-        let mut token = self.peek()?;
-        if token.kind != TokenKind::FlowSequenceEnd {
-            if !first {
-                if token.kind != TokenKind::FlowEntry {
-                    return self.fail(token, "did not find expected ',' or ']'");
-                }
-                self.skip();
-                token = self.peek()?;
-            }
-            if token.kind == TokenKind::Key {
-                self.state = State::FlowPairKey;
-                let mut event = Event::new(EventKind::MappingStart, token.start, token.start.index);
-                event.style = Style::Flow;
-                self.skip();
-                return Ok(event);
-            }
-            if token.kind != TokenKind::FlowSequenceEnd {
-                self.states.push(State::FlowSequenceEntry);
-                return self.node(Context::Flow);
-            }
-        }
-        self.flow_end(EventKind::SequenceEnd, token)
-    }
-
-    fn flow_end(&mut self, kind: EventKind, token: Token) -> Scan<Event> {
-        self.pop_state();
-        let mut event = Event::new(kind, token.start, token.end);
-        self.take_comments(&mut event);
-        self.skip();
-        Ok(event)
-    }
-
-    fn flow_pair_key(&mut self) -> Scan<Event> {
-        let token = self.peek()?;
-        if !matches!(token.kind, TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowSequenceEnd) {
-            self.states.push(State::FlowPairValue);
-            return self.node(Context::Flow);
-        }
-        // go-yaml swallows the token here.
-        self.skip();
-        self.state = State::FlowPairValue;
-        self.empty_scalar(Self::behind(token))
-    }
-
-    fn flow_pair_value(&mut self) -> Scan<Event> {
-        let mut token = self.peek()?;
-        if token.kind == TokenKind::Value {
-            self.skip();
-            token = self.peek()?;
-            if !matches!(token.kind, TokenKind::FlowEntry | TokenKind::FlowSequenceEnd) {
-                self.states.push(State::FlowPairEnd);
-                return self.node(Context::Flow);
-            }
-        }
-        self.state = State::FlowPairEnd;
-        self.empty_scalar(token.start)
-    }
-
-    fn flow_pair_end(&mut self) -> Scan<Event> {
-        let token = self.peek()?;
-        self.state = State::FlowSequenceEntry;
-        Ok(Event::new(EventKind::MappingEnd, token.start, token.start.index))
-    }
-
-    fn flow_mapping_key(&mut self, first: bool) -> Scan<Event> {
-        if first {
-            self.peek()?;
-            self.skip();
-        }
-        let mut token = self.peek()?;
-        if token.kind != TokenKind::FlowMappingEnd {
-            if !first {
-                if token.kind != TokenKind::FlowEntry {
-                    return self.fail(token, "did not find expected ',' or '}'");
-                }
-                self.skip();
-                token = self.peek()?;
-            }
-            if token.kind == TokenKind::Key {
-                self.skip();
-                token = self.peek()?;
-                if matches!(token.kind, TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowMappingEnd) {
-                    self.state = State::FlowMappingValue;
-                    return self.empty_scalar(token.start);
-                }
-                self.states.push(State::FlowMappingValue);
-                return self.node(Context::Flow);
-            }
-            if token.kind != TokenKind::FlowMappingEnd {
-                self.states.push(State::FlowMappingEmptyValue);
-                return self.node(Context::Flow);
-            }
-        }
-        self.flow_end(EventKind::MappingEnd, token)
-    }
-
-    fn flow_mapping_value(&mut self, empty: bool) -> Scan<Event> {
-        let mut token = self.peek()?;
-        if !empty && token.kind == TokenKind::Value {
-            self.skip();
-            token = self.peek()?;
-            if !matches!(token.kind, TokenKind::FlowEntry | TokenKind::FlowMappingEnd) {
-                self.states.push(State::FlowMappingKey);
-                return self.node(Context::Flow);
-            }
-        }
-        self.state = State::FlowMappingKey;
-        self.empty_scalar(token.start)
-    }
-
-    /// What a tag token means.
-    fn resolve_tag(&self, token: Token) -> Result<Tag, ReadError> {
-        let raw = &self.scanner.source[token.text.range()];
-        if raw == b"!" {
-            return Ok(Tag::None);
-        }
-        if let Some(verbatim) = raw.strip_prefix(b"!<") {
-            return Ok(tag_of(verbatim.strip_suffix(b">").unwrap_or(verbatim)));
-        }
-        let second = raw.iter().skip(1).position(|&byte| byte == b'!').map(|at| at + 2);
-        let word_end = 1 + raw[1..]
-            .iter()
-            .take_while(|&&byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-            .count();
-        let split = match second {
-            Some(end) if end == word_end + 1 => end,
-            _ => 1,
-        };
-        let (handle, suffix) = raw.split_at(split);
-        let found = self.directives.iter().find(|(known, _)| *known == handle);
-        let Some((_, prefix)) = found else {
-            return self.fail(token, "found undefined tag handle");
-        };
-        Ok(tag_of(&[prefix, suffix].concat()))
-    }
-}
-
-/// The meaning of a tag written out.
-fn tag_of(tag: &[u8]) -> Tag {
-    let mut decoded = Vec::with_capacity(tag.len());
-    let mut rest = tag;
-    while let Some((&byte, behind)) = rest.split_first() {
-        let escape = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(octet) if byte == b'%' => {
-                decoded.push(octet);
-                rest = &behind[2..];
-            }
-            _ => {
-                decoded.push(byte);
-                rest = behind;
-            }
-        }
-    }
-    let core = decoded.strip_prefix(b"tag:yaml.org,2002:").or_else(|| decoded.strip_prefix(b"!!"));
-    match core {
-        Some(b"null") => Tag::Null,
-        Some(b"bool") => Tag::Bool,
-        Some(b"int") => Tag::Int,
-        Some(b"float") => Tag::Float,
-        Some(b"timestamp") => Tag::Timestamp,
-        Some(b"binary") => Tag::Binary,
-        Some(b"merge") => Tag::Merge,
-        _ => Tag::Str,
     }
 }

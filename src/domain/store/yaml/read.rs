@@ -66,9 +66,8 @@ impl Draft {
 /// Reads `source` as it stands.
 pub(super) fn draft(source: &[u8]) -> Result<Draft, ReadError> {
     let census = chars::census(source).map_err(|bad| bad_byte(source, bad))?;
-    let lines = memchr::memchr_iter(b'\n', source).count();
-    let mut composer = Composer::new(Parser::new(Scanner::new(source, census)), lines + 8);
-    composer.run()?;
+    let mut composer = Composer::new(Parser::new(Scanner::new(source, census)), source.len() / 48 + 16);
+    composer.run().map_err(|error| *error)?;
     if composer.documents.is_empty() {
         return Err(plain_error("EOF", ReadErrorKind::Syntax));
     }

@@ -4,7 +4,8 @@
 //! 512 bytes, and CR LF counts as two lines here.
 
 use super::chars::{is_blank, line_break, line_end};
-use super::scan::{Mark, Scanner, TokenKind};
+use super::scan::Scanner;
+use super::tokens::{Mark, TokenKind};
 use crate::domain::tree::Span;
 
 /// As far as comments are searched for at once.

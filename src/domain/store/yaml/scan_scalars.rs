@@ -3,7 +3,8 @@
 //! dropped, it goes to the side buffer.
 
 use super::chars::{class, continuations, is, is_blank, is_blank_or_end, is_separator, line_break, line_end};
-use super::scan::{Mark, Scan, Scanner, Token, TokenKind};
+use super::scan::{Scan, Scanner};
+use super::tokens::{Mark, Token, TokenKind};
 use crate::domain::tree::{Span, Style};
 
 /// What `+` and `-` in a block scalar's header do with its last line breaks.
@@ -15,8 +16,10 @@ enum Chomping {
 }
 
 impl Scanner<'_> {
-    fn scalar(&self, style: Style, start: Mark, end: usize, text: Span) -> Token {
-        Token { kind: TokenKind::Scalar, style, start, end: end as u32, text }
+    #[inline(always)]
+    fn push_scalar(&mut self, style: Style, start: Mark, end: usize, text: Span) -> Scan<()> {
+        self.tokens.push(Token { kind: TokenKind::Scalar, style, start, end: end as u32, text });
+        Ok(())
     }
 
     /// Moves to `pos`, behind the text of a scalar that started on this line or
@@ -29,7 +32,7 @@ impl Scanner<'_> {
     }
 
     /// A plain scalar.
-    pub(super) fn scan_plain(&mut self) -> Scan<Token> {
+    pub(super) fn scan_plain(&mut self) -> Scan<()> {
         let source = self.source;
         let start = self.mark();
         let mask = if self.flow_level > 0 { class::FLOW } else { class::PLAIN };
@@ -106,7 +109,7 @@ impl Scanner<'_> {
         }
         let text =
             if decoding { self.decoded_since(decoded_start) } else { Span::new(start.index as usize, end) };
-        Ok(self.scalar(Style::Plain, start, end, text))
+        self.push_scalar(Style::Plain, start, end, text)
     }
 
     /// Appends what the blanks and breaks in `from..to` mean inside a plain or
@@ -142,7 +145,7 @@ impl Scanner<'_> {
     }
 
     /// A quoted scalar.
-    pub(super) fn scan_quoted(&mut self, single: bool) -> Scan<Token> {
+    pub(super) fn scan_quoted(&mut self, single: bool) -> Scan<()> {
         let source = self.source;
         let start = self.mark();
         let quote = if single { b'\'' } else { b'"' };
@@ -159,7 +162,7 @@ impl Scanner<'_> {
                         break;
                     }
                     self.advance_to(pos + 1);
-                    return Ok(self.scalar(style, start, pos + 1, Span::new(open, pos)));
+                    return self.push_scalar(style, start, pos + 1, Span::new(open, pos));
                 }
                 None => break,
                 Some(b'\\') if !single => break,
@@ -175,7 +178,7 @@ impl Scanner<'_> {
     }
 
     /// A quoted scalar with escapes or more than one line.
-    fn scan_quoted_slowly(&mut self, single: bool, style: Style, start: Mark) -> Scan<Token> {
+    fn scan_quoted_slowly(&mut self, single: bool, style: Style, start: Mark) -> Scan<()> {
         let source = self.source;
         let decoded_start = self.decoded.len();
         self.newlines = 0;
@@ -212,7 +215,7 @@ impl Scanner<'_> {
         }
         self.advance_to(self.pos + 1);
         let text = self.decoded_since(decoded_start);
-        Ok(self.scalar(style, start, self.pos, text))
+        self.push_scalar(style, start, self.pos, text)
     }
 
     /// Behind an escaped line break all further breaks count.
@@ -322,7 +325,7 @@ impl Scanner<'_> {
     }
 
     /// A `|` or `>` scalar.
-    pub(super) fn scan_block_scalar(&mut self, literal: bool) -> Scan<Token> {
+    pub(super) fn scan_block_scalar(&mut self, literal: bool) -> Scan<()> {
         let source = self.source;
         let start = self.mark();
         self.advance_to(self.pos + 1);
@@ -381,7 +384,7 @@ impl Scanner<'_> {
         }
         let text = self.decoded_since(decoded_start);
         let style = if literal { Style::Literal } else { Style::Folded };
-        Ok(self.scalar(style, start, end, text))
+        self.push_scalar(style, start, end, text)
     }
 
     /// Chomping and indentation indicators, in either order.
@@ -441,25 +444,44 @@ fn trailing_is_empty(source: &[u8], range: &std::ops::Range<usize>) -> bool {
 /// The end of the run of characters at `pos` that belong to a plain scalar.
 #[inline(always)]
 fn plain_word_end(source: &[u8], mut pos: usize, mask: u8) -> usize {
-    while let Some(&byte) = source.get(pos) {
-        if !is(byte, mask) {
-            pos += 1;
-            continue;
+    loop {
+        if mask == class::PLAIN {
+            pos += quiet_bytes(&source[pos..]);
         }
-        match byte {
-            b':' => {
-                if is_blank_or_end(source, pos + 1) {
-                    break;
-                }
+        let Some(&byte) = source.get(pos) else { return pos };
+        if is(byte, mask) {
+            let goes_on = match byte {
+                b':' => !is_blank_or_end(source, pos + 1),
+                0xC2 | 0xE2 => line_break(source, pos) == 0,
+                _ => false,
+            };
+            if !goes_on {
+                return pos;
             }
-            0xC2 | 0xE2 => {
-                if line_break(source, pos) > 0 {
-                    break;
-                }
-            }
-            _ => break,
         }
         pos += 1;
     }
-    pos
+}
+
+/// The number of bytes, eight at a time, that are printable ASCII and no colon
+/// (which is most of a token).
+#[inline(always)]
+fn quiet_bytes(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let mut length = 0;
+    for chunk in bytes.chunks_exact(8) {
+        let mut buffer = [0; 8];
+        buffer.copy_from_slice(chunk);
+        let word = u64::from_le_bytes(buffer);
+        let colon = word ^ (ONES * 0x3A);
+        let loud = word.wrapping_sub(ONES * 0x21) | colon.wrapping_sub(ONES) & !colon | word;
+        let loud = loud & TOPS;
+        if loud != 0 {
+            // The lowest hit is exact; a borrow can only make later bytes loud.
+            return length + loud.trailing_zeros() as usize / 8;
+        }
+        length += 8;
+    }
+    length
 }

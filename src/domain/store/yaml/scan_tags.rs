@@ -1,12 +1,13 @@
 //! Anchors, aliases, tags and directives.
 
 use super::chars::{class, is, is_blank, is_blank_or_end, line_break};
-use super::scan::{Mark, Scan, Scanner, Token, TokenKind};
+use super::scan::{Scan, Scanner};
+use super::tokens::{Mark, Token, TokenKind};
 use crate::domain::tree::{Span, Style};
 
 impl Scanner<'_> {
     /// `&name` or `*name`.
-    pub(super) fn scan_anchor(&mut self, kind: TokenKind) -> Scan<Token> {
+    pub(super) fn scan_anchor(&mut self, kind: TokenKind) -> Scan<()> {
         let start = self.mark();
         let name = self.pos + 1;
         let end = self.run_end(name, class::WORD);
@@ -16,11 +17,12 @@ impl Scanner<'_> {
         }
         self.advance_to(end);
         let text = Span::new(name, end);
-        Ok(Token { kind, style: Style::Plain, start, end: end as u32, text })
+        self.tokens.push(Token { kind, style: Style::Plain, start, end: end as u32, text });
+        Ok(())
     }
 
     /// `!tag`; its text is all of it.
-    pub(super) fn scan_tag(&mut self) -> Scan<Token> {
+    pub(super) fn scan_tag(&mut self) -> Scan<()> {
         let start = self.mark();
         if self.peek(1) == b'<' {
             let uri = self.pos + 2;
@@ -46,7 +48,14 @@ impl Scanner<'_> {
             return self.error(start, "did not find expected whitespace or line break");
         }
         let text = Span::new(start.index as usize, self.pos);
-        Ok(Token { kind: TokenKind::Tag, style: Style::Plain, start, end: self.pos as u32, text })
+        self.tokens.push(Token {
+            kind: TokenKind::Tag,
+            style: Style::Plain,
+            start,
+            end: self.pos as u32,
+            text,
+        });
+        Ok(())
     }
 
     /// The end of the URI characters at `at`.
@@ -73,7 +82,7 @@ impl Scanner<'_> {
 
     /// `%YAML 1.1` or `%TAG !handle! prefix` up to the end of its line; the text is
     /// what stands behind the name.
-    pub(super) fn scan_directive(&mut self) -> Scan<Token> {
+    pub(super) fn scan_directive(&mut self) -> Scan<()> {
         let start = self.mark();
         let name = self.pos + 1;
         let name_end = self.run_end(name, class::WORD);
@@ -106,7 +115,8 @@ impl Scanner<'_> {
             return self.error(start, "did not find expected comment or line break");
         }
         let text = Span::new(arguments, end);
-        Ok(Token { kind, style: Style::Plain, start, end: end as u32, text })
+        self.tokens.push(Token { kind, style: Style::Plain, start, end: end as u32, text });
+        Ok(())
     }
 
     fn scan_version(&mut self, start: Mark) -> Scan<()> {
