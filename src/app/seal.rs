@@ -189,10 +189,17 @@ fn with_room(plain: &Plain<'_>, plan: &SealPlan) -> SecretBytes {
 }
 
 /// True when the encrypted file must say that its layout is its owner's: SOPS
-/// would move comments behind values above their keys.
+/// would move comments behind values above their keys, and show a document
+/// without entries as `{}`.
 fn is_marked(plain: &Plain<'_>) -> bool {
+    let tree = &plain.tree;
+    let inline = |node: &Node| node.kind == Kind::Comment && node.style == Style::Inline;
+    let bare = |root: NodeId| {
+        tree.node(root).style != Style::Flow
+            && tree.children(root).all(|child| tree.node(child).kind == Kind::Comment)
+    };
     plain.store.format() == Format::Yaml
-        && plain.tree.nodes.iter().any(|node| node.kind == Kind::Comment && node.style == Style::Inline)
+        && (tree.nodes.iter().any(inline) || tree.documents.iter().skip(1).any(|it| bare(it.root)))
 }
 
 /// Refuses a value that would stay in clear and be another one for SOPS, which
