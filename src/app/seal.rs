@@ -22,6 +22,11 @@ use crate::domain::store::{Format, Layout, Purpose, Store, WriteError};
 use crate::domain::tree::{Flags, Kind, Node, NodeId, Style, Tree};
 use crate::domain::value::{Entry, Value};
 
+/// SOPS's text for a YAML key like `1:` or `true:`, which it can neither encrypt
+/// nor decrypt.
+const ODD_KEY: &str = "Error walking tree: Tree contains a non-string key. Only string keys are supported: \
+                       put the key in quotes";
+
 /// A plain file, parsed for encryption.
 pub struct Plain<'s> {
     /// Where errors happened.
@@ -41,6 +46,10 @@ impl<'s> Plain<'s> {
             .map_err(|error| read_error(error, place, While::Encrypting))?;
         if tree.nodes.iter().any(|node| node.flags.has(Flags::METADATA)) {
             return Err(Error::AlreadyEncrypted(place.clone()));
+        }
+        if let Some(odd) = tree.nodes.iter().find(|node| node.flags.has(Flags::ODD_KEY)) {
+            let line = tree.line(odd.key.start);
+            return Err(Error::Encrypt { place: place.clone().at_line(Some(line)), cause: ODD_KEY.into() });
         }
         Ok(Self { place: place.clone(), store, tree })
     }
