@@ -18,5 +18,6 @@ fn transcripts_say_what_the_program_says() {
         .env("COLUMNS", "100")
         .env("ALICE", ALICE.recipient);
     let _ = cases.insert_var("[ALICE]", ALICE.recipient);
+    let _ = cases.insert_var("[HOME]", home.to_str().unwrap().to_owned());
     cases.case("tests/cmd/*/*.trycmd");
 }

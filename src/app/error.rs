@@ -143,11 +143,11 @@ pub enum Error {
     },
 
     /// Exit 25: a value cannot be decrypted.
-    #[error("Error decrypting tree: {cause}")]
+    #[error("{cause}")]
     Decrypt {
         /// The file, line and key.
         place: Place,
-        /// What is wrong, from `Error walking tree: ` on.
+        /// What is wrong, from `Error decrypting tree: ` on.
         cause: Cause,
     },
 

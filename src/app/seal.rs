@@ -22,6 +22,11 @@ use crate::domain::store::{Format, Layout, Purpose, Store, WriteError};
 use crate::domain::tree::{Flags, Kind, Node, NodeId, Style, Tree};
 use crate::domain::value::{Entry, Value};
 
+/// SOPS's text for a YAML key like `1:` or `true:`, which it can neither encrypt
+/// nor decrypt.
+const ODD_KEY: &str = "Error walking tree: Tree contains a non-string key. Only string keys are supported: \
+                       put the key in quotes";
+
 /// A plain file, parsed for encryption.
 pub struct Plain<'s> {
     /// Where errors happened.
@@ -41,6 +46,10 @@ impl<'s> Plain<'s> {
             .map_err(|error| read_error(error, place, While::Encrypting))?;
         if tree.nodes.iter().any(|node| node.flags.has(Flags::METADATA)) {
             return Err(Error::AlreadyEncrypted(place.clone()));
+        }
+        if let Some(odd) = tree.nodes.iter().find(|node| node.flags.has(Flags::ODD_KEY)) {
+            let line = tree.line(odd.key.start);
+            return Err(Error::Encrypt { place: place.clone().at_line(Some(line)), cause: ODD_KEY.into() });
         }
         Ok(Self { place: place.clone(), store, tree })
     }
@@ -189,10 +198,17 @@ fn with_room(plain: &Plain<'_>, plan: &SealPlan) -> SecretBytes {
 }
 
 /// True when the encrypted file must say that its layout is its owner's: SOPS
-/// would move comments behind values above their keys.
+/// would move comments behind values above their keys, and show a document
+/// without entries as `{}`.
 fn is_marked(plain: &Plain<'_>) -> bool {
+    let tree = &plain.tree;
+    let inline = |node: &Node| node.kind == Kind::Comment && node.style == Style::Inline;
+    let bare = |root: NodeId| {
+        tree.node(root).style != Style::Flow
+            && tree.children(root).all(|child| tree.node(child).kind == Kind::Comment)
+    };
     plain.store.format() == Format::Yaml
-        && plain.tree.nodes.iter().any(|node| node.kind == Kind::Comment && node.style == Style::Inline)
+        && (tree.nodes.iter().any(inline) || tree.documents.iter().skip(1).any(|it| bare(it.root)))
 }
 
 /// Refuses a value that would stay in clear and be another one for SOPS, which

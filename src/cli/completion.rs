@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
-use super::{Cli, Mode, NOT_BUILT, Verb, exit, legacy};
+use super::{Cli, Verb, exit, legacy};
 
 /// What the completion scripts of SOPS put at the end of the line to ask for
 /// candidates.
@@ -66,15 +66,7 @@ pub fn answer(arguments: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
         let flags = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
         flags.for_each(|name| candidates.extend(["--", name, "\n"]));
     } else if verb.is_none() {
-        words(cli.mode).for_each(|word| candidates.extend([word, "\n"]));
+        Verb::of_mode(cli.mode).map(Verb::word).for_each(|word| candidates.extend([word, "\n"]));
     }
     cli.output.text(&candidates)
-}
-
-/// The command words.
-fn words(mode: Mode) -> impl Iterator<Item = &'static str> {
-    let ours = Verb::ALL.iter().map(|verb| verb.word());
-    ours.filter(move |word| {
-        Verb::of_word(word, mode).is_some() && NOT_BUILT.iter().all(|(later, _)| later != word)
-    })
 }

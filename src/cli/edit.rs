@@ -7,7 +7,7 @@ use clap::Parser;
 use super::args::{FilenameOverride, General, InputType, KeyServices, Keys, Opening, OutputType, Rules};
 use super::argv::fields::{flags, words};
 use super::report::Failure;
-use super::{Cli, args, files, wire};
+use super::{Cli, Mode, args, files, wire};
 use crate::app::edit::{Request, run as use_case};
 
 /// Edit an encrypted file in your editor
@@ -74,7 +74,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     arguments.services.check(&cli.env)?;
     let named = FilenameOverride { filename_override: arguments.filename_override };
     let mut rules = arguments.rules.resolve(cli.mode, arguments.allow_unencrypted);
-    rules.needs_creation_rule = arguments.legacy;
+    rules.needs_creation_rule = arguments.legacy && cli.mode == Mode::Sops;
     let output_type = arguments.output_type.output_type;
     let request = Request {
         path,

@@ -79,7 +79,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         &mut notices,
     )?;
     let mut rules = arguments.rules.resolve(cli.mode, arguments.allow_unencrypted);
-    rules.needs_creation_rule = arguments.legacy;
+    rules.needs_creation_rule = arguments.legacy && cli.mode == Mode::Sops;
     let output_format =
         args::format("output-type", arguments.output_type.output_type, cli.mode, &mut notices)?;
     let keys = arguments.keys.resolve(&cli.env)?;

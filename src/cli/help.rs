@@ -57,8 +57,8 @@ pub fn top(cli: &mut Cli) -> Result<(), Failure> {
     let _ = writeln!(text, "{about}\n");
     let _ =
         writeln!(text, "Usage: leaflock COMMAND [OPTIONS] …\n       leaflock [OPTIONS] FILE\n\nCommands:");
-    for verb in Verb::ALL {
-        let name = if *verb == Verb::ConfigExplain { "config explain" } else { verb.word() };
+    for verb in Verb::of_mode(cli.mode) {
+        let name = if verb == Verb::ConfigExplain { "config explain" } else { verb.word() };
         let about = verb.command().get_about().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(text, "  {name:<15} {about}");
     }
@@ -89,7 +89,10 @@ const WIDTH: usize = 1000;
 fn named(text: &str, mode: Mode) -> String {
     match mode {
         Mode::Leaflock => text.to_owned(),
-        Mode::Sops => text.replace("leaflock ", "sops "),
+        Mode::Sops => {
+            let lines = text.lines().filter(|line| !line.contains("leaflock init"));
+            lines.map(|line| line.replace("leaflock ", "sops ") + "\n").collect()
+        }
     }
 }
 

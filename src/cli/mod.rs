@@ -163,9 +163,13 @@ impl Verb {
     /// have are names of files, as there.
     pub fn of_word(word: &str, mode: Mode) -> Option<Self> {
         let word = if word == "h" { "help" } else { word };
-        let verb = Self::ALL.iter().copied().find(|verb| verb.word() == word)?;
-        let ours = matches!(verb, Self::ConfigExplain | Self::Init | Self::Man);
-        (mode == Mode::Leaflock || !ours).then_some(verb)
+        Self::of_mode(mode).find(|verb| verb.word() == word)
+    }
+
+    /// The commands that exist under a name.
+    pub fn of_mode(mode: Mode) -> impl Iterator<Item = Self> {
+        let ours = |verb: &Self| matches!(verb, Self::ConfigExplain | Self::Init | Self::Man);
+        Self::ALL.iter().copied().filter(move |verb| mode == Mode::Leaflock || !ours(verb))
     }
 
     /// Its flags and help.
@@ -363,7 +367,7 @@ pub fn tree(mode: Mode) -> clap::Command {
         .name(mode.program())
         .bin_name(mode.program())
         .disable_help_subcommand(true);
-    for verb in Verb::ALL {
+    for verb in Verb::of_mode(mode) {
         top = top.subcommand(match verb {
             Verb::ConfigExplain => config_explain::parent(),
             _ => verb.command(),

@@ -8,7 +8,7 @@ use clap::Parser;
 use super::args::{FilenameOverride, General, InputType, KeyServices, Opening, OutputType};
 use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
-use super::{Cli, args, exit, wire};
+use super::{Cli, Mode, args, exit, wire};
 use crate::app::request::Source;
 use crate::app::set::{NewValue, Request, run as use_case};
 use crate::domain::secret::SecretBytes;
@@ -105,7 +105,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         open: arguments.opening.resolve(&cli.env)?,
         idempotent: arguments.idempotent,
         legacy: arguments.legacy,
-        needs_creation_rule: arguments.legacy,
+        needs_creation_rule: arguments.legacy && cli.mode == Mode::Sops,
     };
     cli.output.notices(&notices);
     wire::with_deps(&cli.env, |deps| {

@@ -201,3 +201,20 @@ fn near_misses_are_found_and_far_ones_are_not() {
     assert_eq!(near("secrets"), None);
     assert_eq!(near("a"), None);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_line_panics_and_no_word_is_lost(
+        line in proptest::collection::vec("-{0,3}(extract|in-place|i|zz|=|f|x=y|enable-local-keyservice)?=?[a-z\\[é]{0,3}", 0..6)
+    ) {
+        let typed: Vec<&str> = line.iter().map(String::as_str).collect();
+        for reach in [Reach::FirstWord, Reach::Line, Reach::LineAsSops] {
+            if let Ok(read) = parse::<decrypt::Arguments>(&typed, reach) {
+                proptest::prop_assert!(read.words.iter().all(|word| typed.iter().any(|given| word == given)));
+                let plain = typed.iter().filter(|word| !word.starts_with('-')).count();
+                let values = read.flags.iter().filter(|flag| flag.value.is_some()).count();
+                proptest::prop_assert!(reach == Reach::FirstWord || read.words.len() + values >= plain);
+            }
+        }
+    }
+}

@@ -279,6 +279,6 @@ fn scale(bits: u64, exponent: i64) -> Option<f64> {
     let power = top - kept;
     // Two exact steps: the mantissa has at most 54 bits and the last step alone can overflow.
     let (first, second) = if power < -1000 { (-1000, power + 1000) } else { (0, power) };
-    let value = mantissa as f64 * 2_f64.powi(second.clamp(-1074, 1100) as i32) * 2_f64.powi(first as i32);
+    let value = mantissa as f64 * 2_f64.powi(second.clamp(-1074, 1100) as i32) * 2_f64.powi(first);
     value.is_finite().then_some(value)
 }

@@ -112,9 +112,9 @@ impl Element {
         let first = tree.children(self.list).next().and_then(|first| dash_before(tree, first));
         if let (Some(place), Some(first)) = (self.lead, first) {
             let line = line_start(tree.source, first);
-            let prefix = &tree.source[line..first];
-            let outer = prefix.iter().take_while(|byte| **byte == b' ').count();
-            if prefix.len() > outer && prefix[outer..].iter().all(|byte| matches!(byte, b' ' | b'-')) {
+            let before = tree.source[line..first].trim_ascii_end();
+            if before.ends_with(b"-") {
+                let outer = line + before.len() - 1;
                 return self.unlock_above(tree, text, place, (line, outer, first), out);
             }
         }
@@ -122,8 +122,8 @@ impl Element {
         Span::new(self.dash, self.end)
     }
 
-    /// `- - token`: the comment goes above the outermost dash of the line, and that
-    /// dash to the first element that is none.
+    /// `- - token`: the comment goes in front of the dash of its list, and that dash
+    /// to the first element that is none.
     fn unlock_above(
         &self,
         tree: &Tree<'_>,
@@ -132,17 +132,19 @@ impl Element {
         (line, outer, first): (usize, usize, usize),
         out: &mut Vec<u8>,
     ) -> Span {
-        let mut start = line + outer;
+        let column = outer - line;
+        let mut start = outer;
         if place > 0 {
             start = line_start(tree.source, self.dash);
-            out.resize(out.len() + outer, b' ');
+            out.resize(out.len() + column, b' ');
         }
-        write_comment(tree, text, outer, out);
+        write_comment(tree, text, column, out);
         let Some(next) = self.next.and_then(|next| dash_before(tree, next)) else {
             return Span::new(start, self.end);
         };
         out.extend_from_slice(line_break(tree));
-        out.extend_from_slice(&tree.source[line..first]);
+        out.resize(out.len() + column, b' ');
+        out.extend_from_slice(&tree.source[outer..first]);
         Span::new(start, next)
     }
 

@@ -140,13 +140,15 @@ fn scan_wide(bytes: &[u8], at: usize, before: u8, found: &mut Features) {
 
 /// A first character (or three) that a plain scalar cannot start with.
 fn starts_refused(bytes: &[u8]) -> bool {
-    match bytes {
-        [b'-', b'-', b'-', ..] | [b'.', b'.', b'.', ..] => true,
-        [b'#' | b',' | b'[' | b']' | b'{' | b'}' | b'&' | b'*' | b'!' | b'|' | b'>', ..] => true,
-        [b'\'' | b'"' | b'%' | b'@' | b'`', ..] => true,
-        [b'-' | b'?' | b':'] | [b'-' | b'?' | b':', b' ' | b'\t', ..] => true,
-        _ => false,
-    }
+    matches!(
+        bytes,
+        [b'-', b'-', b'-', ..]
+            | [b'.', b'.', b'.', ..]
+            | [b'#' | b',' | b'[' | b']' | b'{' | b'}' | b'&' | b'*' | b'!' | b'|' | b'>', ..]
+            | [b'\'' | b'"' | b'%' | b'@' | b'`', ..]
+            | [b'-' | b'?' | b':']
+            | [b'-' | b'?' | b':', b' ' | b'\t', ..]
+    )
 }
 
 /// YAML 1.1's other booleans, which go-yaml reads as strings and writes in quotes.
@@ -180,11 +182,7 @@ fn is_base60(text: &[u8]) -> bool {
         let point = part.iter().position(|byte| *byte == b'.');
         let (digits, fraction) = part.split_at(point.unwrap_or(part.len()));
         ended = point.is_some();
-        let fits = match digits {
-            [b'0'..=b'9'] => true,
-            [b'0'..=b'5', b'0'..=b'9'] => true,
-            _ => false,
-        };
+        let fits = matches!(digits, [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
         if !fits || !fraction.iter().skip(1).all(|byte| byte.is_ascii_digit() || *byte == b'_') {
             return false;
         }
@@ -240,7 +238,7 @@ fn needs_escape(c: char) -> bool {
     match c {
         '"' | '\\' | '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}' => true,
         ' '..='~' => false,
-        c => c < '\u{a0}' || c > '\u{ffff}',
+        c => !('\u{a0}'..='\u{ffff}').contains(&c),
     }
 }
 

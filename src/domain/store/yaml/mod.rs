@@ -143,3 +143,6 @@ impl Store for Yaml {
         Ok(emit::emit_value(value))
     }
 }
+
+#[cfg(test)]
+mod tests;
