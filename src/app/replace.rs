@@ -35,7 +35,7 @@ pub fn leaf(
     value: &Scalar<'_>,
     ignore_mac: bool,
 ) -> Result<Replaced, Error> {
-    let Locked { tree, metadata, store, .. } = &file.locked;
+    let Locked { tree, store, .. } = &file.locked;
     let Some(document) = tree.documents.first() else { return Ok(Replaced::Elsewhere) };
     let Reached { node: id, depth } = index::reach(tree, document.root, index);
     let node = tree.node(id);
