@@ -384,6 +384,18 @@ impl Planner<'_, '_, '_> {
         self.plan.spellings.push(path, tree.raw(span));
     }
 
+    /// True when the target of `alias` gets tokens at its own path, so that the
+    /// alias would stand for those even where its copy stays in clear.
+    fn target_is_sealed(&self, alias: NodeId) -> bool {
+        let target = alias::target(self.file.tree, alias);
+        (target..self.file.tree.node(target).end).any(|id| match self.file.tree.node(id).kind {
+            Kind::Scalar => self.file.payload(id).is_some(),
+            Kind::Comment => self.file.is_sealed_comment(id),
+            Kind::Alias => self.plan.expanded.binary_search(&id).is_ok(),
+            Kind::Map | Kind::List => false,
+        })
+    }
+
     fn alias(&mut self, id: NodeId, aad: &[u8]) {
         let PlainFile { store, tree, selection, .. } = self.file;
         let marks = selection.alias_marks(tree, id, Stage::Plain);
@@ -401,7 +413,7 @@ impl Planner<'_, '_, '_> {
         let Ok(()) = done;
         self.plan.leaves += leaves;
         self.plan.selected += sealed;
-        if sealed == 0 {
+        if sealed == 0 && !self.target_is_sealed(id) {
             return;
         }
         self.plan.encrypted += sealed;
