@@ -243,11 +243,16 @@ impl<'t, 's> PlainFile<'t, 's> {
         aad: &[u8],
         sealer: &mut Sealer<'_, impl RngCore + CryptoRng + ?Sized>,
     ) -> Vec<Option<Vec<u8>>> {
-        let mut marks = self.selection.alias_marks(self.tree, id, Stage::Plain).into_iter();
+        let mut parts = self.selection.alias_parts(self.tree, id, Stage::Plain).into_iter();
         let mut tokens = Vec::new();
         let done: Result<(), std::convert::Infallible> =
-            alias::each_leaf(self.tree, id, aad, &mut |leaf, aad| {
-                let selected = marks.next().unwrap_or(false);
+            alias::each_part(self.tree, id, aad, &mut |leaf, aad| {
+                let selected = parts.next().unwrap_or(false);
+                let node = self.tree.node(leaf);
+                if node.kind == Kind::Comment {
+                    tokens.push(selected.then(|| self.tree.text(node.text).to_vec()));
+                    return Ok(());
+                }
                 let value = self.store.scalar(self.tree, leaf);
                 let payload = selected.then(|| payload(value, self.spelling(leaf))).flatten();
                 tokens.push(payload.map(|payload| sealer.seal(&payload, aad).as_bytes().to_vec()));
