@@ -16,7 +16,8 @@ use crate::domain::crypto::shamir;
 use crate::domain::document;
 use crate::domain::document::seal::{PlainFile, SealPlan};
 use crate::domain::document::values::plain_values;
-use crate::domain::keys::kinds::KeyKind;
+use crate::domain::keys::KeyError;
+use crate::domain::keys::kinds::{KeyKind, KeySpec};
 use crate::domain::metadata::{self, MasterKey, Metadata};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::{Selection, Stage};
@@ -197,18 +198,24 @@ fn wrap(deps: &Deps<'_>, plan: &Plan, data_key: &DataKey) -> Result<Vec<Vec<Mast
             shamir::split(data_key.expose(), count, threshold, &mut *deps.random.rng()).map_err(shamir)?
         }
     };
+    let created = deps.clock.now();
     let mut groups = Vec::with_capacity(count);
     for (group, part) in plan.groups.iter().zip(&parts) {
-        if let Some(other) = group.iter().find(|it| it.key.kind != KeyKind::Age) {
-            let (name, key) = (other.key.kind.title(), other.key.identity());
-            return Err(cause(format!(
-                "Could not generate data key: [failed to encrypt new data key with master key \"{key}\": {name} keys are not in this build yet]"
-            )));
+        let mut keys = Vec::with_capacity(group.len());
+        for kind in KeyKind::ALL {
+            let specs: Vec<&KeySpec> =
+                group.iter().map(|it| &it.key).filter(|key| key.kind == kind).collect();
+            if specs.is_empty() {
+                continue;
+            }
+            let names: Vec<String> = specs.iter().map(|key| key.identity()).collect();
+            let wrapped = deps.keys.wrap(kind, &names, part).map_err(|error| match error {
+                KeyError::Refused { .. } => cause(format!("Could not generate data key: [{error}]")),
+                error => cause(error.to_string()),
+            })?;
+            keys.extend(specs.iter().zip(&wrapped).map(|(key, enc)| MasterKey::wrapped(key, enc, &created)));
         }
-        let recipients: Vec<String> = group.iter().map(|it| it.key.identity()).collect();
-        let wrapped = deps.keys.wrap(&recipients, part).map_err(|error| cause(error.to_string()))?;
-        let keys = recipients.iter().zip(&wrapped).map(|(recipient, enc)| MasterKey::age(recipient, enc));
-        groups.push(keys.collect());
+        groups.push(keys);
     }
     Ok(groups)
 }

@@ -258,8 +258,16 @@ fn data_key(
         _ => {
             let recipients: Vec<String> = metadata.keys().map(MasterKey::name).collect();
             let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+            let uses = |kind| metadata.keys().any(|key| key.kind == kind);
+            let mut hints = Vec::new();
+            if uses(KeyKind::Pgp) {
+                hints.push("a PGP key opens it if `gpg --list-secret-keys` lists the key".to_owned());
+            }
+            if !uses(KeyKind::Age) {
+                return failed(hints);
+            }
             let tried = deps.keys.tried();
-            let hints = report::advice(&tried, &recipients, IDENTITY_FILE);
+            hints.extend(report::advice(&tried, &recipients, IDENTITY_FILE));
             if count > 1 || metadata.keys().any(|key| key.kind != KeyKind::Age) {
                 return failed(hints);
             }
@@ -290,22 +298,14 @@ fn unwrap_group(
     kinds.sort_by_key(|kind| rank(*kind));
     let mut refusals = Vec::new();
     for kind in kinds {
-        let keys: Vec<&MasterKey> = group.iter().filter(|key| key.kind == kind).collect();
+        let keys: Vec<(String, &str)> =
+            group.iter().filter(|key| key.kind == kind).map(|key| (key.name(), key.enc())).collect();
         if keys.is_empty() {
             continue;
         }
-        if kind != KeyKind::Age {
-            refusals.extend(keys.iter().map(|key| Refusal {
-                key: key.name(),
-                reasons: vec![format!("{} keys are not in this build yet", kind.metadata_field())],
-            }));
-            continue;
-        }
-        let wrapped: Vec<WrappedKey<'_>> = keys
-            .iter()
-            .map(|key| WrappedKey { recipient: key.text("recipient").unwrap_or_default(), enc: key.enc() })
-            .collect();
-        match deps.keys.unwrap(&wrapped) {
+        let wrapped: Vec<WrappedKey<'_>> =
+            keys.iter().map(|(recipient, enc)| WrappedKey { recipient, enc }).collect();
+        match deps.keys.unwrap(kind, &wrapped) {
             Ok(part) => return Ok(part),
             Err(refused) => refusals.extend(refused),
         }

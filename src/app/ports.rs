@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rand::{CryptoRng, RngCore};
 
+use crate::domain::keys::kinds::KeyKind;
 use crate::domain::keys::report::Tried;
 use crate::domain::keys::{KeyError, Refusal, WrappedKey};
 use crate::domain::secret::SecretBytes;
@@ -268,13 +269,14 @@ pub struct NewIdentity {
 
 /// The master keys that wrap data keys. See [`crate::domain::keys`] for the contract.
 pub trait Keys: Sync {
-    /// Wraps `secret` for each of the recipients.
-    fn wrap(&self, recipients: &[String], secret: &[u8]) -> Result<Vec<String>, KeyError>;
+    /// Wraps `secret` for each of the keys, which are of one kind and named as
+    /// [`crate::domain::keys::kinds::KeySpec::identity`] says.
+    fn wrap(&self, kind: KeyKind, keys: &[String], secret: &[u8]) -> Result<Vec<String>, KeyError>;
 
-    /// Unwraps the first of `keys` that an identity of the user opens.
-    fn unwrap(&self, keys: &[WrappedKey<'_>]) -> Result<SecretBytes, Vec<Refusal>>;
+    /// Unwraps the first of `keys`, all of one kind, that the user can open.
+    fn unwrap(&self, kind: KeyKind, keys: &[WrappedKey<'_>]) -> Result<SecretBytes, Vec<Refusal>>;
 
-    /// The identities that were tried so far.
+    /// The age identities that were tried so far.
     fn tried(&self) -> Vec<Tried>;
 
     /// The recipients of the identities in a file of identities, as far as they can

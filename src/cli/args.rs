@@ -227,7 +227,7 @@ pub struct Keys {
     #[arg(short, long, value_name = "RECIPIENTS")]
     pub age: Option<String>,
     /// PGP fingerprints, comma-separated [env: SOPS_PGP_FP]
-    #[arg(short, long, value_name = "FINGERPRINTS", help_heading = OTHER_KEYS, hide_short_help = true)]
+    #[arg(short, long, value_name = "FINGERPRINTS")]
     pub pgp: Option<String>,
     /// AWS KMS keys [env: SOPS_KMS_ARN]
     #[arg(short, long, value_name = "ARNS", help_heading = OTHER_KEYS, hide_short_help = true)]

@@ -21,6 +21,10 @@ pub enum Variable {
     AgeSshPrivateKeyFile,
     /// Command that prints an SSH key.
     AgeSshPrivateKeyCmd,
+    /// The program for PGP keys.
+    GpgExec,
+    /// Folder of GnuPG.
+    GnupgHome,
     /// age recipients.
     AgeRecipients,
     /// PGP fingerprints.
@@ -80,6 +84,8 @@ impl Variable {
         V::AgeKeyCmd,
         V::AgeSshPrivateKeyFile,
         V::AgeSshPrivateKeyCmd,
+        V::GpgExec,
+        V::GnupgHome,
         V::Config,
         V::DecryptionOrder,
         V::KeyService,
@@ -123,6 +129,8 @@ impl Variable {
             V::AgeSshPrivateKeyCmd => {
                 ("SOPS_AGE_SSH_PRIVATE_KEY_CMD", "command that prints an SSH private key")
             }
+            V::GpgExec => ("SOPS_GPG_EXEC", "the program for PGP keys, instead of gpg"),
+            V::GnupgHome => ("GNUPGHOME", "where gpg has its keys, if not in ~/.gnupg"),
             V::Config => ("SOPS_CONFIG", "the config file, as --config"),
             V::DecryptionOrder => ("SOPS_DECRYPTION_ORDER", "kinds of key to try, as --decryption-order"),
             V::KeyService => ("SOPS_KEYSERVICE", "key services, as --keyservice"),

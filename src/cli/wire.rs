@@ -16,7 +16,7 @@ use crate::adapters::progress::TerminalProgress;
 use crate::adapters::prompt::TerminalPrompt;
 use crate::adapters::random::SystemRandom;
 use crate::app::Deps;
-use crate::domain::keys::sources::AgeEnvironment;
+use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
 use crate::domain::secret::SecretBytes;
 
 /// Keeps the memory of this process from others; the first thing that is done.
@@ -44,7 +44,7 @@ pub fn with_deps<T>(
         prompt: &TerminalPrompt,
         clock: &SystemClock,
         random: &SystemRandom,
-        keys: &KeySources::new(age_environment(env), &files, &TerminalPrompt),
+        keys: &KeySources::new(age_environment(env), pgp_environment(env), &files, &TerminalPrompt),
         progress: &TerminalProgress::default(),
     })
 }
@@ -63,6 +63,11 @@ fn age_environment(env: &Environment) -> AgeEnvironment {
         home: env.path(Variable::Home),
         default_key_file: env.identity_file(),
     }
+}
+
+/// What the environment says about GnuPG.
+fn pgp_environment(env: &Environment) -> PgpEnvironment {
+    PgpEnvironment { program: env.get(Variable::GpgExec), home: env.path(Variable::GnupgHome) }
 }
 
 /// Where temporary files go if no variable says so.

@@ -2,7 +2,7 @@
 //! are not understood, and keys of kinds that this build cannot use, are kept.
 
 use crate::domain::document::spelling;
-use crate::domain::keys::kinds::KeyKind;
+use crate::domain::keys::kinds::{KeyKind, KeySpec};
 use crate::domain::scalar::{Scalar, Timestamp};
 use crate::domain::select::{SelectError, Selection};
 use crate::domain::value::{Entry, Value};
@@ -56,13 +56,17 @@ pub struct MasterKey {
 }
 
 impl MasterKey {
-    /// An age key.
-    pub fn age(recipient: &str, enc: &str) -> Self {
-        let fields = vec![
-            Entry::Pair("enc".into(), Value::text(enc)),
-            Entry::Pair("recipient".into(), Value::text(recipient)),
-        ];
-        Self { kind: KeyKind::Age, fields }
+    /// A key with the data key wrapped for it: its fields in the order of SOPS
+    /// 3.13, alphabetical. `created` is RFC 3339; age entries have no such field
+    /// (sops-compat 4.3).
+    pub fn wrapped(key: &KeySpec, enc: &str, created: &str) -> Self {
+        let mut fields = key.fields.clone();
+        fields.push(Entry::Pair("enc".into(), Value::text(enc)));
+        if key.kind != KeyKind::Age {
+            fields.push(Entry::Pair("created_at".into(), Value::text(created)));
+        }
+        fields.sort_by(|one, other| name_of(one).cmp(name_of(other)));
+        Self { kind: key.kind, fields }
     }
 
     /// A text field.
@@ -91,6 +95,13 @@ impl MasterKey {
             }
             kind => self.text(kind.id_field()).unwrap_or_default().to_owned(),
         }
+    }
+}
+
+fn name_of(entry: &Entry) -> &str {
+    match entry {
+        Entry::Pair(name, _) => name,
+        Entry::Comment(_) => "",
     }
 }
 

@@ -53,7 +53,7 @@ impl From<Vec<u8>> for SecretBytes {
 
 /// Secret text that is either a slice of a buffer which wipes itself, or owned
 /// and wiped when dropped. Holds any bytes: SOPS strings need not be UTF-8.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Text<'a> {
     /// A slice of somebody else's buffer.
     Borrowed(&'a [u8]),
@@ -81,6 +81,14 @@ impl Deref for Text<'_> {
         }
     }
 }
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl Eq for Text<'_> {}
 
 impl fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

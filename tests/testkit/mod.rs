@@ -5,6 +5,7 @@ pub(crate) mod gen_flat;
 pub(crate) mod gen_json;
 pub(crate) mod gen_yaml;
 pub(crate) mod generate;
+pub(crate) mod gpg;
 pub(crate) mod lossless;
 pub(crate) mod rng;
 pub(crate) mod sandbox;

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use super::gpg::GpgHome;
 use super::sops;
 
 /// A throw-away identity of the tests.
@@ -40,6 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
     environment: BTreeMap<String, String>,
+    gpg: Option<GpgHome>,
 }
 
 impl Sandbox {
@@ -59,7 +61,7 @@ impl Sandbox {
             ("GIT_CONFIG_NOSYSTEM".to_owned(), "1".to_owned()),
             ("SOPS_DISABLE_VERSION_CHECK".to_owned(), "1".to_owned()),
         ]);
-        Self { folder, environment }
+        Self { folder, environment, gpg: None }
     }
 
     /// A sandbox whose home holds [`ALICE`]'s identity at sops's default place.
@@ -74,6 +76,13 @@ impl Sandbox {
     /// Sets a variable for every program started from now on.
     pub(crate) fn set_env(&mut self, name: &str, value: &str) -> &mut Self {
         self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Makes `home` the GnuPG home of every program started from now on.
+    pub(crate) fn adopt(&mut self, home: GpgHome) -> &mut Self {
+        self.set_env("GNUPGHOME", home.path());
+        self.gpg = Some(home);
         self
     }
 

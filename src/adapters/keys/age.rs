@@ -1,6 +1,6 @@
 //! Data keys wrapped and unwrapped with age (age-encryption.org/v1): native
-//! X25519 and SSH recipients, one armored age file per recipient, as sops
-//! stores it (sops-compat 6.1).
+//! X25519, post-quantum and SSH recipients, one armored age file per recipient,
+//! as sops stores it (sops-compat 6.1).
 //!
 //! The cost is X25519: some 57 µs of the 65 µs that a recipient takes. So many
 //! recipients are spread over the cores, and on the way back our own key is
@@ -19,8 +19,9 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use bech32::FromBase32;
 use zeroize::Zeroizing;
 
+use super::age_hybrid::HybridRecipient;
 use super::age_identity::Identities;
-use super::age_parse::Identity;
+use super::age_parse::{Identity, parse_identities};
 use crate::domain::keys::{KeyError, RecipientKind, Refusal, WrappedKey, recipient_kind, same_ssh_key};
 use crate::domain::secret::SecretBytes;
 
@@ -87,14 +88,13 @@ fn seal(recipient: &dyn Recipient, data_key: &[u8]) -> Result<String, KeyError> 
 }
 
 fn parse(recipient: &str) -> Result<BoxedRecipient, KeyError> {
+    let malformed = |reason| KeyError::MalformedRecipient { recipient: recipient.to_owned(), reason };
     match recipient_kind(recipient)? {
-        RecipientKind::Hybrid | RecipientKind::Plugin => {
-            Err(KeyError::UnsupportedRecipient(recipient.to_owned()))
-        }
+        RecipientKind::Plugin => Err(KeyError::UnsupportedRecipient(recipient.to_owned())),
+        RecipientKind::Hybrid => Ok(Box::new(HybridRecipient::parse(recipient).map_err(malformed)?)),
         RecipientKind::X25519 => {
-            let malformed = |reason| KeyError::MalformedRecipient { recipient: recipient.to_owned(), reason };
             let parsed: age::x25519::Recipient = recipient.parse().map_err(malformed)?;
-            if is_low_order(recipient) {
+            if point_of(recipient).is_some_and(is_low_order) {
                 return Err(malformed("low order point"));
             }
             Ok(Box::new(parsed))
@@ -120,10 +120,16 @@ fn parse_ssh(recipient: &str) -> Result<BoxedRecipient, KeyError> {
     }
 }
 
+/// The point that an X25519 recipient encodes.
+fn point_of(recipient: &str) -> Option<[u8; 32]> {
+    let (_, data, _) = bech32::decode(recipient).ok()?;
+    Vec::<u8>::from_base32(&data).ok()?.try_into().ok()
+}
+
 /// True for the points of Curve25519 whose order is 8 or less (RFC 7748 section
 /// 6.1): every shared secret with them is zero, so that the key would be known
 /// to all; the age crate takes that for a broken generator and panics.
-fn is_low_order(recipient: &str) -> bool {
+pub(super) fn is_low_order(mut point: [u8; 32]) -> bool {
     const ORDER_8: [[u8; 32]; 2] = [
         [
             0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
@@ -134,13 +140,6 @@ fn is_low_order(recipient: &str) -> bool {
             0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
         ],
     ];
-    let Some(mut point) = bech32::decode(recipient)
-        .ok()
-        .and_then(|(_, data, _)| Vec::<u8>::from_base32(&data).ok())
-        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-    else {
-        return false;
-    };
     point[31] &= 0x7f;
     let middle_is = |byte: u8| point[1..31].iter().all(|&b| b == byte);
     let small = point[0] <= 1 && middle_is(0) && point[31] == 0;
@@ -217,6 +216,10 @@ fn open_own<'i>(
 }
 
 fn belongs(key: &WrappedKey<'_>, identity: &Identity) -> bool {
+    // A post-quantum identity is not made to work out its recipient for nothing.
+    if identity.is_hybrid() && recipient_kind(key.recipient) != Ok(RecipientKind::Hybrid) {
+        return false;
+    }
     identity.public().is_some_and(|public| {
         if public.starts_with("ssh-") { same_ssh_key(key.recipient, public) } else { key.recipient == public }
     })
@@ -325,13 +328,11 @@ fn damaged(error: DecryptError) -> KeyError {
     KeyError::Damaged(text.to_owned())
 }
 
-/// The recipients of the X25519 identities in a file of identities.
+/// The recipients of the native identities in a file of identities: none if a
+/// line of it is bad.
 pub fn recipients_of(identity_file: &[u8]) -> Vec<String> {
-    String::from_utf8_lossy(identity_file)
-        .lines()
-        .filter_map(|line| line.parse::<age::x25519::Identity>().ok())
-        .map(|identity| identity.to_public().to_string())
-        .collect()
+    let identities = parse_identities(identity_file, false).unwrap_or_default();
+    identities.iter().filter_map(Identity::public).map(str::to_owned).collect()
 }
 
 /// A new identity: the file that `age-keygen` would write, and its recipient.

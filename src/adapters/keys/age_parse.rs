@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use age::secrecy::SecretString;
 use age::ssh::{EncryptedKey, UnsupportedKey};
 
+use super::age_hybrid::HybridIdentity;
 use crate::app::ports::{Prompt, PromptError};
 use crate::domain::keys::go_quoted;
 use crate::domain::secret::SecretBytes;
@@ -22,13 +23,15 @@ const MOST_SCRYPT_WORK: u8 = 22;
 pub(super) enum Identity {
     /// `AGE-SECRET-KEY-1…`
     Native { key: age::x25519::Identity, public: OnceLock<String> },
+    /// `AGE-SECRET-KEY-PQ-1…`
+    Hybrid(HybridIdentity),
     /// An SSH private key without a passphrase.
     Ssh { key: Box<age::ssh::Identity>, public: String },
     /// An SSH private key with one.
     LockedSsh { key: Box<EncryptedKey>, public: String, path: String, unlocked: Unlocked },
     /// An identity file encrypted to a passphrase.
     LockedFile { contents: SecretBytes, location: String, unlocked: Unlocked },
-    /// A plugin's or a post-quantum identity: known, but not usable yet.
+    /// A plugin's identity: known, but not usable yet.
     Unsupported(&'static str),
 }
 
@@ -49,9 +52,15 @@ impl Identity {
     pub(super) fn open(&self) -> Option<&dyn age::Identity> {
         match self {
             Self::Native { key, .. } => Some(key),
+            Self::Hybrid(key) => Some(key),
             Self::Ssh { key, .. } => Some(&**key),
             Self::LockedSsh { .. } | Self::LockedFile { .. } | Self::Unsupported(_) => None,
         }
+    }
+
+    /// Whether it opens post-quantum recipients.
+    pub(super) fn is_hybrid(&self) -> bool {
+        matches!(self, Self::Hybrid(_))
     }
 
     /// Whether a passphrase would help.
@@ -63,6 +72,7 @@ impl Identity {
     pub(super) fn public(&self) -> Option<&str> {
         match self {
             Self::Native { key, public } => Some(public.get_or_init(|| key.to_public().to_string())),
+            Self::Hybrid(key) => Some(key.recipient()),
             Self::Ssh { public, .. } | Self::LockedSsh { public, .. } => Some(public),
             Self::LockedFile { .. } | Self::Unsupported(_) => None,
         }
@@ -126,7 +136,7 @@ pub(super) fn parse_identities(text: &[u8], many_a_line: bool) -> Result<Vec<Ide
 
 fn parse_identity(text: &str) -> Result<Identity, &'static str> {
     if text.starts_with("AGE-SECRET-KEY-PQ-1") {
-        Ok(Identity::Unsupported("a post-quantum identity"))
+        HybridIdentity::parse(text).map(Identity::Hybrid).ok_or("malformed secret key")
     } else if text.starts_with("AGE-PLUGIN-") {
         Ok(Identity::Unsupported("a plugin identity"))
     } else if text.starts_with("AGE-SECRET-KEY-1") {

@@ -2,12 +2,15 @@
 //! [`crate::domain::keys`].
 
 pub mod age;
+mod age_hybrid;
 pub mod age_identity;
 mod age_parse;
+pub mod pgp;
 
 use crate::app::ports::{Files, Keys, NewIdentity, Prompt};
+use crate::domain::keys::kinds::KeyKind;
 use crate::domain::keys::report::Tried;
-use crate::domain::keys::sources::AgeEnvironment;
+use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
 use crate::domain::keys::{KeyError, Refusal, WrappedKey};
 use crate::domain::secret::SecretBytes;
 use age_identity::Identities;
@@ -15,22 +18,50 @@ use age_identity::Identities;
 /// The key sources of this machine.
 pub struct KeySources<'e> {
     identities: Identities<'e>,
+    pgp: PgpEnvironment,
 }
 
 impl<'e> KeySources<'e> {
-    /// Sources as the environment names them. Nothing is read yet.
-    pub fn new(env: AgeEnvironment, files: &'e dyn Files, prompt: &'e dyn Prompt) -> Self {
-        Self { identities: Identities::new(env, files, prompt) }
+    /// Sources as the environment names them. Nothing is read or run yet.
+    pub fn new(
+        age: AgeEnvironment,
+        pgp: PgpEnvironment,
+        files: &'e dyn Files,
+        prompt: &'e dyn Prompt,
+    ) -> Self {
+        Self { identities: Identities::new(age, files, prompt), pgp }
     }
 }
 
+/// What is said of kinds that nothing here can use.
+fn not_yet(kind: KeyKind) -> String {
+    format!("{} keys are not in this build yet", kind.title())
+}
+
 impl Keys for KeySources<'_> {
-    fn wrap(&self, recipients: &[String], secret: &[u8]) -> Result<Vec<String>, KeyError> {
-        age::wrap(recipients, secret)
+    fn wrap(&self, kind: KeyKind, keys: &[String], secret: &[u8]) -> Result<Vec<String>, KeyError> {
+        match kind {
+            KeyKind::Age => age::wrap(keys, secret),
+            KeyKind::Pgp => pgp::wrap(keys, secret, &self.pgp),
+            _ => match keys.first() {
+                Some(key) => Err(KeyError::Refused { key: key.clone(), reason: not_yet(kind) }),
+                None => Ok(Vec::new()),
+            },
+        }
     }
 
-    fn unwrap(&self, keys: &[WrappedKey<'_>]) -> Result<SecretBytes, Vec<Refusal>> {
-        age::unwrap(keys, &self.identities)
+    fn unwrap(&self, kind: KeyKind, keys: &[WrappedKey<'_>]) -> Result<SecretBytes, Vec<Refusal>> {
+        match kind {
+            KeyKind::Age => age::unwrap(keys, &self.identities),
+            KeyKind::Pgp => pgp::unwrap(keys, &self.pgp),
+            _ => {
+                let refusal = |key: &WrappedKey<'_>| Refusal {
+                    key: key.recipient.to_owned(),
+                    reasons: vec![not_yet(kind)],
+                };
+                Err(keys.iter().map(refusal).collect())
+            }
+        }
     }
 
     fn tried(&self) -> Vec<Tried> {

@@ -18,17 +18,30 @@ pub fn each_leaf<E>(
     aad: &[u8],
     visit: &mut dyn FnMut(NodeId, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
+    each_part(tree, alias, aad, &mut |id, aad| match tree.node(id).kind {
+        Kind::Scalar => visit(id, aad),
+        _ => Ok(()),
+    })
+}
+
+/// As [`each_leaf`], but also for the comments inside the copy.
+pub fn each_part<E>(
+    tree: &Tree<'_>,
+    alias: NodeId,
+    aad: &[u8],
+    visit: &mut dyn FnMut(NodeId, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
     let target = target(tree, alias);
     let mut walk = Walk::below(tree, target, aad);
     for id in target..tree.node(target).end {
         let aad = if id == target { aad } else { walk.enter(tree, id) };
         match tree.node(id).kind {
-            Kind::Scalar => visit(id, aad)?,
+            Kind::Scalar | Kind::Comment => visit(id, aad)?,
             Kind::Alias => {
                 let aad = aad.to_vec();
-                each_leaf(tree, id, &aad, visit)?;
+                each_part(tree, id, &aad, visit)?;
             }
-            Kind::Map | Kind::List | Kind::Comment => {}
+            Kind::Map | Kind::List => {}
         }
     }
     Ok(())

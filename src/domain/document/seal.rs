@@ -243,11 +243,16 @@ impl<'t, 's> PlainFile<'t, 's> {
         aad: &[u8],
         sealer: &mut Sealer<'_, impl RngCore + CryptoRng + ?Sized>,
     ) -> Vec<Option<Vec<u8>>> {
-        let mut marks = self.selection.alias_marks(self.tree, id, Stage::Plain).into_iter();
+        let mut parts = self.selection.alias_parts(self.tree, id, Stage::Plain).into_iter();
         let mut tokens = Vec::new();
         let done: Result<(), std::convert::Infallible> =
-            alias::each_leaf(self.tree, id, aad, &mut |leaf, aad| {
-                let selected = marks.next().unwrap_or(false);
+            alias::each_part(self.tree, id, aad, &mut |leaf, aad| {
+                let selected = parts.next().unwrap_or(false);
+                let node = self.tree.node(leaf);
+                if node.kind == Kind::Comment {
+                    tokens.push(selected.then(|| self.tree.text(node.text).to_vec()));
+                    return Ok(());
+                }
                 let value = self.store.scalar(self.tree, leaf);
                 let payload = selected.then(|| payload(value, self.spelling(leaf))).flatten();
                 tokens.push(payload.map(|payload| sealer.seal(&payload, aad).as_bytes().to_vec()));
@@ -384,6 +389,18 @@ impl Planner<'_, '_, '_> {
         self.plan.spellings.push(path, tree.raw(span));
     }
 
+    /// True when the target of `alias` gets tokens at its own path, so that the
+    /// alias would stand for those even where its copy stays in clear.
+    fn target_is_sealed(&self, alias: NodeId) -> bool {
+        let target = alias::target(self.file.tree, alias);
+        (target..self.file.tree.node(target).end).any(|id| match self.file.tree.node(id).kind {
+            Kind::Scalar => self.file.payload(id).is_some(),
+            Kind::Comment => self.file.is_sealed_comment(id),
+            Kind::Alias => self.plan.expanded.binary_search(&id).is_ok(),
+            Kind::Map | Kind::List => false,
+        })
+    }
+
     fn alias(&mut self, id: NodeId, aad: &[u8]) {
         let PlainFile { store, tree, selection, .. } = self.file;
         let marks = selection.alias_marks(tree, id, Stage::Plain);
@@ -401,7 +418,7 @@ impl Planner<'_, '_, '_> {
         let Ok(()) = done;
         self.plan.leaves += leaves;
         self.plan.selected += sealed;
-        if sealed == 0 {
+        if sealed == 0 && !self.target_is_sealed(id) {
             return;
         }
         self.plan.encrypted += sealed;

@@ -26,9 +26,10 @@ mod tests;
 /// A data key (or share) as a file holds it: who can open it, and the sealed text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrappedKey<'a> {
-    /// The recipient as the file spells it, SSH comment included.
+    /// The key as the file spells it: the age recipient, SSH comment included, or
+    /// what [`crate::domain::metadata::MasterKey::name`] says.
     pub recipient: &'a str,
-    /// For age: an armored age file (sops-compat 6.1).
+    /// For age an armored age file (sops-compat 6.1), for PGP an armored message (7.1).
     pub enc: &'a str,
 }
 
@@ -70,12 +71,20 @@ pub enum KeyError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A plugin or post-quantum recipient.
-    #[error("age plugin/post-quantum recipients are not supported yet by this build: {}", go_quoted(.0))]
+    /// A plugin's recipient.
+    #[error("age plugin recipients are not supported yet by this build: {}", go_quoted(.0))]
     UnsupportedRecipient(String),
     /// The sealing itself failed.
     #[error("failed to encrypt sops data key with age: {0}")]
     Sealing(String),
+    /// Nothing could be wrapped for this key.
+    #[error("failed to encrypt new data key with master key {}: {reason}", go_quoted(.key))]
+    Refused {
+        /// The key as it is shown to people.
+        key: String,
+        /// Why, perhaps in the words of another program.
+        reason: String,
+    },
     /// This key and this identity do not belong together: try the next.
     #[error("incorrect identity for recipient block")]
     NotMine,

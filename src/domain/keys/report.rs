@@ -75,7 +75,7 @@ pub fn short_answer(tried: &[Tried], recipients: &[&str]) -> String {
         out.push_str(if number == 0 { "identities tried:\n" } else { "" });
         out.push_str(&format!("  {} from {location}\n", printable(identity)));
     }
-    if out.is_empty() {
+    if out.is_empty() && !tried.is_empty() {
         let places: Vec<&str> = tried.iter().map(|place| place.location.as_str()).collect();
         out.push_str(&format!("no age identity found in {}\n", places.join(", ")));
     }
@@ -124,10 +124,8 @@ pub fn advice(tried: &[Tried], recipients: &[&str], default_file: &str) -> Vec<S
         }
         None => advice.push("no identity yet? `leaflock init` makes one".to_owned()),
     }
-    if recipients.iter().any(|recipient| {
-        matches!(recipient_kind(recipient), Ok(RecipientKind::Hybrid | RecipientKind::Plugin))
-    }) {
-        advice.push("plugin and post-quantum recipients are not supported yet by this build".to_owned());
+    if recipients.iter().any(|recipient| recipient_kind(recipient) == Ok(RecipientKind::Plugin)) {
+        advice.push("plugin recipients are not supported yet by this build".to_owned());
     }
     advice
 }

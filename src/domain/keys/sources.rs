@@ -1,7 +1,8 @@
-//! The places where age identities are looked for, and what sops says about
+//! The places where age identities and PGP keys are looked for, and what sops says about
 //! them when none of them helped (sops-compat 6.2 and 6.3). The reading is done
 //! by an adapter; the order and the words are here.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -25,6 +26,15 @@ pub struct AgeEnvironment {
     pub home: Option<PathBuf>,
     /// The default file of identities, `<config dir>/sops/age/keys.txt`.
     pub default_key_file: Option<PathBuf>,
+}
+
+/// What the environment says about GnuPG, as plain data.
+#[derive(Clone, Debug, Default)]
+pub struct PgpEnvironment {
+    /// `SOPS_GPG_EXEC`: the program that is run instead of `gpg`.
+    pub program: Option<OsString>,
+    /// `GNUPGHOME`: where GnuPG keeps its keys; it knows its default itself.
+    pub home: Option<PathBuf>,
 }
 
 /// One place where identities may be, in the order of sops-compat 6.2.

@@ -267,5 +267,5 @@ fn the_short_answer_names_identities_places_and_recipients() {
     assert!(remedies(&tried, &recipients).contains("add age1me to its recipients"));
     assert!(remedies(&nothing, &recipients).contains("leaflock init"));
     assert!(remedies(&tried, &["ssh-rsa AAAA"]).contains("SOPS_AGE_SSH_PRIVATE_KEY_FILE"));
-    assert!(remedies(&tried, &["age1pq1abc"]).contains("not supported yet"));
+    assert!(remedies(&tried, &["age1yubikey1abc"]).contains("not supported yet"));
 }

@@ -210,6 +210,44 @@ fn an_alias_is_judged_under_its_own_path() {
 }
 
 #[test]
+fn a_copy_keeps_the_comments_that_decide() {
+    // a: {#m, x: 1, #o, y: [#m, 2, 3]}, b: *a, and "#m" above c: *a
+    let tree = T::Map(vec![
+        (
+            "a",
+            T::Map(vec![
+                ("", T::Comment("#m")),
+                ("x", T::Leaf("1")),
+                ("", T::Comment("#o")),
+                ("y", T::List(vec![T::Comment("#m"), T::Leaf("2"), T::Leaf("3")])),
+            ]),
+        ),
+        ("b", T::Alias(1)),
+        ("", T::Comment("#m")),
+        ("c", T::Alias(1)),
+    ]);
+    for (kind, b, c) in [
+        (
+            RuleKind::EncryptedCommentRegex,
+            [true, true, false, true, true, false],
+            [false, true, false, false, true, true],
+        ),
+        (
+            RuleKind::UnencryptedCommentRegex,
+            [true, false, false, true, false, true],
+            [true, false, false, true, false, false],
+        ),
+        (RuleKind::EncryptedRegex, [false; 6], [false; 6]),
+    ] {
+        let selection = selection(kind, "m");
+        let mut tree = build(&tree);
+        selection.mark(&mut tree, Stage::Plain);
+        assert_eq!(selection.alias_parts(&tree, 9, Stage::Plain), b);
+        assert_eq!(selection.alias_parts(&tree, 11, Stage::Plain), c);
+    }
+}
+
+#[test]
 fn marking_again_forgets_the_old_rule() {
     let mut tree = build(&sample());
     Selection::everything().mark(&mut tree, Stage::Plain);

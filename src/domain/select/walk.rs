@@ -169,19 +169,52 @@ impl Selection {
     /// contain themselves and those that grow out of proportion.
     pub fn alias_marks(&self, tree: &Tree<'_>, alias: NodeId, stage: Stage) -> Vec<bool> {
         let mut marks = Vec::new();
+        self.each_below(tree, alias, stage, &mut |kind, selected, _| {
+            if kind == Kind::Scalar {
+                marks.push(selected);
+            }
+        });
+        marks
+    }
+
+    /// As [`Selection::alias_marks`], with the comments in between: true for those
+    /// that decide what is encrypted behind them, so that a written copy needs them.
+    pub fn alias_parts(&self, tree: &Tree<'_>, alias: NodeId, stage: Stage) -> Vec<bool> {
+        let mut parts = Vec::new();
+        self.each_below(tree, alias, stage, &mut |kind, selected, text| match kind {
+            Kind::Comment => parts.push(!selected && self.is_marker(text)),
+            _ => parts.push(selected),
+        });
+        parts
+    }
+
+    /// True when the comment `text` is what a comment rule looks for.
+    fn is_marker(&self, text: &[u8]) -> bool {
+        self.rule.as_ref().is_some_and(|(kind, matcher)| kind.reads_comments() && matcher.is_match(text))
+    }
+
+    /// Visits the scalars and comments below `alias`, aliases followed.
+    fn each_below(
+        &self,
+        tree: &Tree<'_>,
+        alias: NodeId,
+        stage: Stage,
+        visit: &mut dyn FnMut(Kind, bool, &[u8]),
+    ) {
         let selected = tree.node(alias).flags.has(Flags::SELECTED);
         let mut open = vec![self.below_alias(tree, alias, selected, stage)];
         while let Some(below) = open.last_mut() {
-            match below.next() {
-                None => drop(open.pop()),
-                Some((id, selected)) => match tree.node(id).kind {
-                    Kind::Scalar => marks.push(selected),
-                    Kind::Alias => open.push(self.below_alias(tree, id, selected, stage)),
-                    _ => {}
-                },
+            let Some((id, selected)) = below.next() else {
+                open.pop();
+                continue;
+            };
+            let node = tree.node(id);
+            match node.kind {
+                Kind::Alias => open.push(self.below_alias(tree, id, selected, stage)),
+                Kind::Scalar | Kind::Comment => visit(node.kind, selected, tree.text(node.text)),
+                Kind::Map | Kind::List => {}
             }
         }
-        marks
     }
 
     /// True when something below `alias`, aliases in it followed, is a scalar or

@@ -194,9 +194,9 @@ pub trait Store: Sync {
     fn unlock(&self, tree: &Tree<'_>, id: NodeId, style: Style, plain: &Plain<'_>, out: &mut Vec<u8>)
     -> Span;
 
-    /// Appends the copy that alias `id` stands for, in one line, its scalars in
-    /// document order as `tokens` says: a token, or `None` for what stays in clear.
-    /// Only YAML has aliases.
+    /// Appends the copy that alias `id` stands for. `tokens` says in document order
+    /// for each of its scalars the token, or `None` for what stays in clear, and for each
+    /// of its comments the text, or `None` for one that is left out. Only YAML has aliases.
     fn expand(
         &self,
         tree: &Tree<'_>,

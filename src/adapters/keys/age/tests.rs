@@ -12,7 +12,7 @@ use bech32::{ToBase32, Variant};
 use proptest::prelude::*;
 
 use super::super::age_identity::Identities;
-use super::{check_recipient, generate, unwrap, wrap};
+use super::{check_recipient, generate, recipients_of, unwrap, wrap};
 use crate::app::ports::{
     Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint, Prompt, PromptError,
 };
@@ -356,14 +356,14 @@ fn found(identities: &Identities<'_>) -> Vec<Tried> {
 #[test]
 fn unsupported_identities_do_not_hide_the_others() {
     let keys = keys_of(ENCRYPTED);
-    let text = format!("AGE-PLUGIN-YUBIKEY-1QQ\nAGE-SECRET-KEY-PQ-1QQ\n{NATIVE}");
+    let text = format!("AGE-PLUGIN-YUBIKEY-1QQ\n{NATIVE}");
     assert_eq!(World::new().key(&text).open(&keys).unwrap(), DATA_KEY);
-    let world = World::new().key("AGE-SECRET-KEY-PQ-1QQ");
+    let world = World::new().key("AGE-PLUGIN-YUBIKEY-1QQ");
     let identities = world.identities();
     unwrap(&refs(&keys), &identities).unwrap_err();
     let tried = found(&identities);
     assert_eq!(tried.len(), 1);
-    assert_eq!(tried[0].identities, ["a post-quantum identity (not supported yet by this build)"]);
+    assert_eq!(tried[0].identities, ["a plugin identity (not supported yet by this build)"]);
 }
 
 #[test]
@@ -444,10 +444,8 @@ fn recipients_that_cannot_be_used_are_named() {
             "{recipient}: {error}"
         );
     }
-    for recipient in ["age1pq1abc", "age1yubikey1abc"] {
-        let error = wrap(&[recipient], b"key").unwrap_err().to_string();
-        assert!(error.starts_with("age plugin/post-quantum recipients are not supported yet by this build"));
-    }
+    let error = wrap(&["age1yubikey1abc"], b"key").unwrap_err().to_string();
+    assert!(error.starts_with("age plugin recipients are not supported yet by this build"));
     assert_eq!(check_recipient("foo"), Err(KeyError::UnknownRecipient("foo".to_owned())));
     assert_eq!(check_recipient(OURS), Ok(()));
 }
@@ -552,4 +550,26 @@ proptest! {
             prop_assert_eq!(found, DATA_KEY);
         }
     }
+}
+
+#[test]
+fn recipients_are_read_from_identity_files_of_both_kinds() {
+    let hybrid = include_str!("../../../../fixtures/vectors/30-age-pq-hybrid/key.txt");
+    let found = recipients_of(format!("{NATIVE}\n{hybrid}").as_bytes());
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0], OURS);
+    assert!(hybrid.contains(&format!("# public key: {}\n", found[1])));
+}
+
+#[test]
+fn a_post_quantum_identity_and_a_native_one_share_a_place() {
+    let hybrid = include_str!("../../../../fixtures/vectors/30-age-pq-hybrid/key.txt");
+    let world = World::new().key(hybrid);
+    let recipient = recipients_of(hybrid.as_bytes()).remove(0);
+    let wrapped = wrap(&[OURS, &recipient], b"0123456789abcdef").unwrap();
+    let keys = vec![(OURS.to_owned(), wrapped[0].clone()), (recipient, wrapped[1].clone())];
+    assert_eq!(world.open(&keys).unwrap(), hex(b"0123456789abcdef"));
+    assert_eq!(World::new().key(NATIVE).open(&keys).unwrap(), hex(b"0123456789abcdef"));
+    assert!(world.reason(&keys[..1]).contains("incorrect identity for recipient block"));
+    assert!(World::new().key(NATIVE).open(&keys[1..]).is_err());
 }

@@ -7,7 +7,7 @@ use super::{Edit, line_end, line_start, newline_of, written_value};
 use crate::domain::store::dotenv::decode_into;
 use crate::domain::store::flatten::{flatten, unflatten};
 use crate::domain::store::{MetadataText, ReadError, WriteError};
-use crate::domain::tree::{Kind, NodeId, Span, Style, Tree};
+use crate::domain::tree::{Flags, Kind, NodeId, Span, Style, Tree};
 use crate::domain::value::{Entry, Value};
 
 /// The `[sops]` section of the file.
@@ -266,33 +266,46 @@ fn insert_section(tree: &Tree<'_>, name: &str, entries: &[Entry]) -> Result<Vec<
     Ok(attach_text(tree, &MetadataText(text)))
 }
 
-/// Removes a key with its line, a section with its keys and its comment, or a
-/// comment.
+/// Removes a key with its line (and with those that it shadows), a section with
+/// its keys and its comment, or a comment.
 pub(super) fn remove(tree: &Tree<'_>, id: NodeId) -> Result<Vec<Edit>, WriteError> {
     let source = tree.source;
     let node = tree.node(id);
     if node.parent == id || (node.kind == Kind::Map && node.key.is_empty()) {
         return Err(WriteError::new("this section cannot be removed; remove its keys"));
     }
-    let span = match (node.kind, node.style) {
-        (Kind::Map, _) => return Ok(vec![Edit::new(section_span(tree, id), "")]),
+    match (node.kind, node.style) {
+        (Kind::Map, _) => Ok(vec![Edit::new(section_span(tree, id), "")]),
         (Kind::Comment, Style::Inline) => {
             let start = node.span.start as usize;
             let line = line_start(source, start);
             let blanks = super::write::line_length(&source[line..start]);
-            return Ok(vec![Edit::new(Span::new(line + blanks, node.span.end as usize), "")]);
+            Ok(vec![Edit::new(Span::new(line + blanks, node.span.end as usize), "")])
         }
-        (Kind::Comment, _) => node.span,
-        _ => Span { start: node.key.start, end: node.span.end },
-    };
+        (Kind::Comment, _) => Ok(vec![Edit::new(whole_lines(source, node.span), "")]),
+        _ => {
+            let shadowed = (id + 1..tree.node(node.parent).end)
+                .take_while(|&next| tree.node(next).flags.has(Flags::SHADOWED))
+                .filter(|_| !node.flags.has(Flags::SHADOWED));
+            let lines = std::iter::once(id).chain(shadowed).map(|id| {
+                let node = tree.node(id);
+                whole_lines(source, Span { start: node.key.start, end: node.span.end })
+            });
+            Ok(lines.map(|span| Edit::new(span, "")).collect())
+        }
+    }
+}
+
+/// The lines that `span` stands on: with their line break, or, at the end of the
+/// file, with the one before.
+fn whole_lines(source: &[u8], span: Span) -> Span {
     let start = line_start(source, span.start as usize);
     let end = line_end(source, span.end as usize);
-    let whole = if end < source.len() {
+    if end < source.len() {
         Span::new(start, end + 1)
     } else {
         Span::new(before_break(source, start).unwrap_or(start), end)
-    };
-    Ok(vec![Edit::new(whole, "")])
+    }
 }
 
 /// The lines of section `id`, from its comment to the next section's.

@@ -216,8 +216,10 @@ impl Store for Ini {
         let reads_back = match (node.kind, node.style) {
             (Kind::Scalar, _) => fits(tree, id, spelling, text),
             (_, Style::Inline) => {
-                memchr::memchr(b'\n', spelling).is_none()
-                    && spelling.get(marker(spelling)..) == Some(&text[..])
+                let length = marker(spelling);
+                length > 0
+                    && memchr::memchr(b'\n', spelling).is_none()
+                    && spelling.get(length..) == Some(&text[..])
             }
             _ => {
                 let text = without_inline(tree, id, text);

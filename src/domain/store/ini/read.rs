@@ -30,15 +30,8 @@ pub(super) fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
         return Err(hinted(1, "the file is UTF-16", "save it as UTF-8"));
     }
     let at = if source.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    let mut reader = Reader {
-        tree: Tree::new(source),
-        at,
-        line: 0,
-        section: 0,
-        keys: HashMap::new(),
-        repeated: Vec::new(),
-        comment: None,
-    };
+    let mut reader =
+        Reader { tree: Tree::new(source), at, line: 0, section: 0, keys: Vec::new(), comment: None };
     reader.tree.nodes.reserve(source.len() / 150 + 4);
     let root = reader.push(Kind::Map, Style::Block, 0);
     reader.tree.nodes[root as usize].span = Span::new(0, source.len());
@@ -85,10 +78,8 @@ struct Reader<'s> {
     at: usize,
     line: usize,
     section: NodeId,
-    /// The keys of the open section, and where they first occurred.
-    keys: HashMap<&'s [u8], NodeId>,
-    /// Keys of the open section that occurred before: first, this one.
-    repeated: Vec<(NodeId, NodeId)>,
+    /// The keys of the open section, by a hash of their names.
+    keys: Vec<(u64, NodeId)>,
     comment: Option<Comment>,
 }
 
@@ -215,10 +206,10 @@ impl<'s> Reader<'s> {
     /// Puts a repeated key's last value where SOPS has it, and closes the section.
     fn close_section(&mut self) {
         let end = self.tree.nodes.len() as NodeId;
-        if !self.repeated.is_empty() {
-            self.reorder(end);
+        let repeated = self.repeated_keys();
+        if !repeated.is_empty() {
+            self.reorder(end, repeated);
         }
-        self.keys.clear();
         let section = self.section as usize;
         self.tree.nodes[section].end = end;
         if self.tree.text(self.tree.nodes[section].key_text) == METADATA {
@@ -228,16 +219,31 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// The nodes of each key that occurs more than once in the open section.
+    fn repeated_keys(&mut self) -> Vec<Vec<NodeId>> {
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.sort_unstable();
+        let mut groups = Vec::new();
+        for same_hash in keys.chunk_by(|(one, _), (other, _)| one == other) {
+            if same_hash.len() > 1 {
+                let mut nodes: Vec<NodeId> = same_hash.iter().map(|(_, id)| *id).collect();
+                nodes.sort_by_key(|&id| (self.tree.key(id), id));
+                let same_key = nodes.chunk_by(|&one, &other| self.tree.key(one) == self.tree.key(other));
+                groups.extend(same_key.filter(|group| group.len() > 1).map(<[NodeId]>::to_vec));
+            }
+        }
+        keys.clear();
+        self.keys = keys;
+        groups
+    }
+
     /// Of a key that repeats, the last value comes first, at the place of the
     /// key's first occurrence; the shadowed ones follow it, and their comments
     /// stand at the end.
-    fn reorder(&mut self, end: NodeId) {
-        let mut order: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
-        let mut moved: Vec<NodeId> = Vec::new();
-        for (first, again) in std::mem::take(&mut self.repeated) {
-            order.entry(first).or_insert_with(|| vec![first]).push(again);
-            moved.push(again);
-        }
+    fn reorder(&mut self, end: NodeId, groups: Vec<Vec<NodeId>>) {
+        let mut moved: Vec<NodeId> = groups.iter().flat_map(|group| group[1..].iter().copied()).collect();
+        moved.sort_unstable();
+        let order: HashMap<NodeId, Vec<NodeId>> = groups.into_iter().map(|group| (group[0], group)).collect();
         let old: Vec<Node> = self.tree.nodes.drain(self.section as usize + 1..).collect();
         let base = self.section + 1;
         let comments_of = |id: NodeId| {
@@ -295,11 +301,7 @@ impl<'s> Reader<'s> {
         if value.ambiguous {
             node.flags.set(Flags::AMBIGUOUS);
         }
-        if let Some(&first) = self.keys.get(name) {
-            self.repeated.push((first, id));
-        } else {
-            self.keys.insert(name, id);
-        }
+        self.keys.push((hash(name), id));
         self.flush_comment(value.comment);
         Ok(())
     }
@@ -511,6 +513,12 @@ pub(super) const JOINED: i32 = 3;
 /// In [`Node::indent`] of a comment behind a section header: its span covers
 /// the header.
 pub(super) const HEADER: i32 = 2;
+
+/// A hash that tells most names apart; equal ones are compared.
+fn hash(name: &[u8]) -> u64 {
+    name.iter()
+        .fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
 
 /// Where the value in `line` ends and a comment behind it starts; `first` is
 /// the first marker in the line.

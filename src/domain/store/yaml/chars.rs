@@ -55,6 +55,15 @@ pub(super) fn line_break(source: &[u8], at: usize) -> usize {
     }
 }
 
+/// A file's own line break: that of its first line.
+pub(super) fn own_break(source: &[u8]) -> &'static [u8] {
+    match memchr::memchr2(b'\n', b'\r', source) {
+        Some(at) if source[at..].starts_with(b"\r\n") => b"\r\n",
+        Some(at) if source[at] == b'\r' => b"\r",
+        _ => b"\n",
+    }
+}
+
 /// True at a LINE SEPARATOR or PARAGRAPH SEPARATOR, which are breaks that stay
 /// what they are when lines are folded.
 pub(super) fn is_separator(source: &[u8], at: usize) -> bool {

@@ -194,6 +194,9 @@ pub(super) fn dash_before(tree: &Tree<'_>, id: NodeId) -> Option<usize> {
 pub(super) fn hoist(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit> {
     let node = tree.node(id);
     let start = node.span.start as usize;
+    if let Some(edit) = hoist_off_dash(tree, id, text) {
+        return vec![edit];
+    }
     let entry = entry_behind(tree, id).filter(|entry| *entry <= start).unwrap_or(start);
     let line = line_start(tree.source, entry);
     let column = tree.source[line..].iter().take_while(|byte| **byte == b' ').count();
@@ -206,6 +209,32 @@ pub(super) fn hoist(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit> {
         Edit::new(Span::new(line, line), above),
         Edit::new(Span { start: (start - blanks) as u32, end: node.span.end }, Vec::new()),
     ]
+}
+
+/// `- #token` and a list or map below: the comment goes in front of the dash, and
+/// what is below joins the dash.
+fn hoist_off_dash(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Option<Edit> {
+    let span = tree.node(id).span;
+    let before = tree.source[..span.start as usize].trim_ascii_end();
+    let dash = before.len().checked_sub(1).filter(|dash| before[*dash] == b'-')?;
+    let line = line_start(tree.source, dash);
+    if line_start(tree.source, span.start as usize) != line {
+        return None;
+    }
+    let below = &tree.source[span.end as usize..];
+    let next = span.end as usize + below.len() - below.trim_ascii_start().len();
+    let column = next.checked_sub(line_start(tree.source, next))?;
+    let joins =
+        column == span.start as usize - line && tree.source.get(next).is_some_and(|byte| *byte != b'#');
+    if !joins || !tree.source[line..dash].iter().all(|byte| matches!(byte, b' ' | b'-')) {
+        return None;
+    }
+    let mut out = Vec::new();
+    write_comment(tree, text, dash - line, &mut out);
+    out.extend_from_slice(line_break(tree));
+    out.resize(out.len() + dash - line, b' ');
+    out.extend_from_slice(&tree.source[dash..span.start as usize]);
+    Some(Edit::new(Span::new(dash, next), out))
 }
 
 /// Where the entry that comment `id` precedes in the table starts.

@@ -96,8 +96,11 @@ fn scan(text: &str) -> Features {
         plain_refused: starts_refused(bytes) || bytes.first() == Some(&b' ') || bytes.last() == Some(&b' '),
         ..Features::default()
     };
-    let mut before = b' ';
     for (at, byte) in bytes.iter().copied().enumerate() {
+        if ORDINARY[usize::from(byte)] {
+            continue;
+        }
+        let before = if at == 0 { b' ' } else { bytes[at - 1] };
         match byte {
             b'\n' => {
                 found.line_feed = true;
@@ -107,17 +110,33 @@ fn scan(text: &str) -> Features {
             b'\t' => found.tab = true,
             b':' => found.plain_refused |= matches!(bytes.get(at + 1), None | Some(b' ' | b'\t')),
             b'#' => found.plain_refused |= matches!(before, b' ' | b'\t' | b'\n' | 0) && at > 0,
-            0..=0x1f | 0x7f => {
+            0..=0x7f => {
                 found.unprintable = true;
                 found.break_like |= byte == b'\r';
             }
-            0x20..=0x7e => {}
             _ => scan_wide(bytes, at, before, &mut found),
         }
-        before = byte;
     }
     found
 }
+
+/// Bytes that no rule looks at: printable ASCII but `:` and `#`, and what lies
+/// within or starts characters that are always printable.
+const ORDINARY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b':' | b'#' => false,
+            b' '..=b'~' | 0x80..=0xbf => true,
+            0xc2 | 0xe2 | 0xef | 0xf0..=0xff => false,
+            0xc0..=0xee => true,
+            _ => false,
+        };
+        byte += 1;
+    }
+    table
+};
 
 /// The lead byte of a character beyond ASCII.
 fn scan_wide(bytes: &[u8], at: usize, before: u8, found: &mut Features) {

@@ -1,11 +1,13 @@
 //! Writes out what an alias stands for, where the alias itself cannot stay: a
-//! flow collection on one line, in the alias's place.
+//! flow collection in the alias's place, on one line but for comments that
+//! decide what is encrypted behind them.
 
 use crate::domain::scalar::Scalar;
 use crate::domain::store::Store;
 use crate::domain::tree::{Flags, Kind, NodeId, Span, Style, Tree};
 
-/// Tokens for the scalars of the copy, in document order; `None` stays in clear.
+/// What becomes of the scalars and comments of the copy, in document order: a token or
+/// the comment's text; `None` stays in clear or is left out.
 type Tokens<'a> = &'a mut dyn Iterator<Item = Option<Vec<u8>>>;
 
 /// Appends the copy that alias `id` stands for. See [`Store::expand`].
@@ -19,43 +21,78 @@ pub(super) fn expand(
     let alias = tree.node(id);
     let target = tree.node(alias.text.start);
     let alone = target.kind == Kind::Scalar && !alias.flags.has(Flags::IN_FLOW);
-    write(store, tree, alias.text.start, tokens, alone, out);
+    let mut copy = Copy { store, tree, tokens, indent: usize::try_from(alias.indent).map_or(1, |it| it + 2) };
+    copy.write(alias.text.start, alone, out);
     alias.span
 }
 
-fn write(store: &dyn Store, tree: &Tree<'_>, id: NodeId, tokens: Tokens<'_>, alone: bool, out: &mut Vec<u8>) {
-    let node = tree.node(id);
-    match node.kind {
-        Kind::Comment => {}
-        Kind::Alias => write(store, tree, node.text.start, tokens, alone, out),
-        Kind::Scalar => match tokens.next().flatten() {
-            Some(token) if alone => out.extend_from_slice(&token),
-            Some(token) => {
-                out.push(b'\'');
-                out.extend_from_slice(&token);
-                out.push(b'\'');
-            }
-            None => write_clear(store, tree, id, out),
-        },
-        Kind::Map | Kind::List => {
-            let (open, close) = if node.kind == Kind::Map { (b'{', b'}') } else { (b'[', b']') };
-            out.push(open);
-            let children = tree.children(id).filter(|&child| tree.node(child).kind != Kind::Comment);
-            for (index, child) in children.enumerate() {
-                if index > 0 {
-                    out.extend_from_slice(b", ");
+/// A copy that is being written.
+struct Copy<'a, 't> {
+    store: &'a dyn Store,
+    tree: &'a Tree<'t>,
+    tokens: Tokens<'a>,
+    /// Spaces before a line of it.
+    indent: usize,
+}
+
+impl Copy<'_, '_> {
+    fn write(&mut self, id: NodeId, alone: bool, out: &mut Vec<u8>) {
+        let node = self.tree.node(id);
+        match node.kind {
+            Kind::Comment => {}
+            Kind::Alias => self.write(node.text.start, alone, out),
+            Kind::Scalar => match self.tokens.next().flatten() {
+                Some(token) if alone => out.extend_from_slice(&token),
+                Some(token) => {
+                    out.push(b'\'');
+                    out.extend_from_slice(&token);
+                    out.push(b'\'');
                 }
-                if node.kind == Kind::Map {
-                    match tree.key(child) {
-                        b"<<" => out.extend_from_slice(b"<<"),
-                        key => write_quoted(key, out),
-                    }
-                    out.extend_from_slice(b": ");
-                }
-                write(store, tree, child, tokens, false, out);
-            }
-            out.push(close);
+                None => write_clear(self.store, self.tree, id, out),
+            },
+            Kind::Map => self.write_collection(id, b"{}", out),
+            Kind::List => self.write_collection(id, b"[]", out),
         }
+    }
+
+    fn write_collection(&mut self, id: NodeId, brackets: &[u8; 2], out: &mut Vec<u8>) {
+        let tree = self.tree;
+        out.push(brackets[0]);
+        let mut any = false;
+        let mut comments: Vec<Vec<u8>> = Vec::new();
+        for child in tree.children(id) {
+            if tree.node(child).kind == Kind::Comment {
+                comments.extend(self.tokens.next().flatten());
+                continue;
+            }
+            if any {
+                out.extend_from_slice(if comments.is_empty() { b", " } else { b"," });
+            }
+            any = true;
+            let lines = comments.len();
+            for comment in comments.drain(..) {
+                self.break_line(out);
+                out.push(b'#');
+                out.extend_from_slice(&comment);
+            }
+            if lines > 0 {
+                self.break_line(out);
+            }
+            if tree.node(id).kind == Kind::Map {
+                match tree.key(child) {
+                    b"<<" => out.extend_from_slice(b"<<"),
+                    key => write_quoted(key, out),
+                }
+                out.extend_from_slice(b": ");
+            }
+            self.write(child, false, out);
+        }
+        out.push(brackets[1]);
+    }
+
+    fn break_line(&self, out: &mut Vec<u8>) {
+        out.push(b'\n');
+        out.resize(out.len() + self.indent, b' ');
     }
 }
 

@@ -6,7 +6,6 @@ use super::scan::{MAX_DEPTH, Scan, Scanner, SimpleKey};
 use super::tokens::{Token, TokenKind};
 
 impl Scanner<'_> {
-    #[expect(clippy::too_many_lines, reason = "one arm per kind of token")]
     pub(super) fn fetch_next(&mut self) -> Scan<()> {
         if !self.started {
             self.started = true;

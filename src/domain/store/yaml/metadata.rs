@@ -3,6 +3,7 @@
 //! without a final line break gets one in front of the block and none behind it,
 //! so that taking the block out gives the file back.
 
+use super::chars::own_break;
 use super::emit::{Blocks, emit_block};
 use super::emit_scalar::{form_of, write_double, write_typed};
 use super::resolve::resolve;
@@ -24,11 +25,7 @@ const DEPTH: usize = 64;
 
 /// The file's own line break: that of its first line.
 pub(super) fn line_break(tree: &Tree<'_>) -> &'static [u8] {
-    match memchr::memchr2(b'\n', b'\r', tree.source) {
-        Some(at) if tree.source[at..].starts_with(b"\r\n") => b"\r\n",
-        Some(at) if tree.source[at] == b'\r' => b"\r",
-        _ => b"\n",
-    }
+    own_break(tree.source)
 }
 
 /// The first byte of the line that `at` is in, behind a byte order mark.

@@ -261,30 +261,11 @@ impl<'s> Parser<'s> {
             self.last_end = event.end;
             return Ok(event);
         }
-        let mut properties = Properties::default();
-        let mut tag = Tag::None;
-        let mut behind = token.start;
-        if matches!(token.kind, TokenKind::Anchor | TokenKind::Tag) {
-            let first = token.kind;
-            loop {
-                let span = Span::new(token.start.index as usize, token.end as usize);
-                match token.kind {
-                    TokenKind::Anchor if properties.anchor.is_empty() => properties.anchor = span,
-                    TokenKind::Tag if properties.tag.is_empty() => {
-                        properties.tag = span;
-                        tag = self.resolve_tag(token)?;
-                    }
-                    _ => break,
-                }
-                behind = Self::behind(token);
-                self.skip();
-                let second = token.kind != first;
-                token = self.peek()?;
-                if second {
-                    break;
-                }
-            }
-        }
+        let (properties, tag, behind) = match token.kind {
+            TokenKind::Anchor | TokenKind::Tag => self.properties(token)?,
+            _ => (Properties::default(), Tag::None, token.start),
+        };
+        token = self.peek()?;
         let has_properties = !properties.anchor.is_empty() || !properties.tag.is_empty();
         let block = context != Context::Flow;
         let (kind, style, state) = match token.kind {
@@ -331,6 +312,27 @@ impl<'s> Parser<'s> {
             event.commented = true;
         }
         Ok(event)
+    }
+
+    /// Takes a tag and an anchor, in either order; also answers the place behind them.
+    fn properties(&mut self, mut token: Token) -> Scan<(Properties, Tag, Mark)> {
+        let mut properties = Properties::default();
+        let mut tag = Tag::None;
+        let mut behind = token.start;
+        loop {
+            let span = Span::new(token.start.index as usize, token.end as usize);
+            match token.kind {
+                TokenKind::Anchor if properties.anchor.is_empty() => properties.anchor = span,
+                TokenKind::Tag if properties.tag.is_empty() => {
+                    properties.tag = span;
+                    tag = self.resolve_tag(token)?;
+                }
+                _ => return Ok((properties, tag, behind)),
+            }
+            behind = Self::behind(token);
+            self.skip();
+            token = self.peek()?;
+        }
     }
 
     fn block_sequence_entry(&mut self, first: bool) -> Scan<Event> {

@@ -7,13 +7,14 @@
 //! places are taken from the preview and the rest from the file.
 
 use super::super::ReadError;
+use super::chars::own_break;
 use super::comments::{Assignment, Bare, Slot};
 use super::read::{Draft, draft};
 use crate::domain::secret::wipe;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Style};
 
 /// Stands for the metadata.
-const METADATA: &[u8] = b"leaflock-preview-of-sops:\n    version: 1\n";
+const METADATA: [&[u8]; 2] = [b"leaflock-preview-of-sops:", b"    version: 1"];
 /// The same inside `{}`.
 const FLOW_METADATA: &[u8] = b"leaflock-preview-of-sops: {version: 1}";
 /// Nodes that the metadata adds to a document.
@@ -46,11 +47,10 @@ pub(super) fn draft_for_encryption(source: &[u8]) -> Result<Draft, ReadError> {
 /// The draft of a single document in block style without values of several
 /// lines, by way of the file with metadata appended. `None` for any other file.
 fn draft_appended(source: &[u8]) -> Option<Draft> {
-    let breaks = if source.ends_with(b"\n") { 0 } else { 1 };
-    let mut shown = Vec::with_capacity(source.len() + METADATA.len() + breaks);
+    let mut shown = Vec::with_capacity(source.len() + 64);
     shown.extend_from_slice(source);
-    shown.resize(source.len() + breaks, b'\n');
-    shown.extend_from_slice(METADATA);
+    append_metadata(source, 0, &mut shown);
+    let end = shown.len();
     let mut found = draft(&shown);
     wipe(&mut shown);
     let draft = found.as_mut().ok()?;
@@ -63,7 +63,7 @@ fn draft_appended(source: &[u8]) -> Option<Draft> {
         && bare.nodes[metadata as usize].parent == 0
         && root.kind == Kind::Map
         && root.style == Style::Block
-        && document.span.end as usize == shown_end(source, breaks)
+        && document.span.end as usize == end
         && !bare.nodes.iter().any(|node| spans_lines(source, node));
     if !fits {
         return None;
@@ -73,18 +73,13 @@ fn draft_appended(source: &[u8]) -> Option<Draft> {
     document.span.end = source.len() as u32;
     let last_end = content_end(&bare.nodes);
     bare.nodes[0].span.end = last_end;
-    let moved = (shown_end(source, breaks) - source.len()) as u32;
-    draft.rebase(source.len() as u32 + moved, moved);
+    draft.rebase(end as u32, (end - source.len()) as u32);
     let bare = &mut draft.bare;
     bare.settle();
     bare.find_lost();
     bare.settled = true;
     hang_on_root(&mut bare.assignments, |id| if id >= metadata { None } else { Some(id) }, |_| 0);
     found.ok()
-}
-
-fn shown_end(source: &[u8], breaks: usize) -> usize {
-    source.len() + breaks + METADATA.len()
 }
 
 /// True for a value that covers several lines.
@@ -169,17 +164,28 @@ fn put_metadata(source: &[u8], nodes: &[Node], document: &Document, from: &mut u
         return;
     }
     let end = (document.span.end as usize).max(*from);
-    out.extend_from_slice(&source[*from..end]);
-    if !out.is_empty() && !out.ends_with(b"\n") {
-        out.push(b'\n');
+    if root.style == Style::Plain && root.kind == Kind::Map && !root.span.is_empty() {
+        // A null that is written out makes room.
+        out.extend_from_slice(&source[*from..root.span.start as usize]);
+        *from = root.span.end as usize;
     }
+    out.extend_from_slice(&source[*from..end]);
     let column = nodes.get(document.root as usize + 1).filter(|first| first.parent == document.root);
-    let column = column.map_or(0, |first| first.indent.max(0)) as usize;
-    for line in METADATA.split_inclusive(|byte| *byte == b'\n') {
+    append_metadata(source, column.map_or(0, |first| first.indent.max(0)) as usize, out);
+    *from = end;
+}
+
+/// Appends metadata in block style, on lines of its own.
+fn append_metadata(source: &[u8], column: usize, out: &mut Vec<u8>) {
+    let line_break = own_break(source);
+    if !matches!(out.last(), None | Some(b'\n' | b'\r')) && out != b"\xEF\xBB\xBF" {
+        out.extend_from_slice(line_break);
+    }
+    for line in METADATA {
         out.resize(out.len() + column, b' ');
         out.extend_from_slice(line);
+        out.extend_from_slice(line_break);
     }
-    *from = end;
 }
 
 /// True when the last entry of the flow mapping `root` is followed by a comma.

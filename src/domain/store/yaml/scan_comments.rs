@@ -161,17 +161,16 @@ impl Scanner<'_> {
             let closes = self.flow_level > 0 && matches!(byte, Some(b']' | b'}'));
             let breaks = line_break(self.source, at) > 0;
             let has_text = run.first < self.remark_lines.len() as u32;
-            let dedented = i64::from(run.start.column) - 1 < next_indent;
             if closes || breaks || byte.is_none() {
                 if closes || !recent_empty {
-                    let foot = run.start.line as i64 == foot_line && token.kind != TokenKind::Value;
-                    if closes || (first_empty && (foot || dedented)) {
-                        if has_text {
-                            if dedented {
-                                run.token = run.start.index;
-                            }
-                            self.end_foot(&mut run, at);
+                    let below = run.start.line as i64 == foot_line && token.kind != TokenKind::Value;
+                    let dedented = i64::from(run.start.column) - 1 < next_indent;
+                    let ends = closes || (first_empty && (below || dedented));
+                    if has_text && ends {
+                        if dedented {
+                            run.token = run.start.index;
                         }
+                        self.end_foot(&mut run, at);
                     } else if has_text && byte.is_some() {
                         self.note_gap();
                     }
@@ -179,8 +178,7 @@ impl Scanner<'_> {
                 if !breaks {
                     break;
                 }
-                first_empty = false;
-                recent_empty = true;
+                (first_empty, recent_empty) = (false, true);
                 column = 0;
                 line += 1;
                 ahead += 1;
@@ -204,17 +202,16 @@ impl Scanner<'_> {
             column = 0;
             line = self.line;
         }
-        if run.first < self.remark_lines.len() as u32 {
-            let remark = Remark {
-                role: Role::Head,
-                scan: run.scan,
-                token: run.start.index,
-                start: run.start,
-                end: (self.pos + ahead).saturating_sub(1) as u32,
-                first: run.first,
-                last: self.remark_lines.len() as u32,
-            };
-            self.remarks.push(remark);
+        self.end_head(&run, ahead);
+    }
+
+    /// What is left of a run is the head of what follows.
+    fn end_head(&mut self, run: &Search, ahead: usize) {
+        let last = self.remark_lines.len() as u32;
+        if run.first < last {
+            let end = (self.pos + ahead).saturating_sub(1) as u32;
+            let Search { scan, start, first, .. } = *run;
+            self.remarks.push(Remark { role: Role::Head, scan, token: start.index, start, end, first, last });
         }
     }
 

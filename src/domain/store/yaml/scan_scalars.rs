@@ -251,11 +251,10 @@ impl Scanner<'_> {
             {
                 pos += 1;
             }
-            if single && source.get(pos) == Some(&b'"') || single && source.get(pos) == Some(&b'\\') {
-                pos += 1;
-            }
-            if !single && source.get(pos) == Some(&b'\'') {
-                pos += 1;
+            match source.get(pos) {
+                Some(b'"' | b'\\') if single => pos += 1,
+                Some(b'\'') if !single => pos += 1,
+                _ => {}
             }
             if pos > self.pos {
                 self.push_decoded(&source[self.pos..pos]);

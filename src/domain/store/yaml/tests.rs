@@ -268,6 +268,7 @@ fn comments_behind_values_move_above() {
     for (source, expected) in [
         ("a: T #T\n", "# c\na: T\n"),
         ("m:\n    a: T  #T\n", "m:\n    # c\n    a: T\n"),
+        ("l:\n    - #T\n      - k: T\n      - j\n", "l:\n    # c\n    - - k: T\n      - j\n"),
         ("l:\n    - k: T #T\n      j: 1\n", "l:\n    # c\n    - k: T\n      j: 1\n"),
     ] {
         let tree = read(source.as_bytes());

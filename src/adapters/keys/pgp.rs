@@ -1,0 +1,181 @@
+//! Data keys wrapped and unwrapped with OpenPGP, by running GnuPG exactly as
+//! sops does (sops-compat 7.1): its keyring, its agent and its pinentry stay
+//! the ones that know keys and passphrases. Nothing is run, nor looked for,
+//! unless a file or a rule names a PGP key.
+
+#![expect(clippy::disallowed_methods, reason = "the home of gpg")]
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use crate::domain::keys::sources::PgpEnvironment;
+use crate::domain::keys::{KeyError, Refusal, WrappedKey, go_quoted};
+use crate::domain::secret::SecretBytes;
+
+/// The longest wrapped key that is read; an RSA message takes 700 bytes.
+const LONGEST_MESSAGE: usize = 64 << 10;
+/// The most that gpg may print: a message, or a data key.
+const LONGEST_OUTPUT: usize = 64 << 10;
+/// The most of gpg's own words that an error keeps.
+const LONGEST_WORDS: usize = 4 << 10;
+
+/// Wraps `secret` for every fingerprint: one armored message each, in the same
+/// order, without a newline at its end.
+///
+/// # Errors
+/// The first fingerprint that gpg refuses, with what gpg said.
+pub fn wrap(
+    fingerprints: &[String],
+    secret: &[u8],
+    environment: &PgpEnvironment,
+) -> Result<Vec<String>, KeyError> {
+    let wrap = |fingerprint: &String| {
+        seal(fingerprint, secret, environment).map_err(|reason| KeyError::Refused {
+            key: fingerprint.clone(),
+            reason: format!("could not encrypt data key with PGP key: GnuPG binary error: {reason}"),
+        })
+    };
+    fingerprints.iter().map(wrap).collect()
+}
+
+fn seal(fingerprint: &str, secret: &[u8], environment: &PgpEnvironment) -> Result<String, String> {
+    const FAILED: &str = "failed to encrypt sops data key with pgp";
+    let trusted = shortened(fingerprint);
+    let arguments = [
+        "--no-default-recipient",
+        "--yes",
+        "--encrypt",
+        "-a",
+        "-r",
+        fingerprint,
+        "--trusted-key",
+        &trusted,
+        "--no-encrypt-to",
+    ];
+    let output = run(environment, &arguments, secret).map_err(|reason| format!("{FAILED}: {reason}"))?;
+    let message = std::str::from_utf8(&output).map_err(|_| format!("{FAILED}: gpg printed no message"))?;
+    match message.trim() {
+        "" => Err(format!("{FAILED}: gpg printed nothing")),
+        message => Ok(message.to_owned()),
+    }
+}
+
+/// The key ID of a fingerprint: its last 16 digits; the `!` that pins a subkey
+/// stays behind them.
+fn shortened(fingerprint: &str) -> String {
+    let (digits, pin) = match fingerprint.strip_suffix('!') {
+        Some(digits) => (digits, "!"),
+        None => (fingerprint, ""),
+    };
+    let skipped = digits.chars().count().saturating_sub(16);
+    digits.chars().skip(skipped).chain(pin.chars()).collect()
+}
+
+/// Opens the first of `keys` that gpg has a secret key for: the bytes that were
+/// wrapped, or one refusal per key in the words of sops.
+pub fn unwrap(keys: &[WrappedKey<'_>], environment: &PgpEnvironment) -> Result<SecretBytes, Vec<Refusal>> {
+    let mut refusals = Vec::with_capacity(keys.len());
+    for key in keys {
+        match open(key.enc, environment) {
+            Ok(secret) => return Ok(secret),
+            Err(reason) => refusals.push(Refusal {
+                key: key.recipient.to_owned(),
+                reasons: vec![format!(
+                    "could not decrypt data key with PGP key: GnuPG binary error: failed to decrypt sops \
+                     data key with pgp: {reason}"
+                )],
+            }),
+        }
+    }
+    Err(refusals)
+}
+
+fn open(message: &str, environment: &PgpEnvironment) -> Result<SecretBytes, String> {
+    if message.len() > LONGEST_MESSAGE {
+        return Err("the wrapped key is too long".to_owned());
+    }
+    let secret = run(environment, &["-d"], message.as_bytes())?;
+    if secret.is_empty() { Err("the wrapped key is empty".to_owned()) } else { Ok(secret) }
+}
+
+/// What gpg prints for `input`, or why it failed in its own words.
+fn run(environment: &PgpEnvironment, arguments: &[&str], input: &[u8]) -> Result<SecretBytes, String> {
+    let program = environment.program.clone().unwrap_or_else(|| OsString::from("gpg"));
+    let mut command = Command::new(&program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(home) = &environment.home {
+        command.env("GNUPGHOME", home);
+    }
+    let mut child = command.spawn().map_err(|error| not_started(&program, &error))?;
+    let (output, words) = converse(&mut child, input);
+    let status = child.wait().map_err(|error| error.to_string())?;
+    if !status.success() {
+        return Err(if words.is_empty() { status.to_string() } else { words });
+    }
+    output.map_err(|error| format!("its output could not be read: {error}"))
+}
+
+/// Feeds `input` to the program and takes what it prints, and what it says.
+fn converse(child: &mut Child, input: &[u8]) -> (io::Result<SecretBytes>, String) {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    thread::scope(|scope| {
+        let words = scope.spawn(move || {
+            let mut words = Vec::new();
+            if let Some(mut stderr) = stderr {
+                let _ = (&mut stderr).take(LONGEST_WORDS as u64).read_to_end(&mut words);
+                // The rest is read too, so that gpg does not wait to be heard.
+                let _ = io::copy(&mut stderr, &mut io::sink());
+            }
+            String::from_utf8_lossy(&words).trim().to_owned()
+        });
+        scope.spawn(move || {
+            // A program that gives up early says why itself.
+            let _ = stdin.map(|mut stdin| stdin.write_all(input));
+        });
+        let output = stdout.map_or_else(|| Ok(SecretBytes::default()), read_secret);
+        (output, words.join().unwrap_or_default())
+    })
+}
+
+/// All that `from` holds, in one buffer that never moves.
+fn read_secret(mut from: impl Read) -> io::Result<SecretBytes> {
+    let mut secret = SecretBytes::new(Vec::with_capacity(LONGEST_OUTPUT));
+    (&mut from).take(LONGEST_OUTPUT as u64).read_to_end(secret.as_mut_vec())?;
+    if secret.len() == LONGEST_OUTPUT {
+        return Err(io::Error::other("it is too long"));
+    }
+    Ok(secret)
+}
+
+/// Why gpg did not start, with what to do.
+fn not_started(program: &OsString, error: &io::Error) -> String {
+    let name = go_quoted(&program.to_string_lossy());
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!("exec: {name}: executable file not found (install GnuPG, or name it in SOPS_GPG_EXEC)")
+        }
+        io::ErrorKind::PermissionDenied => format!("exec: {name}: permission denied"),
+        _ => format!("exec: {name}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn key_ids_are_the_last_sixteen_digits() {
+        // The arguments that sops 3.11.0 gave to gpg.
+        for (fingerprint, id) in [
+            ("7A0922C2948B69382D11A4AAA06D71DEB8B78B30", "A06D71DEB8B78B30"),
+            ("7A0922C2948B69382D11A4AAA06D71DEB8B78B30!", "A06D71DEB8B78B30!"),
+            ("A06D71DEB8B78B30", "A06D71DEB8B78B30"),
+            ("AAAA", "AAAA"),
+            ("", ""),
+        ] {
+            assert_eq!(shortened(fingerprint), id);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Master keys that are more than an age text: OpenPGP through the real `gpg`
+//! and age's post-quantum keys, each way between us and the real `sops`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::testkit::generate::{Document, EXTENSIONS};
+use super::testkit::gpg::GpgHome;
+use super::testkit::sandbox::{ALICE, Sandbox};
+
+/// One small file of every format.
+const FILES: [(&str, &str); 5] = [
+    ("a.yaml", "# who\nuser: anna # inline\npassword: \"s3cret\"\nlist: [1, 2.50, true]\n"),
+    ("a.json", "{\n  \"user\": \"anna\",\n  \"n\": 1.5\n}\n"),
+    ("a.env", "# who\nUSER=anna\nPASSWORD=s3cret\n"),
+    ("a.ini", "; who\n[db]\nuser = anna\n"),
+    ("a.bin", "\u{1}any bytes\n"),
+];
+
+fn vector(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vectors").join(name)
+}
+
+/// A sandbox with a GnuPG home of its own, and a fingerprint in it.
+fn with_gpg() -> (Sandbox, GpgHome, String) {
+    let home = GpgHome::new();
+    let fingerprint = home.generate("Throw Away <throw@away.test>");
+    let mut sandbox = Sandbox::new();
+    sandbox.set_env("GNUPGHOME", home.path());
+    (sandbox, home, fingerprint)
+}
+
+/// Puts a program in front of gpg that writes down its arguments.
+fn spied(sandbox: &mut Sandbox) -> PathBuf {
+    let log = sandbox.path("gpg.log");
+    let script = format!(
+        "#!/bin/sh\nfor it; do printf '%s|' \"$it\"; done >>{0}\necho >>{0}\nexec gpg \"$@\"\n",
+        log.display()
+    );
+    let spy = sandbox.write("spy", script);
+    fs::set_permissions(&spy, fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.set_env("SOPS_GPG_EXEC", spy.to_str().unwrap());
+    log
+}
+
+/// `option` names a key: what one program encrypts for it, the other decrypts.
+fn crosses_both_ways(sandbox: &Sandbox, option: &[&str]) {
+    for (name, plain) in FILES {
+        sandbox.write(name, plain);
+        let encrypt = [&["encrypt"], option, &[name]].concat();
+        let theirs = format!("theirs-{name}");
+        sandbox.write(&theirs, sandbox.sops(&encrypt).ok());
+        let opened = sandbox.sops(&["decrypt", &theirs]).ok();
+        assert_eq!(sandbox.ours(&["decrypt", &theirs]).ok(), opened, "{name} of sops");
+        sandbox.ours(&[&["encrypt", "--in-place"], option, &[name]].concat()).ok();
+        assert_eq!(sandbox.ours(&["decrypt", name]).ok(), plain.as_bytes(), "{name} of ours");
+        let read = sandbox.sops(&["decrypt", name]).text();
+        assert_eq!(read.trim(), String::from_utf8(opened).unwrap().trim(), "{name} of ours in sops");
+    }
+}
+
+#[test]
+fn pgp_files_cross_both_ways() {
+    let (sandbox, _home, fingerprint) = with_gpg();
+    crosses_both_ways(&sandbox, &["--pgp", &fingerprint]);
+    let locked = String::from_utf8(sandbox.read("a.yaml")).unwrap();
+    let entry = locked.split("    pgp:\n").nth(1).unwrap();
+    assert!(entry.starts_with("        - created_at: \"20"), "{entry}");
+    assert!(entry.contains("Z\"\n          enc: |-\n            -----BEGIN PGP MESSAGE-----\n"), "{entry}");
+    assert!(entry.contains(&format!("-----END PGP MESSAGE-----\n          fp: {fingerprint}\n")), "{entry}");
+}
+
+#[test]
+fn gpg_gets_the_arguments_that_sops_gives_it() {
+    // An RSA key whose first key encrypts, so that `!` can name it.
+    let home = GpgHome::new();
+    home.import(&vector("35-pgp/key.txt"));
+    let fingerprint = home.fingerprint("");
+    let mut sandbox = Sandbox::new();
+    sandbox.adopt(home);
+    let log = spied(&mut sandbox);
+    let spaced = format!("{} {}", &fingerprint[..20], &fingerprint[20..]);
+    sandbox.write("a.yaml", "a: 1\n");
+    let mut seen = Vec::new();
+    for ours in [true, false] {
+        let run = |arguments: &[&str]| if ours { sandbox.ours(arguments) } else { sandbox.sops(arguments) };
+        for key in
+            [fingerprint.clone(), spaced.clone(), format!("{fingerprint}!"), fingerprint[24..].to_owned()]
+        {
+            sandbox.write("locked.yaml", run(&["encrypt", "--pgp", &key, "a.yaml"]).ok());
+            run(&["decrypt", "locked.yaml"]).ok();
+        }
+        seen.push(fs::read_to_string(&log).unwrap());
+        fs::remove_file(&log).unwrap();
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0].lines().count(), 8);
+}
+
+#[test]
+fn gpg_is_not_run_for_other_keys() {
+    let mut sandbox = Sandbox::with_key();
+    let log = spied(&mut sandbox);
+    sandbox.write("a.yaml", "a: 1\n");
+    sandbox.ours(&["encrypt", "--in-place", "--age", ALICE.recipient, "a.yaml"]).ok();
+    sandbox.ours(&["decrypt", "a.yaml"]).ok();
+    assert!(!log.exists());
+}
+
+#[test]
+fn rules_mix_pgp_with_age_in_one_group_and_in_several() {
+    let (mut sandbox, _home, fingerprint) = with_gpg();
+    let age = ALICE.recipient;
+    let rules = format!(
+        "creation_rules:\n  - path_regex: flat\n    age: {age}\n    pgp: {fingerprint}\n  - path_regex: groups\n    \
+         shamir_threshold: 2\n    key_groups:\n      - pgp: [{fingerprint}]\n      - age: [{age}]\n"
+    );
+    sandbox.write(".sops.yaml", rules);
+    for name in ["flat.yaml", "groups.yaml"] {
+        sandbox.write(name, "a: secret\n");
+        sandbox.ours(&["encrypt", "--in-place", name]).ok();
+    }
+    assert_eq!(sandbox.ours(&["decrypt", "flat.yaml"]).ok(), b"a: secret\n", "by gpg alone");
+    let said = sandbox.ours(&["decrypt", "groups.yaml"]).fails(128);
+    assert!(said.contains("Group 0: SUCCESS") && said.contains("Group 1: FAILED"), "{said}");
+    sandbox.set_env("SOPS_AGE_KEY", ALICE.identity.lines().last().unwrap());
+    for name in ["flat.yaml", "groups.yaml"] {
+        assert_eq!(sandbox.ours(&["decrypt", name]).ok(), b"a: secret\n", "{name}");
+        assert_eq!(sandbox.sops(&["decrypt", name]).ok(), b"a: secret\n", "{name} in sops");
+    }
+    let nobody = GpgHome::new();
+    sandbox.set_env("GNUPGHOME", nobody.path());
+    assert_eq!(sandbox.ours(&["decrypt", "flat.yaml"]).ok(), b"a: secret\n", "by age alone");
+}
+
+#[test]
+fn what_gpg_cannot_do_is_said_in_its_words() {
+    let (mut sandbox, _home, fingerprint) = with_gpg();
+    sandbox.write("a.yaml", "a: 1\n");
+    let said = sandbox.ours(&["encrypt", "--pgp", "AAAA", "a.yaml"]).fails(1);
+    let start = "Could not generate data key: [failed to encrypt new data key with master key \"AAAA\": could not \
+                 encrypt data key with PGP key: ";
+    assert!(said.starts_with(start), "{said}");
+    assert!(said.contains("gpg: 'AAAA' is not a valid long keyID]"), "{said}");
+    sandbox.ours(&["encrypt", "--in-place", "--pgp", &fingerprint, "a.yaml"]).ok();
+    let nobody = GpgHome::new();
+    sandbox.set_env("GNUPGHOME", nobody.path());
+    let said = sandbox.ours(&["decrypt", "a.yaml"]).fails(128);
+    let start = format!(
+        "Failed to get the data key required to decrypt the SOPS file.\n\nGroup 0: FAILED\n  {fingerprint}: FAILED\n    \
+         - | could not decrypt data key with PGP key:"
+    );
+    assert!(said.starts_with(&start) && said.contains("No secret key"), "{said}");
+    assert!(!said.contains("age identity"), "{said}");
+    sandbox.set_env("SOPS_GPG_EXEC", "/nowhere/gpg");
+    let said = sandbox.ours(&["decrypt", "a.yaml"]).fails(128);
+    assert!(said.contains("install GnuPG"), "{said}");
+    let said = sandbox.ours(&["encrypt", "--pgp", &fingerprint, "--output", "b.yaml", "a.yaml"]);
+    assert_ne!(said.code, Some(0));
+    assert!(!sandbox.path("b.yaml").exists());
+}
+
+#[test]
+fn damaged_pgp_messages_open_nothing() {
+    let (sandbox, _home, fingerprint) = with_gpg();
+    sandbox.write("a.yaml", "a: 1\n");
+    let locked = sandbox.ours(&["encrypt", "--pgp", &fingerprint, "a.yaml"]).text();
+    let body =
+        locked.split("BEGIN PGP MESSAGE-----\n\n").nth(1).unwrap().lines().nth(2).unwrap().trim().to_owned();
+    for (name, changed) in [
+        ("a changed line", locked.replace(&body, &body.chars().rev().collect::<String>())),
+        ("no message", locked.replace("BEGIN PGP", "BEGIN")),
+    ] {
+        sandbox.write("locked.yaml", changed);
+        let said = sandbox.ours(&["decrypt", "locked.yaml"]).fails(128);
+        assert!(said.contains("failed to decrypt"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn post_quantum_files_cross_both_ways() {
+    let key = fs::read_to_string(vector("30-age-pq-hybrid/key.txt")).unwrap();
+    let recipient = key.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
+    let mut sandbox = Sandbox::new();
+    sandbox.set_env("SOPS_AGE_KEY_FILE", vector("30-age-pq-hybrid/key.txt").to_str().unwrap());
+    crosses_both_ways(&sandbox, &["--age", recipient]);
+    crosses_both_ways(&sandbox, &["--age", &format!("{},{recipient}", ALICE.recipient)]);
+}
+
+#[test]
+fn generated_documents_with_post_quantum_keys_cross_both_ways() {
+    let key = fs::read_to_string(vector("30-age-pq-hybrid/key.txt")).unwrap();
+    let recipient = key.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
+    let mut crossed = 0;
+    for (extension, seed) in EXTENSIONS.iter().flat_map(|it| (0..6).map(move |seed| (it, seed))) {
+        let document = Document::generate(extension, 7000 + seed);
+        let mut sandbox = Sandbox::new();
+        sandbox.set_env("SOPS_AGE_KEY_FILE", vector("30-age-pq-hybrid/key.txt").to_str().unwrap());
+        sandbox.write(".sops.yaml", document.config().replace(ALICE.recipient, recipient));
+        let [plain, ours, theirs] = ["plain", "ours", "theirs"].map(|stem| format!("{stem}.{extension}"));
+        sandbox.write(&plain, &document.bytes);
+        sandbox.write(&ours, &document.bytes);
+        let locked = sandbox.sops(&["encrypt", &plain]);
+        let sealed = sandbox.ours(&["encrypt", "--allow-unencrypted", "--in-place", &ours]);
+        // What either refuses, and what sops cannot read back, is no matter of keys.
+        if locked.code != Some(0) || sealed.code != Some(0) {
+            continue;
+        }
+        sandbox.write(&theirs, &locked.stdout);
+        let read = sandbox.sops(&["decrypt", &theirs]);
+        if read.code != Some(0) {
+            continue;
+        }
+        assert_eq!(sandbox.ours(&["decrypt", &ours]).ok(), document.bytes, "{extension} {seed}");
+        // Both MACs say that it is the same data; where comments go is tested elsewhere.
+        sandbox.ours(&["decrypt", &theirs]).ok();
+        sandbox.sops(&["decrypt", &ours]).ok();
+        crossed += 1;
+    }
+    assert!(crossed >= 20, "only {crossed} of 30 documents crossed");
+}
