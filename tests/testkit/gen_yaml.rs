@@ -222,7 +222,8 @@ impl Writer<'_> {
             0 => format!("#{word} cmt{}", self.notes),
             1 => format!("#   {word} cmt{} ", self.notes),
             2 => format!("## {word} cmt{}", self.notes),
-            3 if self.rare > 0 => "#".to_owned(),
+            // SOPS turns an empty comment of a list into an empty text.
+            3 if self.out.is_empty() => "#".to_owned(),
             _ => format!("# {word} cmt{}", self.notes),
         }
     }
