@@ -10,7 +10,7 @@ use super::testkit::sandbox::{Output, Sandbox};
 
 /// Vectors that we print otherwise than SOPS on purpose: `leaflock.EXT` beside
 /// them is what we print.
-const DIFFERENT: [(&str, &str); 2] = [(
+const DIFFERENT: [(&str, &str); 1] = [(
     "18-yaml-unicode-quoting",
     "SOPS puts U+2028 raw into single quotes, which newer YAML reads as another text",
 )];
