@@ -197,7 +197,8 @@ pub struct Properties {
 /// One document of a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Document {
-    /// Its root node.
+    /// Its root node. In YAML always a map; one of [`Style::Plain`] stands for a
+    /// document that holds nothing, or (with a span that is not empty) a null.
     pub root: NodeId,
     /// From the byte behind its `---` line, or the start of the file, to the
     /// start of the line of the marker (`---`, `...`) that ends it, or the end
@@ -215,7 +216,8 @@ pub struct Tree<'s> {
     pub nodes: Vec<Node>,
     /// The documents; one, except in YAML.
     pub documents: Vec<Document>,
-    /// Tags and anchors of the nodes flagged [`Flags::PROPERTIES`], by node, ascending.
+    /// Tags and anchors of the nodes flagged [`Flags::PROPERTIES`], by node,
+    /// ascending; those of keys are not kept.
     pub properties: Vec<(NodeId, Properties)>,
 }
 

@@ -161,7 +161,9 @@ fn broken_bytes_are_replacement_characters() {
 #[test]
 fn deep_and_wide_patterns_end_in_a_verdict() {
     let deep = |levels: usize| "(a|b".repeat(levels) + &")*".repeat(levels);
-    assert!(GoRegex::new(&deep(100)).is_ok());
+    assert!(GoRegex::new(&deep(240)).is_ok());
+    let tail = "(?i:a".repeat(999) + &")".repeat(999);
+    assert!(!GoRegex::new(&tail).unwrap().is_match(b"b"));
     let error = GoRegex::new(&deep(20_000)).unwrap_err();
     assert_eq!(error.reason, "expression nests too deeply");
     let plain = "(?:".repeat(50_000) + "a" + &")".repeat(50_000);

@@ -236,6 +236,7 @@ fn documents_span_from_marker_to_marker() {
     assert_eq!(spans("---\na: 1\n...\n"), [(4, 9)]);
     assert_eq!(spans("--- # c\na: 1\n---\nb: 1"), [(8, 13), (17, 21)]);
     assert_eq!(spans("--- {a: 1}\n---\n"), [(3, 11), (15, 15)]);
+    assert_eq!(spans("---\r\na: 1\r\n---\rb: 1\r"), [(5, 11), (15, 20)]);
     assert_eq!(spans("%YAML 1.1\n---\na: 1\n"), [(14, 19)]);
     assert_eq!(spans("# c\na: 1\n# d\n---\n---\n"), [(0, 13), (17, 17), (21, 21)]);
 }
