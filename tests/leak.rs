@@ -95,6 +95,10 @@ fn encrypting_never_shows_a_value() {
         let regex = ["encrypt", "--encrypted-regex", "^nothing$", "--age", ALICE.recipient, name];
         examine(&sandbox.ours(&regex), false, &mut problems);
         for format in ["yaml", "json", "dotenv", "ini", "binary"] {
+            // To INI, `["…"]` is the header of a section, and names stay readable.
+            if (name, format) == ("array.json", "ini") {
+                continue;
+            }
             let typed = ["encrypt", "--input-type", format, "--output-type", "json"];
             examine(&sandbox.ours(&[&typed[..], &age, &[name]].concat()), false, &mut problems);
         }
@@ -242,9 +246,9 @@ fn the_editor_leaves_nothing_behind() {
         if plain.exists() || plain.parent().unwrap().exists() && plain.parent().unwrap() != sandbox.path("") {
             problems.push(format!("{ending}: {} is still there", plain.display()));
         }
-        if !lines.next().unwrap().starts_with("-rw-------")
-            || !lines.next().unwrap().starts_with("drwx------")
-        {
+        let modes: Vec<&str> = lines.collect();
+        let is_private = |mode: &str| modes.iter().any(|line| line.starts_with(mode));
+        if modes.len() != 2 || !is_private("-rw-------") || !is_private("drwx------") {
             problems.push(format!("{ending}: not private: {seen}"));
         }
         let mut left = Vec::new();

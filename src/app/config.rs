@@ -161,9 +161,18 @@ pub fn plan(
         None => None,
     };
     let plan = config::plan(rule, &flags(keys, rules), format == Format::Binary)
-        .map_err(|error| plan_error(error, found.as_ref()))?;
+        .map_err(|error| with_notices(plan_error(error, found.as_ref()), notices))?;
     notices.extend(plan.warnings.iter().map(Notice::warning));
     Ok(plan)
+}
+
+/// Adds what was noticed on the way to an error that it may explain: a config of
+/// the wrong name.
+fn with_notices(mut error: Error, notices: &[Notice]) -> Error {
+    if let Error::Recipients { hints, .. } = &mut error {
+        hints.splice(0..0, notices.iter().map(|notice| notice.text.clone()));
+    }
+    error
 }
 
 /// The creation rule for a file.
