@@ -256,6 +256,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             Kind::Map | Kind::List | Kind::Comment => Ok(None),
             Kind::Alias => self.alias(id).map(|()| None),
             Kind::Scalar if node.flags.has(Flags::SELECTED) => self.selected(id, node, text),
+            Kind::Scalar if node.flags.has(Flags::SHADOWED) => Ok(None),
             Kind::Scalar => {
                 self.file.clear_value(id, &mut self.mac);
                 Ok(None)
