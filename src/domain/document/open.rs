@@ -7,7 +7,7 @@ use super::order::SourceOrder;
 use super::reuse::Ciphertexts;
 use super::sink::{Sink, Splicer};
 use super::spelling::Spellings;
-use super::walk::{Walk, append_aad, index_path};
+use super::walk::{Walk, append_aad, index_path, spelling_path};
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::token::{is_token, trimmed};
@@ -256,6 +256,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             Kind::Map | Kind::List | Kind::Comment => Ok(None),
             Kind::Alias => self.alias(id).map(|()| None),
             Kind::Scalar if node.flags.has(Flags::SELECTED) => self.selected(id, node, text),
+            Kind::Scalar if node.flags.has(Flags::SHADOWED) => Ok(None),
             Kind::Scalar => {
                 self.file.clear_value(id, &mut self.mac);
                 Ok(None)
@@ -288,7 +289,11 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
                 let spelled = if self.extras.spellings.is_empty() {
                     None
                 } else {
-                    let path = self.walk.spelling_path(tree, id);
+                    let path = if self.in_order {
+                        self.walk.spelling_path(tree, id)
+                    } else {
+                        spelling_path(tree, id)
+                    };
                     self.extras.spellings.take(&path, |it| store.spelled(tree, id, it, &plain.value))
                 };
                 if restored {

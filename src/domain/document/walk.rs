@@ -111,14 +111,23 @@ pub fn append_aad(tree: &Tree<'_>, id: NodeId, out: &mut Vec<u8>) {
 /// behind the first are marked `---1`. List indices count the comments between
 /// the elements, as SOPS's do.
 pub fn index_path(tree: &Tree<'_>, id: NodeId) -> String {
+    climbed_path(tree, id, |_| true)
+}
+
+/// The same path as [`Walk::spelling_path`], found by climbing.
+pub fn spelling_path(tree: &Tree<'_>, id: NodeId) -> String {
+    climbed_path(tree, id, |sibling| tree.node(sibling).kind != Kind::Comment)
+}
+
+fn climbed_path(tree: &Tree<'_>, id: NodeId, counts: impl Fn(NodeId) -> bool) -> String {
     let mut path = document_mark(tree, id);
     for pair in lineage(tree, id).windows(2) {
         let (parent, child) = (pair[0], pair[1]);
         if tree.node(child).kind == Kind::Comment {
             path.push('#');
         } else if tree.node(parent).kind == Kind::List {
-            let index = tree.children(parent).take_while(|&sibling| sibling != child).count();
-            path.push_str(&format!("[{index}]"));
+            let before = tree.children(parent).take_while(|&sibling| sibling != child);
+            path.push_str(&format!("[{}]", before.filter(|&sibling| counts(sibling)).count()));
         } else {
             push_key(tree, child, &mut path);
         }

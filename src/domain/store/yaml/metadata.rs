@@ -279,7 +279,7 @@ pub(super) fn insert_flow(tree: &Tree<'_>, root: NodeId, text: &[u8]) -> Edit {
 /// True if a comma follows entry `last` before `end`.
 fn has_comma(tree: &Tree<'_>, last: NodeId, end: usize) -> bool {
     let node = tree.node(last);
-    let inner = tree.nodes[last as usize..node.end as usize].iter();
+    let inner = tree.nodes[last as usize..node.end as usize].iter().filter(|node| node.kind != Kind::Comment);
     let start = inner.map(|node| node.span.end.max(node.key.end)).max().unwrap_or(0) as usize;
     let start = start.min(end);
     let mut rest = &tree.source[start..end];
