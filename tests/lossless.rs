@@ -72,10 +72,11 @@ fn awkward_files_come_back() {
     let mut problems = Vec::new();
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let name = path.file_name().unwrap().to_str().unwrap();
-        if name.ends_with(".yaml") && !NOT_BACK.iter().any(|(known, _)| *known == name) {
-            if let Err(problem) = round_trip(Format::Yaml, &fs::read(&path).unwrap()) {
-                problems.push(format!("{}: {problem}", path.display()));
-            }
+        if name.ends_with(".yaml")
+            && !NOT_BACK.iter().any(|(known, _)| *known == name)
+            && let Err(problem) = round_trip(Format::Yaml, &fs::read(&path).unwrap())
+        {
+            problems.push(format!("{}: {problem}", path.display()));
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n==========\n"));

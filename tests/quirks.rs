@@ -209,9 +209,7 @@ fn comes_back(sandbox: &Sandbox, name: &str, content: &str) {
 /// A sandbox over the same files whose editor runs `script`.
 fn editing(sandbox: &Sandbox, script: &str) -> Sandbox {
     let mut with_editor = Sandbox::with_key();
-    for name in ["f.yaml"] {
-        with_editor.write(name, sandbox.read(name));
-    }
+    with_editor.write("f.yaml", sandbox.read("f.yaml"));
     let editor = with_editor.write("editor", format!("#!/bin/sh\n{script}\n"));
     with_editor.set_env("SOPS_EDITOR", &format!("sh {}", editor.display()));
     with_editor

@@ -87,7 +87,7 @@ pub fn source_token(deps: &Deps<'_>, cipher: &Cipher, plan: &mut SealPlan, marke
 }
 
 /// Encrypts `plain` for the keys in `metadata`, whose MAC and time are set here.
-/// `format` is that of the result; for binary files see [`super::binary`].
+/// `format` is that of the result; for binary files see [`seal_binary`].
 pub fn seal_new(
     deps: &Deps<'_>,
     plain: &Plain<'_>,

@@ -17,6 +17,7 @@ use crate::domain::store::Format;
 /// Puts values and comments back exactly as they were. Prints to stdout unless
 /// told otherwise. Without FILE, stdin is read, as binary unless --input-type or
 /// --filename-override says what it is.
+#[allow(rustdoc::broken_intra_doc_links, reason = "help texts show the index syntax, which looks like links")]
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "decrypt", override_usage = "leaflock decrypt [OPTIONS] [FILE]\n       leaflock decrypt -i [OPTIONS] FILE|DIRECTORY|PATTERN…", after_help = EXAMPLES)]
 pub struct Arguments {

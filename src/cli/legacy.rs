@@ -23,6 +23,7 @@ use crate::app::request::Notice;
 ///
 /// Encrypts the values of YAML, JSON, dotenv and INI files and leaves the rest of
 /// every file as it is. Files are compatible with SOPS in both directions.
+#[allow(rustdoc::broken_intra_doc_links, reason = "help texts show the index syntax, which looks like links")]
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "leaflock", override_usage = "leaflock COMMAND [OPTIONS] …\n       leaflock [OPTIONS] FILE", after_help = AFTER_HELP)]
 pub struct Arguments {

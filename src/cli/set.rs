@@ -18,6 +18,7 @@ use crate::domain::secret::SecretBytes;
 /// VALUE is JSON: '"text"', 5432, true or a whole object. Only that value's line
 /// and the MAC change. Values on the command line can be seen by other users of
 /// the machine while the command runs: --value-stdin and --value-file avoid that.
+#[allow(rustdoc::broken_intra_doc_links, reason = "help texts show the index syntax, which looks like links")]
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "set", override_usage = "leaflock set [OPTIONS] FILE INDEX VALUE\n       leaflock set --value-stdin [OPTIONS] FILE INDEX", after_help = EXAMPLES)]
 pub struct Arguments {

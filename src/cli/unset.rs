@@ -13,6 +13,7 @@ use crate::app::unset::{Request, run as use_case};
 /// Remove one value from an encrypted file
 ///
 /// Removes the value with its key; no other line changes but the MAC's.
+#[allow(rustdoc::broken_intra_doc_links, reason = "help texts show the index syntax, which looks like links")]
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "unset", override_usage = "leaflock unset [OPTIONS] FILE INDEX", after_help = EXAMPLES)]
 pub struct Arguments {

@@ -1,6 +1,6 @@
 //! From a command line to a command's argument struct without clap, whose
 //! tree of definitions costs more than a small file's decryption. The structs
-//! stay clap's for help, completions and man pages; [`flags!`] and [`words!`]
+//! stay clap's for help, completions and man pages; `flags!` and `words!`
 //! say the same once more in a form that compiles to a few comparisons, and a
 //! test holds both equal.
 

@@ -156,8 +156,7 @@ mod tests {
     fn malformed_fields_are_named() {
         let mut rng = StdRng::seed_from_u64(1);
         let cipher = Cipher::new(&DataKey::generate(&mut rng));
-        let mut open =
-            |text: &str| cipher.open(&Token::parse(text.as_bytes()).unwrap(), b"a:", &mut Vec::new());
+        let open = |text: &str| cipher.open(&Token::parse(text.as_bytes()).unwrap(), b"a:", &mut Vec::new());
         let tag = "AAAAAAAAAAAAAAAAAAAAAA==";
         assert_eq!(
             open(&format!("ENC[AES256_GCM,data:*,iv:AAAA,tag:{tag},type:str]")),

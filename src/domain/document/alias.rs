@@ -9,15 +9,13 @@ pub fn target(tree: &Tree<'_>, alias: NodeId) -> NodeId {
     tree.node(alias).text.start
 }
 
+/// Sees a node of a copy, and its associated data there.
+type Visit<'v, E> = &'v mut dyn FnMut(NodeId, &[u8]) -> Result<(), E>;
+
 /// Calls `visit` for every scalar of the copy that `alias`, at `aad`, stands
 /// for, in SOPS's order, with the scalar's associated data. The reader refuses
 /// aliases that contain themselves and those that grow out of proportion.
-pub fn each_leaf<E>(
-    tree: &Tree<'_>,
-    alias: NodeId,
-    aad: &[u8],
-    visit: &mut dyn FnMut(NodeId, &[u8]) -> Result<(), E>,
-) -> Result<(), E> {
+pub fn each_leaf<E>(tree: &Tree<'_>, alias: NodeId, aad: &[u8], visit: Visit<'_, E>) -> Result<(), E> {
     each_part(tree, alias, aad, &mut |id, aad| match tree.node(id).kind {
         Kind::Scalar => visit(id, aad),
         _ => Ok(()),
@@ -25,12 +23,7 @@ pub fn each_leaf<E>(
 }
 
 /// As [`each_leaf`], but also for the comments inside the copy.
-pub fn each_part<E>(
-    tree: &Tree<'_>,
-    alias: NodeId,
-    aad: &[u8],
-    visit: &mut dyn FnMut(NodeId, &[u8]) -> Result<(), E>,
-) -> Result<(), E> {
+pub fn each_part<E>(tree: &Tree<'_>, alias: NodeId, aad: &[u8], visit: Visit<'_, E>) -> Result<(), E> {
     let target = target(tree, alias);
     let mut walk = Walk::below(tree, target, aad);
     for id in target..tree.node(target).end {

@@ -5,7 +5,7 @@
 //!
 //! A carriage return is part of its value or comment, as it is for SOPS. A
 //! line that holds nothing else is blank for us but an error for SOPS, so that
-//! [`metadata`] keeps those out of encrypted files.
+//! `metadata` keeps those out of encrypted files.
 
 mod metadata;
 #[cfg(test)]

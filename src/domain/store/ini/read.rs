@@ -185,7 +185,7 @@ impl<'s> Reader<'s> {
 
     /// Makes a node of the comment `behind` a header at `start` and of the lines
     /// above it. A token cannot stand behind a header, whose name goes up to the
-    /// last `]` of its line: the node covers the header, and [`super::lock`] puts
+    /// last `]` of its line: the node covers the header, and `lock` puts
     /// the token above.
     fn header_comment(&mut self, start: usize, behind: Span) {
         let source = self.tree.source;

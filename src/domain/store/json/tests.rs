@@ -122,7 +122,8 @@ fn metadata_fields_change_in_their_place() {
     let text =
         |changes: &[(&str, Option<&str>)]| String::from_utf8(Json.metadata_text(&tree, changes).0).unwrap();
     let lead = "\n  \"sops\": {\n    ";
-    let cases: [(&[(&str, Option<&str>)], &str); 5] = [
+    type Changes<'a> = &'a [(&'a str, Option<&'a str>)];
+    let cases: [(Changes<'_>, &str); 5] = [
         (&[], "\"x\": \"1\",\n    \"mac\": \"m\",\n    \"n\": [1]\n  }"),
         (&[("mac", Some("q\"")), ("x", None)], "\"mac\": \"q\\\"\",\n    \"n\": [1]\n  }"),
         (&[("mac", None), ("n", None)], "\"x\": \"1\"\n  }"),
@@ -225,7 +226,7 @@ fn files_print_as_sops_prints_them() {
     );
     let tree = read(source.as_bytes());
     let value = super::value_of(&tree, 0, 0).unwrap();
-    let printed = Json.emit(&[value.clone()], Layout::default()).unwrap();
+    let printed = Json.emit(std::slice::from_ref(&value), Layout::default()).unwrap();
     assert_eq!(String::from_utf8(printed).unwrap(), expected);
     let nest = value.get("nest").unwrap();
     let spaces = Json.emit_value(nest.get("y").unwrap(), Layout { indent: Some(1) }).unwrap();

@@ -23,7 +23,7 @@ pub(super) struct Event {
     pub(super) kind: EventKind,
     pub(super) style: Style,
     pub(super) tag: Tag,
-    /// It takes comments: see [`Parser::comments`].
+    /// It takes comments: see `Parser::comments`.
     pub(super) commented: bool,
     /// Where its content starts, tag and anchor excluded.
     pub(super) start: Mark,
