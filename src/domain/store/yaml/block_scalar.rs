@@ -67,7 +67,8 @@ impl<'s> Block<'s> {
         let digit = header.iter().find(|byte| byte.is_ascii_digit()).map(|byte| usize::from(byte - b'0'));
         let column = match digit {
             Some(digit) => parent + digit,
-            None => first_column(body).unwrap_or(parent + 2),
+            // A break that only YAML 1.1 knows may hide the first line.
+            None => first_column(body).unwrap_or(parent + 2).max(parent + 1),
         };
         let chomp = match (header.contains(&b'-'), header.contains(&b'+')) {
             (true, _) => Chomp::Strip,
@@ -155,6 +156,9 @@ impl<'s> Block<'s> {
 
     /// Appends what stood behind the indicators, for a value that leaves the block style.
     pub(super) fn write_trail(&self, out: &mut Vec<u8>) {
+        if self.trail.starts_with(b"#") {
+            out.push(b' ');
+        }
         out.extend_from_slice(self.trail.trim_ascii_end());
     }
 

@@ -204,7 +204,7 @@ fn replace_by_block(tree: &Tree<'_>, id: NodeId, value: &Value) -> Result<Vec<Ed
     let blanks =
         tree.source[..value_from].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let from = if node.flags.has(Flags::PROPERTIES) { value_from } else { (value_from - blanks).max(colon) };
-    if end > from {
+    if end > from && !is_silent(tree, id) {
         edits.push(Edit::new(Span::new(from, end), trail));
     }
     edits.extend(insert_lines(tree, end, text, value, Some(id)));
@@ -302,6 +302,9 @@ pub(super) fn insert(tree: &Tree<'_>, id: NodeId, key: &str, value: &Value) -> R
     if empty {
         let text = neighbours.render(&pair, 0);
         if is_flow(tree, id) {
+            let end = node.span.end as usize;
+            let bare = tree.source[end..line_end(tree.source, end)].trim_ascii().is_empty();
+            let text = if bare { text } else { neighbours.without_blocks().render(&pair, 0) };
             let text = text[..text.len() - line_break(tree).len()].to_vec();
             return Ok(vec![Edit::new(node.span, text)]);
         }

@@ -45,6 +45,11 @@ pub(super) fn lock(tree: &Tree<'_>, id: NodeId, style: Style, token: &str, out: 
             Style::DoubleQuoted => Some(b'"'),
             _ => None,
         };
+        let anchor = tree.properties_of(id).anchor;
+        if !anchor.is_empty() && anchor.end == node.span.start {
+            // `&a:1` is the anchor `a` and the value `:1`.
+            out.push(b' ');
+        }
         out.extend(quote);
         out.extend_from_slice(token.as_bytes());
         out.extend(quote);
@@ -76,6 +81,10 @@ pub(super) fn unlock(
         }
         return place.put(tree, out, |out| {
             write_number(plain, out);
+            if block.is_none() && tree.source.get(node.span.end as usize) == Some(&b'#') {
+                // Behind a quote a comment needs no blank.
+                out.push(b' ');
+            }
             leave_block(node, block.as_ref(), out)
         });
     };
@@ -227,8 +236,9 @@ fn write_literal(tree: &Tree<'_>, id: NodeId, text: &[u8], out: &mut Vec<u8>) {
 fn takes_literal(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> bool {
     let rest = &tree.source[tree.node(id).span.end as usize..];
     let Some(end) = memchr::memchr2(b'\n', b'\r', rest) else { return false };
-    let behind = rest[..end].trim_ascii();
-    if !behind.is_empty() && (!behind.starts_with(b"#ENC[") || metadata::is_marked(tree)) {
+    let behind = &rest[..end];
+    let comment = behind.trim_ascii_start().starts_with(b"#ENC[");
+    if !behind.is_empty() && (!comment || metadata::is_marked(tree)) {
         return false;
     }
     let below = &rest[end..];

@@ -209,6 +209,14 @@ pub(super) fn attach_to(tree: &Tree<'_>, document: &Document, metadata: &Value) 
         write_flow(metadata, &mut text);
         return vec![insert_flow(tree, document.root, &text)];
     }
+    let root = tree.node(document.root);
+    if is_written_null(tree, document.root) {
+        // Braces, which are what is left when the entry goes.
+        let mut text = format!("{{\"{KEY}\": ").into_bytes();
+        write_flow(metadata, &mut text);
+        text.push(b'}');
+        return vec![Edit::new(root.span, text)];
+    }
     let column = root_column(tree, document.root);
     let block = Value::Map(vec![Entry::Pair(KEY.to_owned(), metadata.clone())]);
     let text = emit_block(&block, column as i32, Layout::default(), Blocks::All);
@@ -218,11 +226,7 @@ pub(super) fn attach_to(tree: &Tree<'_>, document: &Document, metadata: &Value) 
 /// Column of a block root's keys.
 pub(super) fn root_column(tree: &Tree<'_>, root: NodeId) -> usize {
     let first = tree.children(root).find(|id| tree.node(*id).kind != Kind::Comment);
-    first.map_or(0, |first| {
-        let key = tree.node(first).key.start as usize;
-        let line = line_start(tree.source, key);
-        tree.source[line..key].iter().take_while(|byte| **byte == b' ').count()
-    })
+    first.map_or(0, |first| tree.node(first).indent.max(0) as usize)
 }
 
 /// Adds `text`, whole lines ending in LF, to the end of a document.
@@ -246,14 +250,14 @@ pub(super) fn insert_block(tree: &Tree<'_>, document: &Document, text: &[u8]) ->
     if open {
         out.truncate(out.len() - line_break.len());
     }
-    let mut edits = Vec::new();
-    let root = tree.node(document.root);
-    if tree.children(document.root).next().is_none() && !root.span.is_empty() && root.style == Style::Plain {
-        // A null that is written out cannot stay beside a mapping.
-        edits.push(Edit::new(root.span, Vec::new()));
-    }
-    edits.push(Edit::new(Span::new(end, end), out));
-    edits
+    vec![Edit::new(Span::new(end, end), out)]
+}
+
+/// True for a document that is nothing but `~` or `null`.
+fn is_written_null(tree: &Tree<'_>, root: NodeId) -> bool {
+    let node = tree.node(root);
+    let bare = tree.children(root).all(|child| tree.node(child).kind == Kind::Comment);
+    node.style == Style::Plain && !node.span.is_empty() && bare
 }
 
 /// Adds the entry `text` inside the braces of `root`. Behind a trailing comma the

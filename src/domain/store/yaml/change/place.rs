@@ -148,7 +148,9 @@ pub(super) fn drop_tag(tree: &Tree<'_>, id: NodeId) -> Option<Edit> {
     let limit = tree.node(id).span.start.max(tag.end) as usize;
     let behind = tree.source[tag.end as usize..limit].iter();
     let blanks = behind.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let end = if tree.node(id).span.is_empty() { tag.end as usize } else { tag.end as usize + blanks };
+    let node = tree.node(id);
+    let scalar = node.kind == Kind::Scalar && !node.span.is_empty();
+    let end = tag.end as usize + if scalar { blanks } else { 0 };
     Some(Edit::new(Span::new(tag.start as usize, end), Vec::new()))
 }
 
@@ -285,6 +287,12 @@ impl Neighbours {
         if next.starts_with(b"#") && blanks.ends_with(b" ") {
             self.blocks = Blocks::None;
         }
+        self
+    }
+
+    /// The same without block scalars.
+    pub(super) fn without_blocks(mut self) -> Self {
+        self.blocks = Blocks::None;
         self
     }
 
