@@ -3,6 +3,7 @@
 //! body alone wherever that is possible, so that header, header comment and the
 //! blank lines behind stay as they are.
 
+use super::chars::trailing_break;
 use super::emit_scalar::{fits_block, write_block_lines};
 use super::metadata;
 use crate::domain::store::splice::Edit;
@@ -193,15 +194,6 @@ impl<'s> Block<'s> {
 
 fn starts_blank(line: &[u8]) -> bool {
     matches!(line.first(), Some(b' ' | b'\t'))
-}
-
-/// The length of the line break that `bytes` end with.
-fn trailing_break(bytes: &[u8]) -> usize {
-    match bytes {
-        [.., b'\r', b'\n'] => 2,
-        [.., b'\n' | b'\r'] => 1,
-        _ => 0,
-    }
 }
 
 /// The column of the first line that holds more than spaces.

@@ -55,6 +55,16 @@ pub(super) fn line_break(source: &[u8], at: usize) -> usize {
     }
 }
 
+/// The length of the line break that `bytes` end with.
+pub(super) fn trailing_break(bytes: &[u8]) -> usize {
+    match bytes {
+        [.., b'\r', b'\n'] | [.., 0xC2, 0x85] => 2,
+        [.., b'\n' | b'\r'] => 1,
+        [.., 0xE2, 0x80, 0xA8 | 0xA9] => 3,
+        _ => 0,
+    }
+}
+
 /// A file's own line break: that of its first line.
 pub(super) fn own_break(source: &[u8]) -> &'static [u8] {
     match memchr::memchr2(b'\n', b'\r', source) {

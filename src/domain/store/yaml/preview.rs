@@ -7,7 +7,7 @@
 //! places are taken from the preview and the rest from the file.
 
 use super::super::ReadError;
-use super::chars::own_break;
+use super::chars::{own_break, trailing_break};
 use super::comments::{Assignment, Bare, Slot};
 use super::read::{Draft, draft};
 use crate::domain::secret::wipe;
@@ -131,12 +131,7 @@ fn put_token(source: &[u8], node: &Node, from: &mut usize, out: &mut Vec<u8>) {
         out.extend_from_slice(&source[*from..start + body]);
         out.resize(out.len() + column, b' ');
         out.push(b'x');
-        let last = match raw {
-            [.., b'\r', b'\n'] => 2,
-            [.., b'\n' | b'\r'] => 1,
-            _ => 0,
-        };
-        *from = node.span.end as usize - last;
+        *from = node.span.end as usize - trailing_break(raw);
     } else {
         out.extend_from_slice(&source[*from..start]);
         out.extend_from_slice(b"'x'");
