@@ -192,6 +192,8 @@ impl Layer {
                 continue;
             }
             let owner = &bare.nodes[parent as usize];
+            let first = bare.nodes.get(parent as usize + 1).filter(|first| first.parent == parent);
+            let indent = first.map_or(owner.indent, |first| first.indent);
             for &line in &bare.assigned[assignment.first as usize..assignment.last as usize] {
                 let line = bare.lines[line as usize];
                 let mut flags = Flags::default();
@@ -213,7 +215,7 @@ impl Layer {
                     key_text: Span::default(),
                     span: line.span,
                     text: Span { start: line.span.start + 1, end: line.span.end },
-                    indent: owner.indent,
+                    indent,
                 });
             }
         }

@@ -96,7 +96,7 @@ fn content_end(nodes: &[Node]) -> u32 {
 
 /// The file with stand-ins for tokens and metadata.
 fn preview(source: &[u8], plain: &Draft) -> Vec<u8> {
-    let mut out = Vec::with_capacity(source.len() + 256);
+    let mut out = Vec::with_capacity(source.len() + plain.bare.documents.len() * 128);
     let mut from = 0;
     let documents = &plain.bare.documents;
     let mut current = 0;
