@@ -2,6 +2,8 @@
 //! the MAC and finds out which spellings a token cannot carry; the second pass
 //! encrypts and writes.
 
+use std::collections::HashSet;
+
 use rand::{CryptoRng, RngCore};
 
 use super::Notice;
@@ -79,6 +81,7 @@ impl<'t, 's> PlainFile<'t, 's> {
             walk: Walk::default(),
             aad: Vec::new(),
             scratch: SecretBytes::default(),
+            odd_comments: HashSet::new(),
             plan: SealPlan {
                 mac: Mac::new(self.selection.mac_only_encrypted()),
                 spellings: SpellingList::default(),
@@ -101,6 +104,7 @@ impl<'t, 's> PlainFile<'t, 's> {
                 planner.plan.notices.push(Notice::AliasExpanded { path, line });
             }
         }
+        planner.keep_comments();
         planner.plan
     }
 
@@ -308,6 +312,8 @@ impl<R: RngCore + CryptoRng + ?Sized> Sealer<'_, R> {
 }
 
 struct Planner<'k, 't, 's> {
+    /// Texts of comments that decryption would write differently.
+    odd_comments: HashSet<&'t [u8]>,
     file: PlainFile<'t, 's>,
     known: Option<&'k mut Ciphertexts>,
     walk: Walk,
@@ -316,7 +322,7 @@ struct Planner<'k, 't, 's> {
     plan: SealPlan,
 }
 
-impl Planner<'_, '_, '_> {
+impl<'t> Planner<'_, 't, '_> {
     fn visit(&mut self, id: NodeId) {
         let PlainFile { store, tree, .. } = self.file;
         let node = tree.node(id);
@@ -330,7 +336,7 @@ impl Planner<'_, '_, '_> {
                 self.file.comment_aad(&self.plan, &self.walk, id, &mut aad);
                 let comment = self.file.comment(id);
                 if !self.comes_back(id, &comment, &aad) {
-                    self.keep_spelling(id, index_path(tree, id));
+                    self.odd_comments.insert(tree.text(node.text));
                 }
             }
             Kind::Comment => {}
@@ -380,6 +386,24 @@ impl Planner<'_, '_, '_> {
             }
         }
         false
+    }
+
+    /// Remembers the comments that decryption would write differently, and those
+    /// of the same text, which could not be told from them.
+    fn keep_comments(&mut self) {
+        let tree = self.file.tree;
+        if self.odd_comments.is_empty() {
+            return;
+        }
+        for id in 0..tree.nodes.len() as NodeId {
+            let node = tree.node(id);
+            let sealed = node.kind == Kind::Comment
+                && !node.flags.has(Flags::METADATA)
+                && self.file.is_sealed_comment(id);
+            if sealed && self.odd_comments.contains(tree.text(node.text)) {
+                self.keep_spelling(id, index_path(tree, id));
+            }
+        }
     }
 
     /// Remembers the source text of `id`, as far as its token replaces it.
