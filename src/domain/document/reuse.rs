@@ -59,11 +59,7 @@ impl Ciphertexts {
     /// The style that the next token of this value at this path was written in.
     /// Answers for equal siblings in turn, once each, as [`Ciphertexts::take`] does.
     pub fn style(&mut self, aad: &[u8], kind: &str, plain: &[u8]) -> Option<Style> {
-        let hash = self.hasher.hash_one((aad, kind, plain));
-        let at = {
-            let entries = self.by_hash.get(&hash)?;
-            entries.iter().rposition(|entry| !entry.style_told && self.is(entry, aad, kind, plain))?
-        };
+        let (hash, at) = self.find(aad, kind, plain, |entry| !entry.style_told)?;
         let entry = self.by_hash.get_mut(&hash)?.get_mut(at)?;
         entry.style_told = true;
         Some(entry.style)
@@ -71,13 +67,28 @@ impl Ciphertexts {
 
     /// The next unused token of this value at this path; it is used up.
     pub fn take(&mut self, aad: &[u8], kind: &str, plain: &[u8]) -> Option<&str> {
-        let hash = self.hasher.hash_one((aad, kind, plain));
-        let at = {
-            let entries = self.by_hash.get(&hash)?;
-            entries.iter().rposition(|entry| self.is(entry, aad, kind, plain))?
-        };
+        let (hash, at) = self.find(aad, kind, plain, |_| true)?;
         let entry = self.by_hash.get_mut(&hash)?.remove(at);
         Some(self.token(entry.token))
+    }
+
+    /// Where the next token of this value at this path is. A whole number that
+    /// SOPS typed as a double is printed like an integer, and read back as one:
+    /// it keeps its token.
+    fn find(
+        &self,
+        aad: &[u8],
+        kind: &str,
+        plain: &[u8],
+        fits: impl Fn(&Entry) -> bool,
+    ) -> Option<(u64, usize)> {
+        let find = |kind: &str| {
+            let hash = self.hasher.hash_one((aad, kind, plain));
+            let entries = self.by_hash.get(&hash)?;
+            let at = entries.iter().rposition(|entry| fits(entry) && self.is(entry, aad, kind, plain))?;
+            Some((hash, at))
+        };
+        find(kind).or_else(|| if kind == "int" { find("float") } else { None })
     }
 
     fn is(&self, entry: &Entry, aad: &[u8], kind: &str, plain: &[u8]) -> bool {

@@ -31,8 +31,12 @@ pub(super) fn lock(tree: &Tree<'_>, id: NodeId, style: Style, token: &str, out: 
         return comment_place::lock(tree, id, style, token, out);
     }
     let place = Place::of(tree, id, node);
+    let block = match node.style {
+        Style::Literal | Style::Folded => Block::of(tree, node),
+        _ => None,
+    };
     if matches!(style, Style::Literal | Style::Folded)
-        && let Some(block) = Block::of(tree, node)
+        && let Some(block) = &block
     {
         return place.put(tree, out, |out| {
             block.write_token(token, out);
@@ -53,7 +57,7 @@ pub(super) fn lock(tree: &Tree<'_>, id: NodeId, style: Style, token: &str, out: 
         out.extend(quote);
         out.extend_from_slice(token.as_bytes());
         out.extend(quote);
-        node.span
+        leave_block(node, block.as_ref(), out)
     })
 }
 
@@ -234,7 +238,13 @@ fn write_literal(tree: &Tree<'_>, id: NodeId, text: &[u8], out: &mut Vec<u8>) {
 /// True if nothing follows the value on its line or below that would become part
 /// of a block. An encrypted comment on the line does not count: it is moved above.
 fn takes_literal(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> bool {
-    let rest = &tree.source[tree.node(id).span.end as usize..];
+    let node = tree.node(id);
+    // A block's span ends behind its last line break.
+    let raw = match node.style {
+        Style::Literal | Style::Folded => tree.raw(node.span).trim_ascii_end(),
+        _ => tree.raw(node.span),
+    };
+    let rest = &tree.source[node.span.start as usize + raw.len()..];
     let Some(end) = memchr::memchr2(b'\n', b'\r', rest) else { return false };
     let behind = &rest[..end];
     let comment = behind.trim_ascii_start().starts_with(b"#ENC[");
