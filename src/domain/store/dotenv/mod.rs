@@ -4,8 +4,7 @@
 //! escape. Metadata are the lines whose key starts with `sops_`.
 //!
 //! A carriage return is part of its value or comment, as it is for SOPS. A
-//! line that holds nothing else is blank for us but an error for SOPS, so that
-//! `metadata` keeps those out of encrypted files.
+//! line that holds nothing else is refused, as SOPS refuses it.
 
 mod metadata;
 #[cfg(test)]
@@ -70,7 +69,9 @@ fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
                 node.text = Span::new(start + 1, end);
             }
             Some(_) => {
-                let Some(equals) = memchr(b'=', line) else { return Err(no_equals(number + 1)) };
+                let Some(equals) = memchr(b'=', line) else {
+                    return Err(no_equals(number + 1, line == b"\r"));
+                };
                 node.kind = Kind::Scalar;
                 node.style = Style::Plain;
                 node.key = Span::new(start, start + equals);
@@ -89,11 +90,16 @@ fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
     Ok(tree)
 }
 
-fn no_equals(line: usize) -> ReadError {
+fn no_equals(line: usize, is_blank: bool) -> ReadError {
+    let hint = if is_blank {
+        "for SOPS a carriage return is no white space: drop the blank lines, or end lines with LF only"
+    } else {
+        "a value is one line for SOPS: write the line breaks in it as \\n"
+    };
     ReadError {
         message: "invalid dotenv input line: it has no `=`".into(),
         line: Some(line),
-        hint: Some("a value is one line for SOPS: write the line breaks in it as \\n"),
+        hint: Some(hint),
         kind: ReadErrorKind::Syntax,
     }
 }
