@@ -1,4 +1,8 @@
-//! The `sops_…` lines of a dotenv file.
+//! The `sops_…` lines of a dotenv file, and what is noted there besides.
+//!
+//! A blank line in a CRLF file holds a carriage return, which SOPS takes for a
+//! broken line. In an encrypted file those lines are empty, and one field of
+//! the metadata, unknown to SOPS and ignored by it, tells which they were.
 
 use memchr::memchr;
 
@@ -8,6 +12,10 @@ use crate::domain::store::splice::Edit;
 use crate::domain::store::{MetadataText, ReadError};
 use crate::domain::tree::{Flags, NodeId, Span, Tree};
 use crate::domain::value::Value;
+
+/// The field that tells the blank lines which held a carriage return: `r` for
+/// each that did, `n` for each that did not, or `crlf` if all did.
+const BLANK_LINES: &str = "leaflock_blank_lines";
 
 /// The metadata lines: node, name without prefix.
 fn fields<'t>(tree: &'t Tree<'_>) -> impl Iterator<Item = (NodeId, &'t [u8])> {
@@ -22,12 +30,33 @@ pub(super) fn read(tree: &Tree<'_>) -> Result<Option<Value>, ReadError> {
     let mut found = false;
     for (id, name) in fields(tree) {
         found = true;
+        if name == BLANK_LINES.as_bytes() {
+            continue;
+        }
         // A file that git or an editor turned to CRLF.
         let text = tree.text(tree.node(id).text);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         pairs.push((String::from_utf8_lossy(name).into_owned(), text.to_vec()));
     }
     if found { unflatten(&pairs).map(Some) } else { Ok(None) }
+}
+
+/// For each blank line, where it starts and whether it holds a carriage return.
+fn blank_lines(source: &[u8]) -> impl Iterator<Item = (usize, bool)> + '_ {
+    lines(source).filter_map(|(start, end)| match &source[start..end] {
+        b"" if end < source.len() => Some((start, false)),
+        b"\r" => Some((start, true)),
+        _ => None,
+    })
+}
+
+/// What [`BLANK_LINES`] says of `source`, if anything.
+fn note(source: &[u8]) -> Option<String> {
+    let note: String = blank_lines(source).map(|(_, cr)| if cr { 'r' } else { 'n' }).collect();
+    if !note.contains('r') {
+        return None;
+    }
+    Some(if note.contains('n') { note } else { "crlf".into() })
 }
 
 fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
@@ -52,19 +81,30 @@ pub(super) fn attach(tree: &Tree<'_>, metadata: &Value) -> Vec<Edit> {
 pub(super) fn attach_text(tree: &Tree<'_>, metadata: &MetadataText) -> Vec<Edit> {
     let source = tree.source;
     let mut text = metadata.0.clone();
+    let mut edits = Vec::new();
+    if let Some(note) = note(source) {
+        text = with_field(&text, BLANK_LINES, Some(&note));
+        let returns = blank_lines(source).filter(|(_, cr)| *cr);
+        edits.extend(returns.map(|(at, _)| Edit::new(Span::new(at, at + 1), "")));
+    }
     if !source.is_empty() && !source.ends_with(b"\n") {
         text.pop();
         text.insert(0, b'\n');
     }
-    vec![Edit::new(Span::new(source.len(), source.len()), text)]
+    edits.push(Edit::new(Span::new(source.len(), source.len()), text));
+    edits
 }
 
-/// Removes the metadata lines.
+/// Removes the metadata lines and puts the carriage returns of blank lines back.
 pub(super) fn detach(tree: &Tree<'_>) -> Vec<Edit> {
     let source = tree.source;
     let mut runs: Vec<(usize, usize)> = Vec::new();
-    for (id, _) in fields(tree) {
+    let mut note: &[u8] = b"";
+    for (id, name) in fields(tree) {
         let node = tree.node(id);
+        if name == BLANK_LINES.as_bytes() {
+            note = tree.text(node.text);
+        }
         let start = node.key.start as usize;
         let end = (node.span.end as usize + 1).min(source.len());
         match runs.last_mut() {
@@ -78,13 +118,26 @@ pub(super) fn detach(tree: &Tree<'_>) -> Vec<Edit> {
     {
         run.0 = run.0.saturating_sub(1);
     }
-    runs.into_iter().map(|(start, end)| Edit::new(Span::new(start, end), "")).collect()
+    let mut edits: Vec<Edit> = Vec::new();
+    if !note.is_empty() {
+        let all = note.starts_with(b"crlf");
+        for (index, (at, _)) in blank_lines(source).filter(|(_, cr)| !cr).enumerate() {
+            if all || note.get(index) == Some(&b'r') {
+                edits.push(Edit::new(Span::new(at, at), "\r"));
+            }
+        }
+    }
+    edits.extend(runs.into_iter().map(|(start, end)| Edit::new(Span::new(start, end), "")));
+    edits
 }
 
 /// The metadata lines with `changes` applied, each with a line break.
 pub(super) fn text(tree: &Tree<'_>, changes: &[(&str, Option<&str>)]) -> MetadataText {
     let mut text = Vec::new();
-    for (id, _) in fields(tree) {
+    for (id, name) in fields(tree) {
+        if name == BLANK_LINES.as_bytes() {
+            continue;
+        }
         let node = tree.node(id);
         text.extend_from_slice(&tree.source[node.key.start as usize..node.span.end as usize]);
         text.push(b'\n');

@@ -4,7 +4,8 @@
 //! escape. Metadata are the lines whose key starts with `sops_`.
 //!
 //! A carriage return is part of its value or comment, as it is for SOPS. A
-//! line that holds nothing else is refused, as SOPS refuses it.
+//! line that holds nothing else is blank for us but an error for SOPS, so that
+//! `metadata` keeps those out of encrypted files.
 
 mod metadata;
 #[cfg(test)]
@@ -69,9 +70,7 @@ fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
                 node.text = Span::new(start + 1, end);
             }
             Some(_) => {
-                let Some(equals) = memchr(b'=', line) else {
-                    return Err(no_equals(number + 1, line == b"\r"));
-                };
+                let Some(equals) = memchr(b'=', line) else { return Err(no_equals(number + 1)) };
                 node.kind = Kind::Scalar;
                 node.style = Style::Plain;
                 node.key = Span::new(start, start + equals);
@@ -90,16 +89,11 @@ fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
     Ok(tree)
 }
 
-fn no_equals(line: usize, is_blank: bool) -> ReadError {
-    let hint = if is_blank {
-        "for SOPS a carriage return is no white space: drop the blank lines, or end lines with LF only"
-    } else {
-        "a value is one line for SOPS: write the line breaks in it as \\n"
-    };
+fn no_equals(line: usize) -> ReadError {
     ReadError {
         message: "invalid dotenv input line: it has no `=`".into(),
         line: Some(line),
-        hint: Some(hint),
+        hint: Some("a value is one line for SOPS: write the line breaks in it as \\n"),
         kind: ReadErrorKind::Syntax,
     }
 }

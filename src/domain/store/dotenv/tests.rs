@@ -65,9 +65,7 @@ fn lines_are_read_as_sops_reads_them() {
 
 #[test]
 fn lines_without_a_key_are_refused() {
-    for (source, line) in
-        [("A=1\nnovalue\n", 2), (" \n", 1), ("PEM=\"-----BEGIN\nabc\n", 2), ("\r\r\n", 1), ("A=1\r\n\r\n", 2)]
-    {
+    for (source, line) in [("A=1\nnovalue\n", 2), (" \n", 1), ("PEM=\"-----BEGIN\nabc\n", 2), ("\r\r\n", 1)] {
         let error = Dotenv.read(source.as_bytes(), Purpose::Encrypt).unwrap_err();
         assert_eq!(error.line, Some(line));
         assert!(error.message.starts_with("invalid dotenv input line") && error.hint.is_some());
@@ -76,9 +74,12 @@ fn lines_without_a_key_are_refused() {
 
 #[test]
 fn metadata_comes_and_goes_without_a_trace() {
-    for (source, _) in FILES {
+    let blanks = ["A=1\r\n\r\nB=2\r\n", "\r\n", "A=1\r\n\r", "\r", "\nA=1\n\r\n\n\r\n", "A=1\r\n\r\nB"];
+    let files = FILES.iter().map(|(source, _)| *source).chain(blanks.into_iter().take(5));
+    for source in files {
         let plain = read(source.as_bytes());
         let locked = apply(source.as_bytes(), Dotenv.attach(&plain, &metadata()));
+        assert!(!locked.windows(3).any(|bytes| bytes == b"\n\r\n"), "SOPS refuses {source:?}");
         let tree = read(&locked);
         assert_eq!(Dotenv.metadata(&tree).unwrap(), Some(metadata()), "{source:?}");
         let bare = apply(&locked, Dotenv.detach(&tree));
@@ -203,6 +204,7 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
         "K = \\n v\\",
         "é=\"q\" #",
         "A=1\r",
+        "\r",
         "#c\r",
         " x=y",
     ]);
