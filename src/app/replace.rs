@@ -13,7 +13,7 @@ use crate::domain::scalar::Scalar;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::replace_metadata_field;
 use crate::domain::store::splice::{Edit, apply};
-use crate::domain::tree::{Flags, Kind, NodeId};
+use crate::domain::tree::{Flags, Kind, NodeId, Style};
 use crate::domain::value::Value;
 
 /// What became of the attempt to replace one token.
@@ -40,12 +40,13 @@ pub fn leaf(
     let Reached { node: id, depth } = index::reach(tree, document.root, index);
     let node = tree.node(id);
     let Some(kind) = value.type_name() else { return Ok(Replaced::Elsewhere) };
+    let selected = node.flags.has(Flags::SELECTED);
     let is_leaf = depth == index.len()
         && node.kind == Kind::Scalar
-        && node.flags.has(Flags::SELECTED)
         && !node.flags.has(Flags::METADATA)
-        && is_token(tree.text(node.text));
-    if !is_leaf || has_spelling(file, id) || tree.documents.len() > 1 {
+        && (!selected || is_token(tree.text(node.text)) || is_empty_text(file, id));
+    let is_alone = tree.documents.len() == 1 && tree.nodes.iter().all(|node| node.kind != Kind::Alias);
+    if !is_leaf || !is_alone || has_spelling(file, id) {
         return Ok(Replaced::Elsewhere);
     }
     let mut plain = SecretBytes::default();
@@ -66,14 +67,22 @@ pub fn leaf(
     let Some(digest) = mac.changed_hex() else { return Ok(Replaced::Elsewhere) };
     let mut aad = Vec::new();
     append_aad(tree, id, &mut aad);
-    let mut token = Vec::new();
-    file.cipher.seal(plain.as_mut_vec(), kind, &aad, &mut *deps.random.rng(), &mut token);
-    let token = String::from_utf8_lossy(&token);
-    let mut text = Vec::new();
-    let span = store.lock(tree, id, node.style, &token, &mut text);
+    let mut edits = Vec::new();
+    if selected {
+        let mut token = Vec::new();
+        file.cipher.seal(plain.as_mut_vec(), kind, &aad, &mut *deps.random.rng(), &mut token);
+        let token = String::from_utf8_lossy(&token);
+        let mut text = Vec::new();
+        let span = store.lock(tree, id, node.style, &token, &mut text);
+        edits.push(Edit::new(span, text));
+    } else {
+        match store.replace(tree, id, &Value::Scalar(value.clone().into_owned())) {
+            Ok(clear) => edits.extend(clear),
+            Err(_) => return Ok(Replaced::Elsewhere),
+        }
+    }
     let last_modified = deps.clock.now();
     let mac = seal::mac_token(deps, &file.cipher, digest, &last_modified);
-    let mut edits = vec![Edit::new(span, text)];
     for (field, text) in [("mac", &mac), ("lastmodified", &last_modified)] {
         match replace_metadata_field(tree, field, text) {
             Some(more) => edits.extend(more),
@@ -99,9 +108,15 @@ fn prove_leaf(
     let Reached { node, depth } = index::reach(&locked.tree, root, index);
     let reopened = Encrypted { tree: &locked.tree, selection: &locked.metadata.selection, ..file.file() };
     match reopened.value_of(node) {
-        Ok(Value::Scalar(found)) if depth == index.len() && found.same(value) => Ok(()),
-        _ => Err(refuse()),
+        Ok(Value::Scalar(found)) if depth == index.len() && found.same(value) => {}
+        _ => return Err(refuse()),
     }
+    // A token cannot change what stands around it; a value in clear could.
+    if !locked.tree.node(node).flags.has(Flags::SELECTED) {
+        let mac = reopened.mac().map_err(|_| refuse())?;
+        locked.check_mac(&file.cipher, &mac).map_err(|_| refuse())?;
+    }
+    Ok(())
 }
 
 /// Equality for `set`: a whole number is the same as integer and as double.
@@ -111,6 +126,13 @@ fn is_equal(old: &Scalar<'_>, new: &Scalar<'_>) -> bool {
         (Scalar::Int(old), Scalar::Float(new)) => *new == *old as f64 && *new as i64 == *old,
         _ => old.same(new),
     }
+}
+
+/// True for an empty text in quotes, which is never encrypted: the quotes stay.
+fn is_empty_text(file: &Unlocked<'_>, id: NodeId) -> bool {
+    let Locked { tree, store, .. } = &file.locked;
+    let quoted = matches!(tree.node(id).style, Style::SingleQuoted | Style::DoubleQuoted);
+    quoted && matches!(store.scalar(tree, id), Scalar::Str(text) if text.is_empty())
 }
 
 /// True when the owner's spelling of `id` is kept in the metadata, which then

@@ -86,8 +86,12 @@ impl Mac {
     }
 
     /// From here on also counts for the file in which the next leaf is `value`.
-    pub fn change_next(&mut self, value: &Scalar<'_>) {
+    pub fn change_next(&mut self, value: &Scalar<'_>, selected: bool) {
         let mut changed = self.usual.clone();
+        if self.only_encrypted && !selected {
+            self.changed = Some(changed);
+            return;
+        }
         let mut text = Vec::new();
         value.write_canonical(&mut text);
         changed.update(&text);

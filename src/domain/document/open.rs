@@ -113,7 +113,7 @@ impl<'t, 's> Encrypted<'t, 's> {
                 if let Some((changed, value)) = change
                     && changed == id
                 {
-                    pass.mac.change_next(value);
+                    pass.mac.change_next(value, node.flags.has(Flags::SELECTED));
                 }
                 text.as_mut_vec().clear();
                 pass.visit(id, text.as_mut_vec())?;

@@ -64,6 +64,7 @@ fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
         let mut node = Node { end: id + 1, span: Span::new(start, end), ..root };
         match line.first() {
             None => continue,
+            Some(b'\r') if line.len() == 1 => continue,
             Some(b'#') => {
                 node.kind = Kind::Comment;
                 node.style = Style::OwnLine;
