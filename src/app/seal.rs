@@ -18,9 +18,9 @@ use crate::domain::document::walk::index_path;
 use crate::domain::metadata::Metadata;
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Stage;
-use crate::domain::store::{Format, Layout, Purpose, Store, WriteError};
+use crate::domain::store::{Format, Layout, Purpose, Store, WriteError, binary};
 use crate::domain::tree::{Flags, Kind, Node, NodeId, Style, Tree};
-use crate::domain::value::{Entry, Value};
+use crate::domain::value::Value;
 
 /// SOPS's text for a YAML key like `1:` or `true:`, which it can neither encrypt
 /// nor decrypt.
@@ -226,6 +226,9 @@ fn refuse_ambiguous(plain: &Plain<'_>) -> Result<(), Error> {
     })
 }
 
+/// Bytes from which on a second thread earns its start.
+const LARGE: usize = 1 << 20;
+
 /// The encrypted form of a binary file: a JSON object with the bytes at `data`
 /// (sops-compat 5.5).
 pub fn seal_binary(
@@ -235,19 +238,29 @@ pub fn seal_binary(
     mut metadata: Metadata,
 ) -> Result<Sealed, WriteError> {
     let cipher = Cipher::new(data_key);
-    let mut token = Vec::new();
+    let (head, _) = binary::frame(&Value::Map(Vec::new()), Layout::default())?;
+    let mut file = Vec::with_capacity(bytes.len() / 3 * 4 + 64 * 1024);
+    file.extend_from_slice(&head);
     let mut mac = Mac::new(false);
-    mac.add_canonical(bytes, true);
-    if !bytes.is_empty() {
-        let mut buffer = SecretBytes::new(bytes.to_vec());
-        cipher.seal(buffer.as_mut_vec(), "str", b"data:", &mut *deps.random.rng(), &mut token);
+    let mut seal = || {
+        if !bytes.is_empty() {
+            let mut buffer = SecretBytes::new(bytes.to_vec());
+            cipher.seal(buffer.as_mut_vec(), "str", b"data:", &mut *deps.random.rng(), &mut file);
+        }
+    };
+    if bytes.len() < LARGE {
+        mac.add_canonical(bytes, true);
+        seal();
+    } else {
+        // Hash and cipher take about as long as each other.
+        std::thread::scope(|scope| {
+            scope.spawn(|| mac.add_canonical(bytes, true));
+            seal();
+        });
     }
     metadata.last_modified = deps.clock.now();
     metadata.mac = mac_token(deps, &cipher, mac.hex(), &metadata.last_modified);
-    let document = Value::Map(vec![
-        Entry::Pair("data".to_owned(), Value::text(token)),
-        Entry::Pair("sops".to_owned(), metadata.to_value()),
-    ]);
-    let bytes = Format::Json.store().emit(&[document], Layout::default())?;
-    Ok(Sealed { bytes: SecretBytes::new(bytes), notices: Vec::new() })
+    let (_, tail) = binary::frame(&metadata.to_value(), Layout::default())?;
+    file.extend_from_slice(&tail);
+    Ok(Sealed { bytes: SecretBytes::new(file), notices: Vec::new() })
 }
