@@ -1,8 +1,6 @@
 //! The text form of an encrypted leaf:
 //! `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]` (sops-compat 2.1).
 
-use memchr::memmem;
-
 /// What every token starts with.
 pub const PREFIX: &[u8] = b"ENC[AES256_GCM,data:";
 
@@ -41,9 +39,15 @@ impl<'a> Token<'a> {
 }
 
 /// Splits at the last `separator`, as the greedy fields of SOPS's pattern do.
+/// Separators start with a comma, which base64 has not got.
 fn split_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let at = memmem::rfind(text, separator)?;
-    Some((&text[..at], &text[at + separator.len()..]))
+    let mut end = text.len();
+    loop {
+        end = memchr::memrchr(b',', &text[..end])?;
+        if let Some(field) = text[end..].strip_prefix(separator) {
+            return Some((&text[..end], field));
+        }
+    }
 }
 
 /// The token that `text` starts with, without what follows it (the line break

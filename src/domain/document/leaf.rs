@@ -50,10 +50,9 @@ impl<'c> LeafOpener<'c> {
         Self { cipher, plain: Vec::new(), canonical: Vec::new() }
     }
 
-    /// Opens the token in `text`.
-    pub fn open(&mut self, text: &[u8], aad: &[u8]) -> Result<Opened<'_>, LeafError> {
-        let token = Token::parse(text).ok_or(LeafError::NotEncrypted)?;
-        self.cipher.open(&token, aad, &mut self.plain)?;
+    /// Opens `token`.
+    pub fn open(&mut self, token: &Token<'_>, aad: &[u8]) -> Result<Opened<'_>, LeafError> {
+        self.cipher.open(token, aad, &mut self.plain)?;
         if token.kind == b"str" || token.kind == b"bytes" {
             let value = Scalar::Str(Text::Borrowed(&self.plain));
             return Ok(Opened::Value(Plain { value, spelling: None }));

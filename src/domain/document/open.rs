@@ -10,7 +10,7 @@ use super::spelling::Spellings;
 use super::walk::{Walk, append_aad, index_path, spelling_path};
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::mac::Mac;
-use crate::domain::crypto::token::{is_token, trimmed};
+use crate::domain::crypto::token::{Token, is_token, trimmed};
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::select::{Selection, Stage};
@@ -158,7 +158,7 @@ impl<'t, 's> Encrypted<'t, 's> {
     /// tried.
     pub fn open_comment<'o>(&self, opener: &'o mut LeafOpener<'_>, id: NodeId) -> Option<CommentText<'o>> {
         let node = self.tree.node(id);
-        let text = self.tree.text(node.text);
+        let token = Token::parse(self.tree.text(node.text))?;
         let mut candidates = Vec::new();
         climb(self.tree, node.parent, &mut candidates);
         if id > 0 {
@@ -168,7 +168,7 @@ impl<'t, 's> Encrypted<'t, 's> {
             climb(self.tree, id + 1, &mut candidates);
         }
         let aad =
-            candidates.into_iter().find(|aad| matches!(opener.open(text, aad), Ok(Opened::Comment(_))))?;
+            candidates.into_iter().find(|aad| matches!(opener.open(&token, aad), Ok(Opened::Comment(_))))?;
         Some(CommentText { text: opener.plaintext(), aad })
     }
 }
@@ -267,13 +267,13 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
     fn selected(&mut self, id: NodeId, node: &Node, text: &mut Vec<u8>) -> Result<Option<Span>, TreeError> {
         let Encrypted { store, tree, .. } = self.file;
         let raw = tree.text(node.text);
-        if !is_token(raw) {
+        let Some(token) = Token::parse(raw) else {
             let value = self.file.unencrypted(id).map_err(|cause| self.file.error(id, cause))?;
             self.mac.add(&value, true);
             return Ok(None);
-        }
+        };
         let restored = self.is_restored(id);
-        match self.opener.open(raw, &self.aad).map_err(|cause| self.file.error(id, cause))? {
+        match self.opener.open(&token, &self.aad).map_err(|cause| self.file.error(id, cause))? {
             Opened::Value(mut plain) => {
                 if !node.flags.has(Flags::SHADOWED) {
                     self.mac.add(&plain.value, true);
@@ -332,12 +332,12 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
                 return Ok(());
             }
             let raw = file.tree.text(file.tree.node(leaf).text);
-            if !is_token(raw) {
+            let Some(token) = Token::parse(raw) else {
                 let value = file.unencrypted(leaf).map_err(|cause| file.error(id, cause))?;
                 mac.add(&value, true);
                 return Ok(());
-            }
-            match opener.open(raw, aad).map_err(|cause| file.error(id, cause))? {
+            };
+            match opener.open(&token, aad).map_err(|cause| file.error(id, cause))? {
                 Opened::Value(plain) => mac.add(&plain.value, true),
                 Opened::Comment(comment) => mac.add_list_comment(comment),
             }

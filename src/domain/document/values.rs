@@ -6,7 +6,7 @@ use super::leaf::{LeafError, LeafOpener, Opened};
 use super::open::{Encrypted, Findings, TreeError};
 use super::walk::{Walk, append_aad};
 use crate::domain::crypto::mac::Mac;
-use crate::domain::crypto::token::is_token;
+use crate::domain::crypto::token::Token;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::Text;
 use crate::domain::select::Stage;
@@ -118,13 +118,12 @@ impl<'t, 's> Builder<'t, 's> {
         if !node.flags.has(Flags::SELECTED) {
             return Ok(Value::Scalar(self.file.clear_value(id, &mut self.mac).into_owned()));
         }
-        let raw = self.file.tree.text(node.text);
-        if !is_token(raw) {
+        let Some(token) = Token::parse(self.file.tree.text(node.text)) else {
             let value = self.file.unencrypted(id).map_err(|cause| self.file.error(id, cause))?;
             self.mac.add(&value, true);
             return Ok(Value::Scalar(value.into_owned()));
-        }
-        match self.opener.open(raw, aad).map_err(|cause| self.file.error(id, cause))? {
+        };
+        match self.opener.open(&token, aad).map_err(|cause| self.file.error(id, cause))? {
             Opened::Value(plain) => {
                 self.mac.add(&plain.value, true);
                 Ok(Value::Scalar(plain.value.into_owned()))
@@ -141,7 +140,6 @@ impl<'t, 's> Builder<'t, 's> {
         let node = self.file.tree.node(id);
         let raw = self.file.tree.text(node.text);
         if node.flags.has(Flags::SELECTED)
-            && is_token(raw)
             && let Some(comment) = self.file.open_comment(&mut self.opener, id)
         {
             return Text::from(comment.text.to_vec());
@@ -159,14 +157,13 @@ impl<'t, 's> Builder<'t, 's> {
         let Self { file, opener, mac } = self;
         alias::each_leaf(tree, id, aad, &mut |leaf, aad| {
             let selected = marks.next().unwrap_or(false);
-            let raw = tree.text(tree.node(leaf).text);
-            let value = if selected && is_token(raw) {
-                match opener.open(raw, aad).map_err(|cause| file.error(id, cause))? {
+            let token = Token::parse(tree.text(tree.node(leaf).text)).filter(|_| selected);
+            let value = match token {
+                Some(token) => match opener.open(&token, aad).map_err(|cause| file.error(id, cause))? {
                     Opened::Value(plain) => plain.value.into_owned(),
                     Opened::Comment(_) => return Err(file.error(id, LeafError::CommentAsValue)),
-                }
-            } else {
-                file.store.scalar(tree, leaf).into_owned()
+                },
+                None => file.store.scalar(tree, leaf).into_owned(),
             };
             mac.add(&value, selected);
             values.push(value);
