@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::argv::fields::flags;
+use super::argv::fields::{flags, parse_bool};
 use super::env::{Environment, Variable};
 use super::report::Usage;
 use super::{Mode, exit};
@@ -77,16 +77,6 @@ impl KeyServices {
                 .hint("drop --enable-local-keyservice=false or unset SOPS_ENABLE_LOCAL_KEYSERVICE"));
         }
         Ok(())
-    }
-}
-
-/// A boolean as Go's `strconv.ParseBool` reads it.
-pub fn parse_bool(flag: &str, value: &str) -> Result<bool, Usage> {
-    match value {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-        _ => Err(Usage::new(format!("invalid boolean value for -{flag}"))
-            .hint(format!("write --{flag} or --{flag}=false"))),
     }
 }
 

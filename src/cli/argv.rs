@@ -5,9 +5,8 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::args::parse_bool;
 use super::report::Usage;
-use fields::{Definition, Flags, Kind};
+use fields::{Definition, Flags, Kind, parse_bool};
 
 pub mod fields;
 

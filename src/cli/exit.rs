@@ -1,7 +1,6 @@
 //! Exit codes, numerically equal to SOPS's (sops-compat 10.8): one table, and
 //! one match from errors to it.
 
-use super::report::Failure;
 use crate::app::error::{Error, While};
 use crate::domain::store::ReadErrorKind;
 
@@ -79,17 +78,6 @@ pub const MEANINGS: &[Meaning] = &[
     Meaning { code: EDITOR, text: "the editor is missing or failed" },
     Meaning { code: ALREADY_ENCRYPTED, text: "the input is encrypted already" },
 ];
-
-/// The exit code of a failure.
-pub fn code(failure: &Failure) -> u8 {
-    match failure {
-        Failure::App(error) => of_error(error),
-        Failure::Usage(usage) => usage.code,
-        Failure::Batch { code } => *code,
-        Failure::BrokenPipe => BROKEN_PIPE,
-        Failure::Stdout(_) => CANNOT_WRITE,
-    }
-}
 
 /// The exit code of a use case's error.
 pub fn of_error(error: &Error) -> u8 {

@@ -94,7 +94,7 @@ pub fn call(arguments: &[OsString], cli: &mut Cli) -> u8 {
         Ok(()) => exit::SUCCESS,
         Err(failure) => {
             cli.output.failure(&failure);
-            exit::code(&failure)
+            failure.code()
         }
     }
 }

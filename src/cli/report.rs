@@ -24,6 +24,19 @@ pub enum Failure {
     Stdout(std::io::Error),
 }
 
+impl Failure {
+    /// The exit code of the process.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::App(error) => exit::of_error(error),
+            Self::Usage(usage) => usage.code,
+            Self::Batch { code } => *code,
+            Self::BrokenPipe => exit::BROKEN_PIPE,
+            Self::Stdout(_) => exit::CANNOT_WRITE,
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::App(error)

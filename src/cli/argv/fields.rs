@@ -8,7 +8,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::Flag;
-use crate::cli::args::parse_bool;
 use crate::cli::report::Usage;
 
 /// What a flag takes.
@@ -246,3 +245,13 @@ macro_rules! words {
 }
 
 pub(crate) use {flags, words};
+
+/// A boolean as Go's `strconv.ParseBool` reads it.
+pub fn parse_bool(flag: &str, value: &str) -> Result<bool, Usage> {
+    match value {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err(Usage::new(format!("invalid boolean value for -{flag}"))
+            .hint(format!("write --{flag} or --{flag}=false"))),
+    }
+}

@@ -3,7 +3,7 @@
 //! both dialects add the case variants before negating.
 
 use super::PatternError;
-use super::parse::{Cursor, Flags, INVALID_RANGE, MISSING_BRACKET};
+use super::cursor::{Cursor, Flags, INVALID_RANGE, MISSING_BRACKET};
 use super::syntax::{NOTHING, Node, write_character};
 
 /// Above this many characters a class is not listed in [`Node::Class`].

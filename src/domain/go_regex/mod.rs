@@ -9,6 +9,7 @@
 //! automaton costs more than a small file.
 
 mod class;
+mod cursor;
 mod parse;
 mod syntax;
 mod words;

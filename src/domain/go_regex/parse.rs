@@ -2,18 +2,15 @@
 
 use super::PatternError;
 use super::class;
+use super::cursor::{Cursor, Flags, INVALID_ESCAPE};
 use super::syntax::{Node, Place};
 
-pub(super) const INVALID_RANGE: &str = "invalid character class range";
-pub(super) const MISSING_BRACKET: &str = "missing closing ]";
-const INVALID_ESCAPE: &str = "invalid escape sequence";
 const INVALID_NAME: &str = "invalid named capture";
 const INVALID_PERL: &str = "invalid or unsupported Perl syntax";
 const INVALID_REPEAT: &str = "invalid nested repetition operator";
 const INVALID_COUNT: &str = "invalid repeat count";
 const MISSING_PAREN: &str = "missing closing )";
 const MISSING_OPERAND: &str = "missing argument to repetition operator";
-const TRAILING_BACKSLASH: &str = "trailing backslash at end of expression";
 const UNEXPECTED_PAREN: &str = "unexpected )";
 const TOO_DEEP: &str = "expression nests too deeply";
 
@@ -21,133 +18,6 @@ const TOO_DEEP: &str = "expression nests too deeply";
 const MOST_REPEATS: u32 = 1000;
 /// Levels of groups and repetitions.
 const MOST_LEVELS: u32 = 1000;
-
-/// The switches of `(?imsU)` that decide whether there is a match.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Flags {
-    pub(super) fold: bool,
-    lines: bool,
-    dot_newline: bool,
-}
-
-/// What is left of a pattern.
-pub(super) struct Cursor<'p> {
-    rest: &'p str,
-}
-
-impl<'p> Cursor<'p> {
-    /// The rest of the pattern.
-    pub(super) fn rest(&self) -> &'p str {
-        self.rest
-    }
-
-    /// Steps over `bytes` bytes.
-    pub(super) fn skip(&mut self, bytes: usize) {
-        self.rest = self.rest.get(bytes..).unwrap_or("");
-    }
-
-    /// Steps over one character.
-    pub(super) fn next(&mut self) -> Option<char> {
-        let character = self.rest.chars().next()?;
-        self.skip(character.len_utf8());
-        Some(character)
-    }
-
-    /// An error that blames everything from `start` to here.
-    pub(super) fn error_since(&self, reason: &'static str, start: &str) -> PatternError {
-        PatternError { reason, part: start[..start.len() - self.rest.len()].to_owned() }
-    }
-
-    /// Reads the escape of one character; the cursor stands on the backslash.
-    pub(super) fn escape(&mut self) -> Result<u32, PatternError> {
-        let start = self.rest;
-        self.skip(1);
-        let Some(character) = self.next() else {
-            return Err(PatternError { reason: TRAILING_BACKSLASH, part: String::new() });
-        };
-        let found = match character {
-            '1'..='7' if !self.rest.starts_with(|c| matches!(c, '0'..='7')) => None,
-            '0'..='7' => Some(self.octal(character)),
-            'x' => self.hexadecimal(),
-            'a' => Some(0x07),
-            'f' => Some(0x0C),
-            'n' => Some(0x0A),
-            'r' => Some(0x0D),
-            't' => Some(0x09),
-            'v' => Some(0x0B),
-            other if other.is_ascii() && !other.is_ascii_alphanumeric() => Some(u32::from(other)),
-            _ => None,
-        };
-        found.ok_or_else(|| self.error_since(INVALID_ESCAPE, start))
-    }
-
-    fn octal(&mut self, first: char) -> u32 {
-        let mut value = u32::from(first) - u32::from('0');
-        for _ in 0..2 {
-            let Some(digit) = self.rest.chars().next().and_then(|c| c.to_digit(8)) else { break };
-            value = value * 8 + digit;
-            self.skip(1);
-        }
-        value
-    }
-
-    fn hexadecimal(&mut self) -> Option<u32> {
-        let first = self.next()?;
-        if first != '{' {
-            let second = self.next()?;
-            return Some(first.to_digit(16)? * 16 + second.to_digit(16)?);
-        }
-        let mut value = 0;
-        let mut digits = 0;
-        loop {
-            let character = self.next()?;
-            if character == '}' {
-                return (digits > 0).then_some(value);
-            }
-            value = value * 16 + character.to_digit(16)?;
-            if value > u32::from(char::MAX) {
-                return None;
-            }
-            digits += 1;
-        }
-    }
-
-    /// Reads `{n}`, `{n,}` or `{n,m}`; anything else is no repetition. A count of
-    /// nine digits or more reads as one over the limit.
-    fn counts(&mut self) -> Option<(u32, Option<u32>)> {
-        let start = self.rest;
-        let counts = self.counts_or_less();
-        if counts.is_none() {
-            self.rest = start;
-        }
-        counts
-    }
-
-    fn counts_or_less(&mut self) -> Option<(u32, Option<u32>)> {
-        self.skip(1);
-        let min = self.count()?;
-        let mut max = Some(min);
-        if self.rest.starts_with(',') {
-            self.skip(1);
-            max = if self.rest.starts_with('}') { None } else { Some(self.count()?) };
-        }
-        if !self.rest.starts_with('}') {
-            return None;
-        }
-        self.skip(1);
-        Some((min, max))
-    }
-
-    fn count(&mut self) -> Option<u32> {
-        let digits = self.rest.bytes().take_while(u8::is_ascii_digit).count();
-        let text = &self.rest[..digits];
-        if digits == 0 || (digits > 1 && text.starts_with('0')) {
-            return None;
-        }
-        self.skip(digits);
-        Some(text.parse().unwrap_or(u32::MAX))
-    }
-}
 
 /// A piece with what Go's limits count.
 struct Piece {
@@ -211,13 +81,13 @@ struct Parser<'p> {
 pub(super) fn parse(pattern: &str) -> Result<Node, PatternError> {
     let mut parser = Parser {
         pattern,
-        cursor: Cursor { rest: pattern },
+        cursor: Cursor::new(pattern),
         flags: Flags::default(),
         open: Vec::new(),
         group: Group::default(),
     };
     let mut repetition = None;
-    while !parser.cursor.rest.is_empty() {
+    while !parser.cursor.rest().is_empty() {
         repetition = parser.step(repetition)?;
     }
     if !parser.open.is_empty() {
@@ -254,7 +124,7 @@ impl<'p> Parser<'p> {
     /// Reads one piece. `last` is where the repetition just before it began;
     /// returns that for the piece read.
     fn step(&mut self, last: Option<&'p str>) -> Result<Option<&'p str>, PatternError> {
-        let start = self.cursor.rest;
+        let start = self.cursor.rest();
         let byte = start.as_bytes().first().copied().unwrap_or(0);
         match byte {
             b'(' => self.open_group()?,
@@ -294,7 +164,7 @@ impl<'p> Parser<'p> {
     }
 
     fn backslash(&mut self) -> Result<(), PatternError> {
-        let rest = self.cursor.rest;
+        let rest = self.cursor.rest();
         match rest.as_bytes().get(1) {
             Some(b'A') => self.place(Place::Start),
             Some(b'b') => self.place(Place::WordBoundary),
@@ -306,7 +176,7 @@ impl<'p> Parser<'p> {
             Some(b'Q') => {
                 let (text, rest) = rest[2..].split_once(r"\E").unwrap_or((&rest[2..], ""));
                 text.chars().for_each(|character| self.literal(u32::from(character)));
-                self.cursor.rest = rest;
+                self.cursor.back_to(rest);
                 return Ok(());
             }
             _ => {
@@ -325,7 +195,7 @@ impl<'p> Parser<'p> {
     }
 
     fn repetition(&mut self, byte: u8, last: Option<&'p str>) -> Result<Option<&'p str>, PatternError> {
-        let start = self.cursor.rest;
+        let start = self.cursor.rest();
         let (min, max) = match byte {
             b'{' => match self.cursor.counts() {
                 Some(counts) => counts,
@@ -343,7 +213,7 @@ impl<'p> Parser<'p> {
         if min > MOST_REPEATS || max.is_some_and(|max| max > MOST_REPEATS || max < min) {
             return Err(self.cursor.error_since(INVALID_COUNT, start));
         }
-        if self.cursor.rest.starts_with('?') {
+        if self.cursor.rest().starts_with('?') {
             self.cursor.skip(1);
         }
         if let Some(last) = last {
@@ -367,7 +237,7 @@ impl<'p> Parser<'p> {
     }
 
     fn open_group(&mut self) -> Result<(), PatternError> {
-        let start = self.cursor.rest;
+        let start = self.cursor.rest();
         if !start.starts_with("(?") {
             self.cursor.skip(1);
             self.enter(true);

@@ -1,11 +1,12 @@
 //! What SOPS and its parser refuse in a file that is YAML: other roots than
 //! mappings, repeated keys, tags and merges that do not fit.
 
-use super::super::{ReadError, ReadErrorKind};
-use super::compose::{Composer, SeenKey};
+use super::super::ReadError;
+use super::compose::Composer;
 use super::events::Event;
 use super::resolve::resolve;
 use super::scan::Scan;
+use super::seen_keys::{SeenKey, all_differ};
 use super::tokens::fault;
 use crate::domain::tree::{Kind, NodeId, Style, Tag};
 
@@ -117,47 +118,4 @@ impl Composer<'_> {
     fn line_of(&self, offset: u32) -> u32 {
         memchr::memchr_iter(b'\n', &self.parser.scanner.source[..offset as usize]).count() as u32
     }
-}
-
-/// True if no two hashes are equal, as far as a small table can tell quickly.
-fn all_differ(keys: &[SeenKey]) -> bool {
-    let size = (keys.len() * 2).next_power_of_two();
-    let mut table = vec![u32::MAX; size];
-    for (at, key) in keys.iter().enumerate() {
-        let mut place = key.hash as usize & (size - 1);
-        let mut tries = 0;
-        while let Some(other) = keys.get(table[place] as usize) {
-            // A crowd of near hashes is left to sorting, which no input slows down.
-            tries += 1;
-            if other.hash == key.hash || tries > 64 {
-                return false;
-            }
-            place = (place + 1) & (size - 1);
-        }
-        table[place] = at as u32;
-    }
-    true
-}
-
-/// The refusal of a key that is a collection.
-pub(super) fn bad_key(line: u32, found: &str) -> Box<ReadError> {
-    let line = line as usize + 1;
-    Box::new(ReadError {
-        message: format!("yaml: unmarshal errors:\n  line {line}: cannot unmarshal !!{found} into string"),
-        line: Some(line),
-        hint: Some("a key must be a scalar"),
-        kind: ReadErrorKind::Syntax,
-    })
-}
-
-/// A hash for telling keys apart; equal hashes are looked into.
-pub(super) fn hash(bytes: &[u8], seed: u64) -> u64 {
-    let mut state = (bytes.len() as u64) << 1 ^ seed;
-    for chunk in bytes.chunks(8) {
-        let mut buffer = [0; 8];
-        buffer[..chunk.len()].copy_from_slice(chunk);
-        state = (state ^ u64::from_le_bytes(buffer)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        state ^= state >> 29;
-    }
-    state.wrapping_mul(0xBF58_476D_1CE4_E5B9).rotate_left(32)
 }

@@ -2,7 +2,7 @@
 //! map or list (its flattening of go-yaml's head, line and foot comments), one
 //! node a line. What go-yaml loses goes before the next node, in its container.
 
-use super::scan_comments::RemarkLine;
+use super::remarks::RemarkLine;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Properties, Span, Style, Tag};
 
 /// Where a comment stands at a node or its key.

@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 
 use super::chars::line_break;
-use super::checks::{bad_key, hash};
 use super::comments::{Assignment, Slot};
 use super::events::{Comments, Event, EventKind};
 use super::parse::Parser;
 use super::resolve::is_plain_string;
 use super::scan::Scan;
-use super::tokens::fault;
+use super::seen_keys::{SeenKey, hash};
+use super::tokens::{bad_key, fault};
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Properties, Span, Style, Tag};
 
 /// A document that is being read.
@@ -58,14 +58,6 @@ struct Key {
     foot: bool,
     /// `<<`: the value must be maps.
     merge: bool,
-}
-
-/// A key for the search of duplicates.
-#[derive(Clone, Copy)]
-pub(super) struct SeenKey {
-    pub(super) hash: u64,
-    pub(super) text: Span,
-    pub(super) start: u32,
 }
 
 /// What an anchor names.

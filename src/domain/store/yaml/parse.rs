@@ -3,7 +3,7 @@
 
 use super::events::{Comments, Event, EventKind};
 use super::scan::{Scan, Scanner};
-use super::scan_comments::{Remark, Role};
+use super::remarks::{Remark, Role};
 use super::tokens::{Mark, Token, TokenKind, fault};
 use crate::domain::tree::{Properties, Span, Style, Tag};
 

@@ -9,7 +9,7 @@
 use super::super::ReadError;
 use super::chars::{own_break, trailing_break};
 use super::comments::{Assignment, Bare, Slot};
-use super::read::{Draft, draft};
+use super::draft::{Draft, draft};
 use crate::domain::secret::wipe;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Style};
 

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use super::super::ReadError;
 use super::chars::{self, Census, is_blank, line_break};
 
-use super::scan_comments::{Remark, RemarkLine};
+use super::remarks::{Remark, RemarkLine};
 use super::tokens::{Mark, Token, TokenKind, fault};
 use crate::domain::secret::SecretBytes;
 use crate::domain::tree::Span;

@@ -1,6 +1,6 @@
 //! Tokens and the places they stand in.
 
-use super::super::ReadError;
+use super::super::{ReadError, ReadErrorKind};
 use crate::domain::tree::{Span, Style};
 
 /// A place in the source.
@@ -68,4 +68,15 @@ impl Token {
 pub(super) fn fault(line: u32, problem: &str) -> Box<ReadError> {
     let line = line as usize + 1;
     Box::new(ReadError::syntax(line, format!("yaml: line {line}: {problem}")))
+}
+
+/// The refusal of a key that is a collection.
+pub(super) fn bad_key(line: u32, found: &str) -> Box<ReadError> {
+    let line = line as usize + 1;
+    Box::new(ReadError {
+        message: format!("yaml: unmarshal errors:\n  line {line}: cannot unmarshal !!{found} into string"),
+        line: Some(line),
+        hint: Some("a key must be a scalar"),
+        kind: ReadErrorKind::Syntax,
+    })
 }

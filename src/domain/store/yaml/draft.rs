@@ -1,0 +1,57 @@
+//! A file that was read, its comments not yet among its nodes.
+
+use super::super::{ReadError, ReadErrorKind};
+use super::chars::{self, BadByte};
+use super::comments::Bare;
+use super::compose::Composer;
+use super::parse::Parser;
+use super::scan::Scanner;
+use crate::domain::secret::SecretBytes;
+use crate::domain::tree::Span;
+
+/// A file that was read, its comments not yet among its nodes.
+pub(super) struct Draft {
+    pub(super) bare: Bare,
+    pub(super) decoded: SecretBytes,
+}
+
+impl Draft {
+    /// Moves the text spans from `from` on down by `by`: the source is shorter
+    /// than what was read.
+    pub(super) fn rebase(&mut self, from: u32, by: u32) {
+        let shift = |span: &mut Span| {
+            if span.start >= from && span.end > span.start {
+                span.start -= by;
+                span.end -= by;
+            }
+        };
+        for node in &mut self.bare.nodes {
+            shift(&mut node.text);
+            shift(&mut node.key_text);
+        }
+    }
+}
+
+/// Reads `source` as it stands.
+pub(super) fn draft(source: &[u8]) -> Result<Draft, ReadError> {
+    let census = chars::census(source).map_err(|bad| bad_byte(source, bad))?;
+    let mut composer = Composer::new(Parser::new(Scanner::new(source, census)), source.len() / 48 + 16);
+    composer.run().map_err(|error| *error)?;
+    if composer.documents.is_empty() {
+        let eof = ReadError { message: "EOF".to_owned(), line: None, hint: None, kind: ReadErrorKind::Syntax };
+        return Err(eof);
+    }
+    let Composer { parser, nodes, documents, properties, assignments, assigned, .. } = composer;
+    let Scanner { remark_lines: lines, decoded, .. } = parser.scanner;
+    let bare = Bare { nodes, properties, documents, assignments, assigned, lines, settled: false };
+    Ok(Draft { bare, decoded })
+}
+
+fn bad_byte(source: &[u8], bad: BadByte) -> ReadError {
+    let line = 1 + memchr::memchr_iter(b'\n', &source[..bad.at]).count();
+    let mut error = ReadError::syntax(line, format!("yaml: line {line}: {}", bad.problem));
+    if source.starts_with(b"\xFF\xFE") || source.starts_with(b"\xFE\xFF") {
+        error.hint = Some("the file is in UTF-16: save it as UTF-8");
+    }
+    error
+}
