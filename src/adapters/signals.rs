@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-use super::private_dir;
+use super::wipe::wipe_tree;
 
 /// What is to be put right.
 #[derive(Default)]
@@ -64,7 +64,7 @@ fn clean(pending: &mut Pending) {
         let _ = rustix::termios::tcsetattr(terminal, rustix::termios::OptionalActions::Now, &settings);
     }
     for (folder, in_memory) in pending.folders.drain(..) {
-        private_dir::wipe_tree(&folder, in_memory);
+        wipe_tree(&folder, in_memory);
     }
 }
 

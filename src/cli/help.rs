@@ -3,13 +3,13 @@
 
 use std::fmt::Write as _;
 
-use clap::{CommandFactory as _, Parser};
+use clap::Parser;
 
 use super::argv::Help;
 use super::argv::fields::{flags, words};
 use super::env::Variable;
 use super::report::{Failure, Usage};
-use super::{Cli, Mode, NOT_BUILT, Verb, exit, legacy};
+use super::{Cli, Mode, NOT_BUILT, Verb, exit, overview};
 
 /// Explain a command or a topic
 ///
@@ -28,7 +28,7 @@ words!(Arguments, usize::MAX, topics);
 
 /// Explains one topic.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
-    let Some(topic) = arguments.topics.first() else { return top(cli) };
+    let Some(topic) = arguments.topics.first() else { return overview(cli) };
     match topic.as_str() {
         "exit-codes" => cli.output.text(&exit_codes()),
         "environment" => cli.output.text(&environment()),
@@ -49,9 +49,8 @@ pub fn of_verb(verb: Verb, how_much: Help, cli: &mut Cli) -> Result<(), Failure>
     cli.output.text(&text)
 }
 
-/// The help of the program.
-pub fn top(cli: &mut Cli) -> Result<(), Failure> {
-    let command = legacy::Arguments::command();
+/// The help of the program; `command` is its form without a command word.
+pub fn top(command: clap::Command, cli: &mut Cli) -> Result<(), Failure> {
     let mut text = String::new();
     let about = command.get_long_about().map(ToString::to_string).unwrap_or_default();
     let _ = writeln!(text, "{about}\n");

@@ -14,7 +14,7 @@ use super::args::{
 use super::argv::fields::{flags, words};
 use super::argv::{self, Line, Reach, Reader};
 use super::report::{Failure, Usage};
-use super::{Cli, Mode, Verb, decrypt, edit, encrypt, exit, files, help, set, wire};
+use super::{Cli, Mode, Verb, decrypt, edit, encrypt, exit, files, overview, set, wire};
 use crate::app::Deps;
 use crate::app::error::Error;
 use crate::app::request::Notice;
@@ -213,7 +213,7 @@ pub fn run(
         Mode::Sops => only_first(leading, &arguments[at..], cli),
     };
     if line.help.is_some() {
-        return help::top(cli);
+        return overview(cli);
     }
     let mut parsed: Arguments = super::fill(line.flags.iter(), line.words)?;
     if parsed.files.is_empty() {

@@ -289,6 +289,11 @@ impl Verb {
     }
 }
 
+/// The help of the program.
+fn overview(cli: &mut Cli) -> Result<(), Failure> {
+    help::top(legacy::Arguments::command(), cli)
+}
+
 /// A command's arguments from flags that it has and words that it takes.
 fn fill<'f, A: Flags + Words + Default>(
     flags: impl Iterator<Item = &'f Flag>,
@@ -320,7 +325,7 @@ fn dispatch(arguments: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
     }
     let leading = leading(arguments)?;
     if leading.help.is_some() {
-        return help::top(cli);
+        return overview(cli);
     }
     if leading.flags.iter().any(|flag| flag.name == "version") {
         return cli.output.text(&version(cli.mode));

@@ -4,6 +4,7 @@
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use super::*;
+use crate::adapters::wipe::WIPE_CHUNK;
 
 fn dirs(runtime: Option<&Path>, temporary: &Path) -> SystemPrivateFiles {
     SystemPrivateFiles::new(runtime.map(Path::to_owned), temporary.to_owned())

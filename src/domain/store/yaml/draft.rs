@@ -38,7 +38,8 @@ pub(super) fn draft(source: &[u8]) -> Result<Draft, ReadError> {
     let mut composer = Composer::new(Parser::new(Scanner::new(source, census)), source.len() / 48 + 16);
     composer.run().map_err(|error| *error)?;
     if composer.documents.is_empty() {
-        let eof = ReadError { message: "EOF".to_owned(), line: None, hint: None, kind: ReadErrorKind::Syntax };
+        let eof =
+            ReadError { message: "EOF".to_owned(), line: None, hint: None, kind: ReadErrorKind::Syntax };
         return Err(eof);
     }
     let Composer { parser, nodes, documents, properties, assignments, assigned, .. } = composer;

@@ -2,8 +2,8 @@
 //! which event. All state is on explicit stacks.
 
 use super::events::{Comments, Event, EventKind};
-use super::scan::{Scan, Scanner};
 use super::remarks::{Remark, Role};
+use super::scan::{Scan, Scanner};
 use super::tokens::{Mark, Token, TokenKind, fault};
 use crate::domain::tree::{Properties, Span, Style, Tag};
 
