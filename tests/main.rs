@@ -15,6 +15,7 @@
 mod command_line;
 mod compat;
 mod crash;
+mod exec;
 mod keys;
 mod leak;
 mod lossless;

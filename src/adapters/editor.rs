@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitStatus};
 use crate::app::ports::{Editor, EditorError};
 
 use super::files::reason;
-use super::signals;
+use super::signals::{self, Manner};
 
 /// Tried where no variable names an editor.
 const FALLBACKS: [&str; 3] = ["vim", "nano", "vi"];
@@ -70,11 +70,11 @@ fn run(program: &OsStr, arguments: &[OsString], path: &Path) -> io::Result<ExitS
     let mut child: Child = {
         let mut pending = signals::pending();
         let child = Command::new(program).args(arguments).arg(path).spawn()?;
-        pending.editor = Some(child.id());
+        pending.child = Some((child.id(), Manner::Editor));
         child
     };
     let status = child.wait();
-    signals::pending().editor = None;
+    signals::pending().child = None;
     status
 }
 

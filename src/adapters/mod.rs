@@ -4,6 +4,7 @@
 //!
 //! What is special to an operating system stays in here, behind `cfg`.
 
+pub mod accounts;
 pub mod clock;
 pub mod edit_lock;
 pub mod editor;
@@ -12,6 +13,7 @@ pub mod files;
 pub mod hardening;
 pub mod keys;
 pub mod private_dir;
+pub mod processes;
 pub mod progress;
 pub mod prompt;
 pub mod random;

@@ -13,9 +13,11 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::app::ports::{FileError, FileErrorKind, PrivateDir, PrivateFiles};
+use crate::app::ports::{Account, FileError, FileErrorKind, PrivateDir, PrivateFiles};
 use crate::domain::secret::SecretBytes;
 
 use super::files::{file_error, read};
@@ -67,7 +69,7 @@ impl PrivateFiles for SystemPrivateFiles {
         if let Some(base) = folder.parent() {
             sweep(base, in_memory);
         }
-        Ok(Box::new(Folder { path: folder, _claim: claim }))
+        Ok(Box::new(Folder { path: folder, _claim: claim, given_up: Arc::default() }))
     }
 }
 
@@ -76,6 +78,8 @@ struct Folder {
     path: PathBuf,
     /// Locked as long as this process lives.
     _claim: Option<File>,
+    /// Nobody is to read from its FIFOs any more.
+    given_up: Arc<AtomicBool>,
 }
 
 impl Folder {
@@ -88,6 +92,20 @@ impl Folder {
         }
         let reason = "not a plain file name".to_owned();
         Err(FileError { action: "open", path: PathBuf::from(name), kind: FileErrorKind::Other, reason })
+    }
+
+    /// Lets the threads end, and wipe what they hold, that still wait for a reader.
+    fn release_writers(&self) {
+        self.given_up.store(true, Ordering::Release);
+        #[cfg(unix)]
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+            if entry.file_type().is_ok_and(|kind| kind.is_fifo()) {
+                let nonblocking = rustix::fs::OFlags::NONBLOCK.bits();
+                let flags = i32::try_from(nonblocking).unwrap_or_default();
+                let _ = OpenOptions::new().read(true).custom_flags(flags).open(entry.path());
+            }
+        }
     }
 }
 
@@ -110,10 +128,55 @@ impl PrivateDir for Folder {
     fn read(&self, name: &str) -> Result<SecretBytes, FileError> {
         Ok(read(&self.path(name)?)?.bytes)
     }
+
+    #[cfg(unix)]
+    fn serve(&self, name: &str, bytes: SecretBytes) -> Result<PathBuf, FileError> {
+        use rustix::fs::{CWD, Mode, mkfifoat};
+        let path = self.path(name)?;
+        {
+            let _no_cleaning = signals::pending();
+            mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR)
+                .map_err(|error| file_error("mkfifo", &path, &error.into()))?;
+        }
+        let (fifo, given_up) = (path.clone(), Arc::clone(&self.given_up));
+        // Opening waits for the reader, who may never come.
+        std::thread::spawn(move || {
+            if let Ok(mut fifo) = OpenOptions::new().write(true).open(fifo)
+                && !given_up.load(Ordering::Acquire)
+            {
+                let _ = fifo.write_all(&bytes);
+            }
+        });
+        Ok(path)
+    }
+
+    #[cfg(not(unix))]
+    fn serve(&self, name: &str, bytes: SecretBytes) -> Result<PathBuf, FileError> {
+        self.write(name, &bytes)
+    }
+
+    #[cfg(unix)]
+    fn give_to(&self, account: &Account) -> Result<(), FileError> {
+        let give = |path: &Path| {
+            std::os::unix::fs::lchown(path, Some(account.uid), Some(account.gid))
+                .map_err(|error| file_error("chown", path, &error))
+        };
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            give(&entry.path())?;
+        }
+        give(&self.path)
+    }
+
+    #[cfg(not(unix))]
+    fn give_to(&self, account: &Account) -> Result<(), FileError> {
+        let reason = format!("this system cannot give files to {}", account.name);
+        Err(FileError { action: "chown", path: self.path.clone(), kind: FileErrorKind::Other, reason })
+    }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
+        self.release_writers();
         let mut pending = signals::pending();
         pending.folders.retain(|(folder, in_memory)| {
             let mine = *folder == self.path;

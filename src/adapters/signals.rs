@@ -1,10 +1,13 @@
 //! What must be put right before the process dies of a signal or an abort:
 //! private directories are wiped and removed, the terminal gets its echo back.
 //!
-//! A thread waits for SIGHUP, SIGINT, SIGQUIT and SIGTERM; it is started by the
-//! first thing that needs it, so that other calls don't pay for it. While the
-//! editor runs, Ctrl-C and Ctrl-\ are the editor's, as in git: we end when it
-//! ends. SIGTERM and SIGHUP are handed on to it first.
+//! A thread waits for the signals that end a process; it is started by the first
+//! thing that needs it, so that other calls don't pay for it. What the caller
+//! ignores (`nohup`, a shell's background job) stays ignored. While the editor
+//! runs, Ctrl-C and Ctrl-\ are the editor's, as in git: we end when it ends.
+//! SIGTERM and SIGHUP are handed on to it first. While another program runs, all
+//! of them are handed on, but for those that its terminal gives it anyway, and we
+//! end when it ends.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
@@ -19,15 +22,24 @@ pub(super) struct Pending {
     /// The terminal's settings before echo was switched off.
     #[cfg(unix)]
     pub(super) terminal: Option<(std::fs::File, rustix::termios::Termios)>,
-    /// The editor that runs.
-    pub(super) editor: Option<u32>,
+    /// The program that runs.
+    pub(super) child: Option<(u32, Manner)>,
+}
+
+/// What signals mean while a program runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// They end the editor, and us.
+    Editor,
+    /// They are the program's.
+    Command,
 }
 
 static PENDING: Mutex<Pending> = Mutex::new(Pending {
     folders: Vec::new(),
     #[cfg(unix)]
     terminal: None,
-    editor: None,
+    child: None,
 });
 static WATCH: Once = Once::new();
 
@@ -73,26 +85,37 @@ mod unix {
     use std::thread;
     use std::time::Duration;
 
-    use rustix::process::{Pid, Signal, kill_process};
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    use rustix::process::{Pid, Signal, getpgrp, kill_process};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
 
-    use super::{Pending, clean, pending};
+    use super::{Manner, Pending, clean, pending};
+
+    /// The signals that are waited for.
+    const WATCHED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
 
     /// How long the editor has to end after a signal that was handed on.
     const GRACE: Duration = Duration::from_millis(200);
 
     pub(super) fn watch() {
-        let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]) else { return };
+        let ignored = ignored();
+        let watched = WATCHED.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
+        let Ok(mut signals) = Signals::new(watched) else { return };
         thread::spawn(move || {
             for signal in signals.forever() {
-                let editor = pending().editor;
-                match editor {
-                    Some(_) if signal == SIGINT || signal == SIGQUIT => {}
-                    Some(editor) => {
-                        hand_on(editor, signal);
+                let child = pending().child;
+                match child {
+                    Some((_, Manner::Editor)) if signal == SIGINT || signal == SIGQUIT => {}
+                    Some((editor, Manner::Editor)) => {
+                        if hand_on(editor, signal) {
+                            thread::sleep(GRACE);
+                        }
                         die(&mut pending(), signal);
+                    }
+                    Some((_, Manner::Command)) if is_typed(signal) => {}
+                    Some((program, Manner::Command)) => {
+                        hand_on(program, signal);
                     }
                     None => die(&mut pending(), signal),
                 }
@@ -100,12 +123,32 @@ mod unix {
         });
     }
 
-    fn hand_on(editor: u32, signal: i32) {
-        let Some(editor) = i32::try_from(editor).ok().and_then(Pid::from_raw) else { return };
-        let signal = if signal == SIGHUP { Signal::HUP } else { Signal::TERM };
-        if kill_process(editor, signal).is_ok() {
-            thread::sleep(GRACE);
-        }
+    /// The signals that this process ignores, as a set of bits.
+    fn ignored() -> u64 {
+        let status = super::super::files::read(std::path::Path::new("/proc/self/status"));
+        let status = status.map(|found| String::from_utf8_lossy(&found.bytes).into_owned());
+        let set = status.ok().and_then(|text| {
+            let line = text.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+            u64::from_str_radix(line.trim(), 16).ok()
+        });
+        set.unwrap_or(0)
+    }
+
+    /// True for a signal that the terminal gives to the whole job: Ctrl-C, Ctrl-\.
+    fn is_typed(signal: i32) -> bool {
+        (signal == SIGINT || signal == SIGQUIT) && in_foreground()
+    }
+
+    /// True when this process belongs to the job in front of its terminal.
+    fn in_foreground() -> bool {
+        let terminal = rustix::fs::open("/dev/tty", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty());
+        let front = terminal.and_then(rustix::termios::tcgetpgrp);
+        front.is_ok_and(|front| front == getpgrp())
+    }
+
+    fn hand_on(child: u32, signal: i32) -> bool {
+        let Some(child) = i32::try_from(child).ok().and_then(Pid::from_raw) else { return false };
+        Signal::from_named_raw(signal).is_some_and(|signal| kill_process(child, signal).is_ok())
     }
 
     fn die(pending: &mut Pending, signal: i32) {

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ports::{EditLockError, EditorError, FileError, PromptError};
+use super::ports::{EditLockError, EditorError, FileError, LaunchError, LaunchErrorKind, PromptError};
 use crate::domain::store::{ReadError, WriteError};
 
 /// Where in a file something is wrong.
@@ -248,6 +248,17 @@ pub enum Error {
     #[error("cannot check file status: cannot load encrypted file: {0}")]
     FileStatus(Box<Error>),
 
+    /// Exit 127, 126 or 1: a program did not start.
+    #[error("{error}")]
+    Launch {
+        /// Which, and why.
+        error: LaunchError,
+        /// Bytes of its environment.
+        total: usize,
+        /// The largest variables with their sizes.
+        largest: Vec<String>,
+    },
+
     /// Exit 1: everything else.
     #[error("{cause}")]
     Other {
@@ -337,8 +348,23 @@ impl Error {
                 "if it is not, rename the entry: that name is taken by the metadata of encrypted files".to_owned(),
             ],
             Self::FileStatus(error) => error.hints(),
+            Self::Launch { error, total, largest } => launch_hints(error, *total, largest),
             Self::NotEncrypted(_) => vec!["`leaflock encrypt -i FILE` encrypts it".to_owned()],
             _ => Vec::new(),
         }
+    }
+}
+
+fn launch_hints(error: &LaunchError, total: usize, largest: &[String]) -> Vec<String> {
+    match error.kind {
+        LaunchErrorKind::TooLarge => vec![
+            format!("the environment has {total} bytes, most of them in {}", largest.join(", ")),
+            "Linux takes 128 KiB a variable; `leaflock run --file NAME=KEY` hands a value over as a file"
+                .to_owned(),
+        ],
+        LaunchErrorKind::NotFound => {
+            vec!["the program is looked for in PATH, as it is in the command's environment".to_owned()]
+        }
+        LaunchErrorKind::Denied | LaunchErrorKind::Other => Vec::new(),
     }
 }

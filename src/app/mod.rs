@@ -17,10 +17,13 @@ pub mod edit;
 pub mod set;
 pub mod unset;
 pub mod filestatus;
+pub mod launch;
+pub mod exec_env;
+pub mod exec_file;
 pub mod config_explain;
 pub mod init;
 
-use ports::{Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Progress, Prompt, Random};
+use ports::{Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random};
 
 /// The ports a use case may need, built by `cli::wire` or by a test.
 pub struct Deps<'d> {
@@ -32,6 +35,8 @@ pub struct Deps<'d> {
     pub edit_locks: &'d dyn EditLocks,
     /// The user's editor.
     pub editor: &'d dyn Editor,
+    /// Other programs.
+    pub processes: &'d dyn Processes,
     /// Questions on the terminal.
     pub prompt: &'d dyn Prompt,
     /// The time.

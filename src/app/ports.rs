@@ -2,6 +2,7 @@
 //! questions, the editor and progress. The adapters implement them; tests fake
 //! them. Nothing pure gets a trait.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -155,6 +156,94 @@ pub trait PrivateDir {
 
     /// Reads file `name` back.
     fn read(&self, name: &str) -> Result<SecretBytes, FileError>;
+
+    /// Makes FIFO `name`, mode 0600, that gives `bytes` to its first reader, and
+    /// returns its path. Where the system has none, it is an ordinary file.
+    fn serve(&self, name: &str, bytes: SecretBytes) -> Result<PathBuf, FileError>;
+
+    /// Makes the directory and what is in it another user's.
+    fn give_to(&self, account: &Account) -> Result<(), FileError>;
+}
+
+/// A user of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Login name.
+    pub name: String,
+    /// User number.
+    pub uid: u32,
+    /// Number of the primary group.
+    pub gid: u32,
+    /// Numbers of all groups.
+    pub groups: Vec<u32>,
+    /// Home folder.
+    pub home: String,
+}
+
+/// What to start, without a shell.
+#[derive(Debug)]
+pub struct Launch {
+    /// The program, and its arguments.
+    pub words: Vec<OsString>,
+    /// Its whole environment; the last of a name counts.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Who is to run it, if not the caller.
+    pub account: Option<Account>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With this exit code.
+    Code(u8),
+    /// By a signal of this number.
+    Signal(i32),
+}
+
+/// What a caller may tell apart about a program that did not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaunchErrorKind {
+    /// There is no such program.
+    NotFound,
+    /// It may not be run, or is no program.
+    Denied,
+    /// Arguments and environment are larger than the system allows.
+    TooLarge,
+    /// Everything else.
+    Other,
+}
+
+/// A program that did not start. Prints as Go does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("fork/exec {}: {reason}", program.display())]
+pub struct LaunchError {
+    /// The program.
+    pub program: PathBuf,
+    /// What a caller may act on.
+    pub kind: LaunchErrorKind,
+    /// The system's reason, in lower case.
+    pub reason: String,
+}
+
+/// Other programs.
+pub trait Processes: Sync {
+    /// The user of this login name, if there is one.
+    fn account(&self, name: &str) -> Result<Option<Account>, FileError>;
+
+    /// Becomes the program: same process, same terminal, same parent. Returns
+    /// only if that fails. Nothing is dropped: no private directory may be open.
+    fn become_program(&self, launch: &Launch) -> LaunchError;
+
+    /// Runs the program on the streams of this process and waits for its end. The
+    /// signals that this process gets meanwhile are the program's.
+    fn run(&self, launch: &Launch) -> Result<Ending, LaunchError>;
+
+    /// Starts the program without streams and does not wait for it.
+    fn start(&self, launch: &Launch) -> Result<(), LaunchError>;
+
+    /// A file in memory with `bytes`, at a path that only processes started from
+    /// now on can read; `None` where the system has no such thing.
+    fn memory_file(&self, bytes: &[u8]) -> Option<PathBuf>;
 }
 
 /// Why an editor session did not happen. Prints what SOPS prints (exit 201).

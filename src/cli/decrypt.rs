@@ -115,7 +115,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
 }
 
 /// The meaning of `--output-type`.
-fn output_format(
+pub fn output_format(
     name: Option<String>,
     mode: Mode,
     notices: &mut Vec<Notice>,

@@ -157,21 +157,31 @@ type Lookup = dyn Fn(&str) -> Option<OsString>;
 /// The environment of a call: the process's, or a test's.
 pub struct Environment {
     lookup: Box<Lookup>,
+    all: Box<dyn Fn() -> Vec<(OsString, OsString)>>,
 }
 
 impl Environment {
     /// The process's own.
     pub fn of_process() -> Self {
-        Self { lookup: Box::new(|name| std::env::var_os(name)) }
+        Self {
+            lookup: Box::new(|name| std::env::var_os(name)),
+            all: Box::new(|| std::env::vars_os().collect()),
+        }
     }
 
     /// One made of `pairs`.
     pub fn of_pairs(pairs: &[(&str, &str)]) -> Self {
         let pairs: Vec<(String, OsString)> =
             pairs.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
+        let all = pairs.iter().map(|(name, value)| (OsString::from(name), value.clone())).collect::<Vec<_>>();
         let lookup =
             move |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        Self { lookup: Box::new(lookup) }
+        Self { lookup: Box::new(lookup), all: Box::new(move || all.clone()) }
+    }
+
+    /// Every variable, known or not, for the programs that are started.
+    pub fn all(&self) -> Vec<(OsString, OsString)> {
+        (self.all)()
     }
 
     /// The value, even an empty one: for variables where SOPS distinguishes

@@ -2,6 +2,7 @@
 //! one match from errors to it.
 
 use crate::app::error::{Error, While};
+use crate::app::ports::LaunchErrorKind;
 use crate::domain::store::ReadErrorKind;
 
 /// An exit code with its meaning, for `help exit-codes`.
@@ -42,6 +43,10 @@ pub const EMPTY: u8 = 92;
 pub const NO_FILE: u8 = 100;
 /// A repeated kind of key.
 pub const DECRYPTION_ORDER: u8 = 112;
+/// The command to run is no program, or may not be run.
+pub const CANNOT_RUN: u8 = 126;
+/// The command to run was not found.
+pub const NOT_FOUND: u8 = 127;
 /// No identity opens the file.
 pub const DATA_KEY: u8 = 128;
 /// The reader of the output went away; what a shell reports for SIGPIPE.
@@ -50,6 +55,8 @@ pub const BROKEN_PIPE: u8 = 141;
 pub const FILE_NOT_CHANGED: u8 = 200;
 /// No editor, or it failed.
 pub const EDITOR: u8 = 201;
+/// A signal ended the command of `exec-env` or `exec-file`.
+pub const ENDED_BY_SIGNAL: u8 = 255;
 /// Encrypted already.
 pub const ALREADY_ENCRYPTED: u8 = 203;
 
@@ -73,10 +80,13 @@ pub const MEANINGS: &[Meaning] = &[
     Meaning { code: EMPTY, text: "the input has no document" },
     Meaning { code: NO_FILE, text: "no file was named, or it does not exist" },
     Meaning { code: DECRYPTION_ORDER, text: "repeated entry in --decryption-order" },
+    Meaning { code: CANNOT_RUN, text: "the command to run is no program, or may not be run" },
+    Meaning { code: NOT_FOUND, text: "the command to run was not found" },
     Meaning { code: DATA_KEY, text: "no identity opens the file" },
     Meaning { code: FILE_NOT_CHANGED, text: "edit made no change" },
     Meaning { code: EDITOR, text: "the editor is missing or failed" },
     Meaning { code: ALREADY_ENCRYPTED, text: "the input is encrypted already" },
+    Meaning { code: ENDED_BY_SIGNAL, text: "a signal ended the command of exec-env or exec-file" },
 ];
 
 /// The exit code of a use case's error.
@@ -93,6 +103,11 @@ pub fn of_error(error: &Error) -> u8 {
         | Error::Prompt(_)
         | Error::FileStatus(_)
         | Error::Other { .. } => GENERIC,
+        Error::Launch { error, .. } => match error.kind {
+            LaunchErrorKind::NotFound => NOT_FOUND,
+            LaunchErrorKind::Denied => CANNOT_RUN,
+            LaunchErrorKind::TooLarge | LaunchErrorKind::Other => GENERIC,
+        },
         Error::NoSuchFile(_) => NO_FILE,
         Error::Read(_) => CANNOT_READ,
         Error::Syntax { during, error, .. } => match (error.kind, during) {

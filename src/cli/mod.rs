@@ -14,6 +14,8 @@ pub mod decrypt;
 pub mod edit;
 pub mod encrypt;
 pub mod env;
+pub mod exec_env;
+pub mod exec_file;
 pub mod exit;
 pub mod files;
 pub mod filestatus;
@@ -112,6 +114,10 @@ pub enum Verb {
     Set,
     /// `unset`
     Unset,
+    /// `exec-env`
+    ExecEnv,
+    /// `exec-file`
+    ExecFile,
     /// `filestatus`
     Filestatus,
     /// `config explain`
@@ -135,6 +141,8 @@ impl Verb {
         Verb::Edit,
         Verb::Set,
         Verb::Unset,
+        Verb::ExecEnv,
+        Verb::ExecFile,
         Verb::Filestatus,
         Verb::ConfigExplain,
         Verb::Completion,
@@ -150,6 +158,8 @@ impl Verb {
             Self::Edit => "edit",
             Self::Set => "set",
             Self::Unset => "unset",
+            Self::ExecEnv => "exec-env",
+            Self::ExecFile => "exec-file",
             Self::Filestatus => "filestatus",
             Self::ConfigExplain => "config",
             Self::Init => "init",
@@ -180,6 +190,8 @@ impl Verb {
             Self::Edit => edit::Arguments::command(),
             Self::Set => set::Arguments::command(),
             Self::Unset => unset::Arguments::command(),
+            Self::ExecEnv => exec_env::Arguments::command(),
+            Self::ExecFile => exec_file::Arguments::command(),
             Self::Filestatus => filestatus::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::Init => init::Arguments::command(),
@@ -189,11 +201,12 @@ impl Verb {
         }
     }
 
-    /// The error of a command that wants an exact number of words (exit 100).
+    /// The error of a command that wants an exact number of words.
     fn wants_exactly(self) -> Option<Usage> {
         match self {
             Self::Set => Some(set::missing(set::VALUE_MISSING)),
             Self::Unset => Some(unset::missing()),
+            Self::ExecEnv | Self::ExecFile => Some(exec_env::missing(self.word())),
             _ => None,
         }
     }
@@ -206,6 +219,8 @@ impl Verb {
             Self::Edit => self.with(before, rest, cli, edit::run),
             Self::Set => self.with(before, rest, cli, set::run),
             Self::Unset => self.with(before, rest, cli, unset::run),
+            Self::ExecEnv => self.with(before, rest, cli, exec_env::run),
+            Self::ExecFile => self.with(before, rest, cli, exec_file::run),
             Self::Filestatus => self.with(before, rest, cli, filestatus::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
             Self::Init => self.with(before, rest, cli, init::run),
@@ -308,12 +323,10 @@ fn fill<'f, A: Flags + Words + Default>(
 }
 
 /// Commands of SOPS that come later.
-const NOT_BUILT: [(&str, &str); 7] = [
+const NOT_BUILT: [(&str, &str); 5] = [
     ("rotate", "`rotate`"),
     ("updatekeys", "`updatekeys`"),
     ("groups", "`groups`"),
-    ("exec-env", "`exec-env`"),
-    ("exec-file", "`exec-file`"),
     ("publish", "`publish`"),
     ("keyservice", "`keyservice`"),
 ];

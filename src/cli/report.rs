@@ -18,6 +18,13 @@ pub enum Failure {
         /// The exit code of the worst.
         code: u8,
     },
+    /// The command that was run did not succeed.
+    Command {
+        /// Its exit code.
+        code: u8,
+        /// What there is to say about it.
+        message: Option<String>,
+    },
     /// Nobody reads the output any more; nothing is said.
     BrokenPipe,
     /// The output cannot be written.
@@ -30,7 +37,7 @@ impl Failure {
         match self {
             Self::App(error) => exit::of_error(error),
             Self::Usage(usage) => usage.code,
-            Self::Batch { code } => *code,
+            Self::Command { code, .. } | Self::Batch { code } => *code,
             Self::BrokenPipe => exit::BROKEN_PIPE,
             Self::Stdout(_) => exit::CANNOT_WRITE,
         }
@@ -89,6 +96,11 @@ pub fn render(failure: &Failure) -> String {
         }
         Failure::Stdout(error) => {
             let _ = writeln!(text, "cannot write to standard output: {error}");
+        }
+        Failure::Command { message, .. } => {
+            if let Some(message) = message {
+                let _ = writeln!(text, "{message}");
+            }
         }
         Failure::Batch { .. } | Failure::BrokenPipe => {}
     }

@@ -12,6 +12,7 @@ use crate::adapters::files::SystemFiles;
 use crate::adapters::hardening;
 use crate::adapters::keys::KeySources;
 use crate::adapters::private_dir::SystemPrivateFiles;
+use crate::adapters::processes::{self, SystemProcesses};
 use crate::adapters::progress::TerminalProgress;
 use crate::adapters::prompt::TerminalPrompt;
 use crate::adapters::random::SystemRandom;
@@ -22,6 +23,11 @@ use crate::domain::secret::SecretBytes;
 /// Keeps the memory of this process from others; the first thing that is done.
 pub fn harden() {
     hardening::harden();
+}
+
+/// Ends this process by a signal, after everything is cleaned up.
+pub fn die_of(signal: i32) {
+    processes::die_of(signal);
 }
 
 /// Calls `work` with the ports of this machine.
@@ -41,6 +47,7 @@ pub fn with_deps<T>(
             env.get(Variable::Editor),
             env.get(Variable::Path),
         ),
+        processes: &SystemProcesses,
         prompt: &TerminalPrompt,
         clock: &SystemClock,
         random: &SystemRandom,

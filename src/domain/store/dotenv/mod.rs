@@ -138,7 +138,7 @@ pub(super) fn encode_into(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends a value as SOPS prints it.
-pub(super) fn write_scalar(scalar: &Scalar<'_>, out: &mut Vec<u8>) {
+pub fn write_scalar(scalar: &Scalar<'_>, out: &mut Vec<u8>) {
     match scalar {
         Scalar::Null => out.extend_from_slice(b"<nil>"),
         Scalar::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),

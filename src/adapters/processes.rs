@@ -1,0 +1,211 @@
+//! Other programs: becoming one, running one and waiting for it, starting one.
+//!
+//! While a program runs, this process is as good as absent: signals from the
+//! terminal are the program's own, others are handed on to it, and when it stops,
+//! this process stops with it.
+#![expect(clippy::disallowed_methods, reason = "the home of the processes that commands start")]
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::app::ports::{Account, Ending, FileError, Launch, LaunchError, LaunchErrorKind, Processes};
+
+use super::files::reason;
+use super::signals::{self, Manner};
+use super::{accounts, hardening};
+
+/// The programs of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemProcesses;
+
+impl Processes for SystemProcesses {
+    fn account(&self, name: &str) -> Result<Option<Account>, FileError> {
+        accounts::find(name)
+    }
+
+    fn become_program(&self, launch: &Launch) -> LaunchError {
+        let error = hardening::as_before(|| as_account(launch, become_it).unwrap_or_else(|error| error));
+        launch_error(launch, &error)
+    }
+
+    fn run(&self, launch: &Launch) -> Result<Ending, LaunchError> {
+        signals::watch();
+        let started = {
+            let mut pending = signals::pending();
+            let started = hardening::as_before(|| as_account(launch, Command::spawn));
+            if let Ok(Ok(child)) = &started {
+                pending.child = Some((child.id(), Manner::Command));
+            }
+            started
+        };
+        let ended = started.flatten().and_then(wait);
+        signals::pending().child = None;
+        ended.map_err(|error| launch_error(launch, &error))
+    }
+
+    fn start(&self, launch: &Launch) -> Result<(), LaunchError> {
+        let spawn = |command: &mut Command| {
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+        };
+        let started = hardening::as_before(|| as_account(launch, spawn));
+        started.flatten().map(drop).map_err(|error| launch_error(launch, &error))
+    }
+
+    fn memory_file(&self, bytes: &[u8]) -> Option<PathBuf> {
+        #[cfg(target_os = "linux")]
+        {
+            memory_file(bytes).ok()
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = bytes;
+            None
+        }
+    }
+}
+
+/// Dies of a signal as the program did that was run, so that the caller's own
+/// parent sees the same. Returns where that cannot be.
+pub fn die_of(signal: i32) {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Signal, getpid, kill_process};
+        match signal_hook::low_level::emulate_default_handler(signal) {
+            Ok(()) => {}
+            // SIGKILL, which nobody can handle.
+            Err(_) => {
+                if let Some(signal) = Signal::from_named_raw(signal) {
+                    let _ = kill_process(getpid(), signal);
+                }
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = signal;
+}
+
+fn command(launch: &Launch) -> Command {
+    let (program, arguments) = launch.words.split_first().map_or((None, &[][..]), |(a, b)| (Some(a), b));
+    let mut command = Command::new(program.unwrap_or(&OsString::new()));
+    command.args(arguments).env_clear();
+    command.envs(launch.environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+#[cfg(unix)]
+fn become_it(command: &mut Command) -> io::Error {
+    use std::os::unix::process::CommandExt as _;
+    command.exec()
+}
+
+/// Elsewhere a process cannot become another program: it runs it and ends alike.
+#[cfg(not(unix))]
+fn become_it(command: &mut Command) -> io::Error {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+        Err(error) => error,
+    }
+}
+
+/// Calls `start` with the rights of the account that the launch is for.
+#[cfg(target_os = "linux")]
+fn as_account<T: Send>(launch: &Launch, start: impl FnOnce(&mut Command) -> T + Send) -> io::Result<T> {
+    use rustix::process::{Gid, Uid};
+    use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+    let Some(account) = &launch.account else { return Ok(start(&mut command(launch))) };
+    let groups: Vec<Gid> = account.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+    // Rights belong to threads: this one gives up its own, the process keeps them
+    // to clean up with.
+    let work = || {
+        set_thread_groups(&groups)?;
+        set_thread_res_gid(gid, gid, gid)?;
+        set_thread_res_uid(uid, uid, uid)?;
+        Ok(start(&mut command(launch)))
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work).join().unwrap_or_else(|_| Err(io::Error::other("a thread failed")))
+    })
+}
+
+/// Calls `start` with the rights of the account that the launch is for.
+#[cfg(not(target_os = "linux"))]
+fn as_account<T: Send>(launch: &Launch, start: impl FnOnce(&mut Command) -> T + Send) -> io::Result<T> {
+    let mut command = command(launch);
+    if let Some(account) = &launch.account {
+        #[cfg(unix)]
+        {
+            use std::os::unix::process::CommandExt as _;
+            command.uid(account.uid).gid(account.gid);
+        }
+        #[cfg(not(unix))]
+        return Err(io::Error::other(format!("this system cannot switch to user {}", account.name)));
+    }
+    Ok(start(&mut command))
+}
+
+/// Waits for the end of the program, and stops and goes on with it.
+fn wait(mut child: Child) -> io::Result<Ending> {
+    #[cfg(unix)]
+    stop_along(&child);
+    let status = child.wait()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt as _;
+        if let Some(signal) = status.signal() {
+            return Ok(Ending::Signal(signal));
+        }
+    }
+    Ok(Ending::Code(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
+}
+
+/// Returns when the program has ended. A shell sees a job stop only if this
+/// process stops too; after Ctrl-Z that has happened by the time the program's
+/// stop is seen, so it is looked at twice.
+#[cfg(unix)]
+fn stop_along(child: &Child) {
+    use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, waitid};
+    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
+    let ended_or_stopped = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+    loop {
+        match waitid(WaitId::Pid(pid), ended_or_stopped) {
+            Ok(Some(status)) if status.stopped() => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            _ => return,
+        }
+        let still = waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG);
+        if matches!(still, Ok(Some(status)) if status.stopped()) {
+            let _ = kill_process(getpid(), Signal::STOP);
+            let _ = kill_process(pid, Signal::CONT);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn memory_file(bytes: &[u8]) -> io::Result<PathBuf> {
+    use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
+    use std::fs::File;
+    use std::io::Write as _;
+    use std::os::fd::{AsRawFd as _, IntoRawFd as _};
+    let memory = memfd_create("leaflock", MemfdFlags::empty())?;
+    fchmod(&memory, Mode::RUSR | Mode::WUSR)?;
+    let mut file = File::from(memory);
+    file.write_all(bytes)?;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    // It stays open for the program that is started next.
+    let _ = file.into_raw_fd();
+    Ok(PathBuf::from(path))
+}
+
+fn launch_error(launch: &Launch, error: &io::Error) -> LaunchError {
+    let kind = match error.kind() {
+        io::ErrorKind::NotFound => LaunchErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied => LaunchErrorKind::Denied,
+        io::ErrorKind::ArgumentListTooLong => LaunchErrorKind::TooLarge,
+        _ => LaunchErrorKind::Other,
+    };
+    let program = launch.words.first().map(PathBuf::from).unwrap_or_default();
+    LaunchError { program, kind, reason: reason(error) }
+}

@@ -1,0 +1,120 @@
+//! A command in a shell, with the values of a file in its environment
+//! (sops-compat 10.7). What a dotenv file means here is SOPS's literal reading;
+//! `run` is the command that reads it as a shell would.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::Deps;
+use super::error::{Error, Place};
+use super::launch::{self, Variable};
+use super::ports::{Ending, Launch};
+use super::request::{FileOptions, OpenOptions, Source};
+use crate::domain::scalar::Scalar;
+use crate::domain::secret::SecretBytes;
+use crate::domain::store::dotenv;
+use crate::domain::value::{Entry, Value};
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The encrypted file.
+    pub path: PathBuf,
+    /// Formats, config, names.
+    pub file: FileOptions,
+    /// Keys and MAC.
+    pub open: OpenOptions,
+    /// The command line for the shell.
+    pub command: OsString,
+    /// The caller's environment, if the command is to have it.
+    pub inherited: Vec<Variable>,
+    /// The login name of another user.
+    pub user: Option<String>,
+    /// How it is started.
+    pub manner: Manner,
+}
+
+/// How a command is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// In a process of its own that is waited for.
+    Child,
+    /// In this process.
+    SameProcess,
+    /// In a process of its own that nobody waits for.
+    Background,
+}
+
+/// Runs the command. `None` is one in the background.
+pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Option<Ending>, Error> {
+    let source = Source::File(request.path.clone());
+    let (document, place) = launch::first_document(deps, &source, &request.file, &request.open)?;
+    let account = launch::account(deps, request.user.as_deref())?;
+    let mut environment = request.inherited.clone();
+    environment.extend(launch::of_account(account.as_ref()));
+    environment.extend(variables(document.as_ref(), &place)?);
+    let launch = Launch { words: launch::shell(request.command.clone()), environment, account };
+    match request.manner {
+        Manner::Child => deps.processes.run(&launch).map(Some),
+        Manner::SameProcess => Err(deps.processes.become_program(&launch)),
+        Manner::Background => deps.processes.start(&launch).map(|()| None),
+    }
+    .map_err(|error| launch::failed(error, &launch))
+}
+
+/// The pairs of the topmost map, in its order.
+fn variables(document: Option<&Value>, place: &Place) -> Result<Vec<Variable>, Error> {
+    let Some(Value::Map(entries)) = document else { return Ok(Vec::new()) };
+    entries.iter().filter_map(Entry::pair).map(|(key, value)| variable(key, value, place)).collect()
+}
+
+fn variable(key: &str, value: &Value, place: &Place) -> Result<Variable, Error> {
+    let refused = |message: String, hint: &str| {
+        let place = place.clone().at_key(format!("[\"{key}\"]"));
+        Error::Other { place, cause: message.into(), hints: vec![hint.to_owned()] }
+    };
+    let Value::Scalar(scalar) = value else {
+        let message = format!("cannot use complex value in environment; offending key {key}");
+        return Err(refused(message, "`leaflock run` flattens maps and lists: leaflock run FILE -- COMMAND"));
+    };
+    if key.contains('=') {
+        let message = format!("cannot use keys with '=' in environment: {key}");
+        return Err(refused(message, "rename the key"));
+    }
+    let text = match scalar {
+        Scalar::Str(text) => SecretBytes::new(text.to_vec()),
+        other => {
+            let mut text = SecretBytes::default();
+            dotenv::write_scalar(other, text.as_mut_vec());
+            text
+        }
+    };
+    match launch::value(&text) {
+        Some(text) if !key.contains('\0') => Ok((key.into(), text)),
+        _ => {
+            let hint = "no variable can hold it; `leaflock exec-file` hands it over as a file";
+            Err(refused("exec: environment variable contains NUL".to_owned(), hint))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, variables};
+    use crate::domain::scalar::Scalar;
+    use crate::domain::value::{Entry, Value};
+
+    #[test]
+    fn values_are_written_as_sops_writes_them() {
+        let pair = |key: &str, value: Scalar<'static>| Entry::Pair(key.to_owned(), Value::Scalar(value));
+        let document = Value::Map(vec![
+            pair("null", Scalar::Null),
+            pair("one", Scalar::Float(1.0)),
+            Entry::Comment("no".into()),
+            pair("lines", Scalar::Str("a\nb\\n\"c\"".into())),
+        ]);
+        let found = variables(Some(&document), &Place::default()).unwrap();
+        let expected = [("null", "<nil>"), ("one", "1.0"), ("lines", "a\nb\\n\"c\"")];
+        assert_eq!(found, expected.map(|(name, value)| (name.into(), value.into())));
+    }
+}

@@ -1,0 +1,110 @@
+//! What the commands that start another program have in common: the file opened
+//! and checked, the environment put together, the account looked up.
+
+use std::ffi::OsString;
+
+use super::Deps;
+use super::error::{Error, Place};
+use super::open::{self, Locked, Unlocked};
+use super::ports::{Account, FileError, FileErrorKind, Launch, LaunchError};
+use super::request::{FileOptions, OpenOptions, Source};
+use crate::domain::secret::SecretBytes;
+use crate::domain::value::Value;
+
+/// A variable.
+pub type Variable = (OsString, OsString);
+
+/// The first document of an encrypted file, checked against its MAC.
+pub fn first_document(
+    deps: &Deps<'_>,
+    source: &Source,
+    file: &FileOptions,
+    open_options: &OpenOptions,
+) -> Result<(Option<Value>, Place), Error> {
+    let input = open::read_input(deps, source, file).map_err(|error| as_unreadable(error, source))?;
+    let format = file.input_format.unwrap_or_else(|| input.format());
+    let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, open_options)?;
+    let document = values(&unlocked, open_options)?.into_iter().next();
+    Ok((document, input.place()))
+}
+
+/// All documents of a file, checked against its MAC.
+pub fn values(unlocked: &Unlocked<'_>, options: &OpenOptions) -> Result<Vec<Value>, Error> {
+    let (documents, findings) = unlocked.file().to_values().map_err(|error| unlocked.tree_error(error))?;
+    if !options.ignore_mac {
+        unlocked.locked.check_mac(&unlocked.cipher, &findings.mac)?;
+    }
+    Ok(documents)
+}
+
+/// SOPS ends with 2 here where the file is missing, not with 100, and names it as
+/// it was typed.
+pub fn as_unreadable(error: Error, source: &Source) -> Error {
+    match (error, source) {
+        (Error::NoSuchFile(_), Source::File(path)) => Error::Read(FileError {
+            action: "open",
+            path: path.clone(),
+            kind: FileErrorKind::NotFound,
+            reason: "no such file or directory".to_owned(),
+        }),
+        (error, _) => error,
+    }
+}
+
+/// The account of `--user`.
+pub fn account(deps: &Deps<'_>, name: Option<&str>) -> Result<Option<Account>, Error> {
+    let Some(name) = name else { return Ok(None) };
+    match deps.processes.account(name).map_err(Error::Read)? {
+        Some(account) => Ok(Some(account)),
+        None => Err(Error::Other {
+            place: Place::default(),
+            cause: format!("user: unknown user {name}").into(),
+            hints: vec!["--user takes the login name of a user of this machine".to_owned()],
+        }),
+    }
+}
+
+/// What an account's login would set.
+pub fn of_account(account: Option<&Account>) -> Vec<Variable> {
+    let Some(account) = account else { return Vec::new() };
+    [("HOME", &account.home), ("USER", &account.name), ("LOGNAME", &account.name)]
+        .map(|(name, value)| (name.into(), value.into()))
+        .to_vec()
+}
+
+/// The words that run `command` in a shell, as SOPS does.
+pub fn shell(command: OsString) -> Vec<OsString> {
+    let (shell, flag) = if cfg!(windows) { ("cmd.exe", "/C") } else { ("/bin/sh", "-c") };
+    vec![shell.into(), flag.into(), command]
+}
+
+/// Bytes as the value of a variable; `None` where the system cannot hold them.
+#[cfg(unix)]
+pub fn value(bytes: &SecretBytes) -> Option<OsString> {
+    use std::os::unix::ffi::OsStringExt as _;
+    (!bytes.contains(&0)).then(|| OsString::from_vec(bytes.to_vec()))
+}
+
+/// Bytes as the value of a variable; `None` where the system cannot hold them.
+#[cfg(not(unix))]
+pub fn value(bytes: &SecretBytes) -> Option<OsString> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    (!text.contains('\0')).then(|| OsString::from(text))
+}
+
+/// The error of a program that did not start, with what may have filled the
+/// environment.
+pub fn failed(error: LaunchError, launch: &Launch) -> Error {
+    /// How many names are worth showing.
+    const SHOWN: usize = 3;
+    let mut sizes: Vec<(usize, String)> = launch
+        .environment
+        .iter()
+        .map(|(name, value)| (name.len() + value.len() + 2, name.to_string_lossy().into_owned()))
+        .collect();
+    sizes.sort_by(|a, b| b.cmp(a));
+    let total = sizes.iter().map(|(size, _)| size).sum();
+    let largest =
+        sizes.into_iter().take(SHOWN).map(|(size, name)| format!("{name} ({size} bytes)")).collect();
+    Error::Launch { error, total, largest }
+}
