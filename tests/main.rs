@@ -18,6 +18,7 @@ mod crash;
 mod keys;
 mod leak;
 mod lossless;
+mod plugins;
 mod quirks;
 mod structure;
 mod terminal;

@@ -16,4 +16,5 @@ pub mod progress;
 pub mod prompt;
 pub mod random;
 pub mod replace;
+mod search_path;
 pub mod signals;

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use Variable as V;
 
+use super::argv::Flag;
+
 /// The variables (sops-compat 10.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variable {
@@ -25,6 +27,18 @@ pub enum Variable {
     GpgExec,
     /// Folder of GnuPG.
     GnupgHome,
+    /// Terminal of GnuPG.
+    GpgTty,
+    /// Program that asks.
+    Askpass,
+    /// ssh's program that asks.
+    SshAskpass,
+    /// When ssh's program asks.
+    SshAskpassRequire,
+    /// X11 display.
+    Display,
+    /// Wayland display.
+    WaylandDisplay,
     /// age recipients.
     AgeRecipients,
     /// PGP fingerprints.
@@ -86,6 +100,12 @@ impl Variable {
         V::AgeSshPrivateKeyCmd,
         V::GpgExec,
         V::GnupgHome,
+        V::GpgTty,
+        V::Askpass,
+        V::SshAskpass,
+        V::SshAskpassRequire,
+        V::Display,
+        V::WaylandDisplay,
         V::Config,
         V::DecryptionOrder,
         V::KeyService,
@@ -131,6 +151,14 @@ impl Variable {
             }
             V::GpgExec => ("SOPS_GPG_EXEC", "the program for PGP keys, instead of gpg"),
             V::GnupgHome => ("GNUPGHOME", "where gpg has its keys, if not in ~/.gnupg"),
+            V::GpgTty => ("GPG_TTY", "the terminal on which gpg asks, if not this one"),
+            V::Askpass => ("LEAFLOCK_ASKPASS", "program that asks for passphrases, as --askpass"),
+            V::SshAskpass => ("SSH_ASKPASS", "the same, where there is a display and no terminal"),
+            V::SshAskpassRequire => {
+                ("SSH_ASKPASS_REQUIRE", "when SSH_ASKPASS counts: never, prefer or force")
+            }
+            V::Display => ("DISPLAY", "an X11 display, for SSH_ASKPASS"),
+            V::WaylandDisplay => ("WAYLAND_DISPLAY", "a Wayland display, for SSH_ASKPASS"),
             V::Config => ("SOPS_CONFIG", "the config file, as --config"),
             V::DecryptionOrder => ("SOPS_DECRYPTION_ORDER", "kinds of key to try, as --decryption-order"),
             V::KeyService => ("SOPS_KEYSERVICE", "key services, as --keyservice"),
@@ -157,12 +185,14 @@ type Lookup = dyn Fn(&str) -> Option<OsString>;
 /// The environment of a call: the process's, or a test's.
 pub struct Environment {
     lookup: Box<Lookup>,
+    /// What a flag of every command puts in a variable's place.
+    replaced: Vec<(Variable, OsString)>,
 }
 
 impl Environment {
     /// The process's own.
     pub fn of_process() -> Self {
-        Self { lookup: Box::new(|name| std::env::var_os(name)) }
+        Self { lookup: Box::new(|name| std::env::var_os(name)), replaced: Vec::new() }
     }
 
     /// One made of `pairs`.
@@ -171,13 +201,22 @@ impl Environment {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
         let lookup =
             move |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        Self { lookup: Box::new(lookup) }
+        Self { lookup: Box::new(lookup), replaced: Vec::new() }
     }
 
     /// The value, even an empty one: for variables where SOPS distinguishes
     /// empty from unset (identities).
     pub fn present(&self, variable: Variable) -> Option<OsString> {
-        (self.lookup)(variable.name())
+        match self.replaced.iter().find(|(known, _)| *known == variable) {
+            Some((_, value)) => Some(value.clone()),
+            None => (self.lookup)(variable.name()),
+        }
+    }
+
+    /// Lets `--askpass` win over its variable, for all that is built from here on.
+    pub fn heed<'f>(&mut self, flags: impl IntoIterator<Item = &'f Flag>) {
+        let given = flags.into_iter().filter(|flag| flag.name == "askpass").last();
+        self.replaced.extend(given.and_then(|flag| Some((V::Askpass, flag.value.clone()?))));
     }
 
     /// The value; empty is unset.
