@@ -45,7 +45,7 @@ fn spied(sandbox: &mut Sandbox) -> PathBuf {
 }
 
 /// `option` names a key: what one program encrypts for it, the other decrypts.
-fn crosses_both_ways(sandbox: &Sandbox, option: &[&str]) {
+pub(super) fn crosses_both_ways(sandbox: &Sandbox, option: &[&str]) {
     for (name, plain) in FILES {
         sandbox.write(name, plain);
         let encrypt = [&["encrypt"], option, &[name]].concat();

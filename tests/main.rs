@@ -19,6 +19,7 @@ mod exec;
 mod keys;
 mod leak;
 mod lossless;
+mod plugins;
 mod quirks;
 mod structure;
 mod terminal;

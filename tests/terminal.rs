@@ -18,11 +18,11 @@ const QUESTION: &str = "LEAFLOCK_QUESTION";
 fn victim_that_asks() {
     let Ok(question) = std::env::var(QUESTION) else { return };
     let answer = match question.as_str() {
-        "secret" => {
-            TerminalPrompt.secret("passphrase for /k").map(|it| format!("{:x}", Sha256::digest(&*it)))
-        }
-        "confirm" => TerminalPrompt.confirm("really?").map(|yes| yes.to_string()),
-        _ => TerminalPrompt.pause("press enter").map(|()| "went on".to_owned()),
+        "secret" => TerminalPrompt::default()
+            .secret("passphrase for /k")
+            .map(|it| format!("{:x}", Sha256::digest(&*it))),
+        "confirm" => TerminalPrompt::default().confirm("really?").map(|yes| yes.to_string()),
+        _ => TerminalPrompt::default().pause("press enter").map(|()| "went on".to_owned()),
     };
     match answer {
         Ok(answer) => println!("answer: {answer};"),

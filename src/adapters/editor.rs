@@ -5,12 +5,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 
 use crate::app::ports::{Editor, EditorError};
 
 use super::files::reason;
+use super::search_path;
 use super::signals::{self, Manner};
 
 /// Tried where no variable names an editor.
@@ -36,7 +37,7 @@ impl SystemEditor {
 
     fn words(&self) -> Result<Vec<OsString>, EditorError> {
         let Some((variable, value)) = &self.configured else {
-            let found = FALLBACKS.iter().find_map(|name| self.find(name));
+            let found = FALLBACKS.iter().find_map(|name| search_path::find(&self.search_path, name));
             return found.map(|path| vec![path.into_os_string()]).ok_or_else(none_available);
         };
         let words = value.to_str().and_then(shlex::split).unwrap_or_default();
@@ -45,13 +46,6 @@ impl SystemEditor {
             return Err(EditorError(format!("invalid ${variable}: {value}")));
         }
         Ok(words.into_iter().map(OsString::from).collect())
-    }
-
-    fn find(&self, name: &str) -> Option<PathBuf> {
-        std::env::split_paths(&self.search_path)
-            .filter(|folder| folder.is_absolute())
-            .map(|folder| folder.join(name))
-            .find(|path| is_executable(path))
     }
 }
 
@@ -116,16 +110,6 @@ fn ending(status: ExitStatus) -> String {
         }
     }
     format!("exit status {}", status.code().unwrap_or(1))
-}
-
-fn is_executable(path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    }
-    #[cfg(not(unix))]
-    path.is_file()
 }
 
 #[cfg(test)]

@@ -18,5 +18,6 @@ pub mod progress;
 pub mod prompt;
 pub mod random;
 pub mod replace;
+mod search_path;
 pub mod signals;
 mod wipe;

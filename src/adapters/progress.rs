@@ -34,6 +34,15 @@ impl TerminalProgress {
     fn with_batch(&self, change: impl FnOnce(&mut Option<Batch>)) {
         change(&mut self.batch.lock().unwrap_or_else(PoisonError::into_inner));
     }
+
+    /// Runs `work` while no bar is drawn, for what else is to be seen on the terminal.
+    pub(super) fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
+        let batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        match batch.as_ref().and_then(|batch| batch.bar.as_ref()) {
+            Some(bar) => bar.suspend(work),
+            None => work(),
+        }
+    }
 }
 
 impl Progress for TerminalProgress {

@@ -1,12 +1,13 @@
 //! The shared opening: read the file, choose the store, parse tree and
 //! metadata, unwrap the data key.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::error::{Error, Place, While};
 use super::ports::{Contents, Durability, FileErrorKind, Fingerprint};
-use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source};
+use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source, Together};
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::crypto::mac::Mac;
@@ -17,7 +18,7 @@ use crate::domain::document::open::{Encrypted, TreeError};
 use crate::domain::document::spelling::{self, Spellings};
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::keys::report::{self, GroupOutcome};
-use crate::domain::keys::{Refusal, WrappedKey};
+use crate::domain::keys::{Refusal, SealedKey, WrappedKey};
 use crate::domain::metadata::{MasterKey, Metadata, MetadataError};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Stage;
@@ -136,7 +137,7 @@ impl<'s> Locked<'s> {
                 hints: Vec::new(),
             })?
             .ok_or_else(|| Error::NotEncrypted(place.clone()))?;
-        let metadata = Metadata::parse(&block).map_err(|error| metadata_error(error, place))?;
+        let metadata = Metadata::parse(block).map_err(|error| metadata_error(error, place))?;
         Ok(Self { place: place.clone(), format, store, tree, metadata })
     }
 
@@ -256,10 +257,11 @@ fn data_key(
         [key] if count == 1 => Ok(key.clone()),
         parts if count > 1 && parts.len() >= needed => shamir::combine(parts),
         _ => {
-            let recipients: Vec<String> = metadata.keys().map(MasterKey::name).collect();
-            let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+            let recipients: Vec<Cow<'_, str>> = metadata.keys().map(MasterKey::name).collect();
+            let recipients: Vec<&str> = recipients.iter().map(AsRef::as_ref).collect();
             let uses = |kind| metadata.keys().any(|key| key.kind == kind);
-            let mut hints = Vec::new();
+            let refusals: Vec<&Refusal> = outcomes.iter().flat_map(GroupOutcome::refusals).collect();
+            let mut hints: Vec<String> = report::advice_to_be_asked(&refusals).into_iter().collect();
             if uses(KeyKind::Pgp) {
                 hints.push("a PGP key opens it if `gpg --list-secret-keys` lists the key".to_owned());
             }
@@ -271,7 +273,8 @@ fn data_key(
             if count > 1 || metadata.keys().any(|key| key.kind != KeyKind::Age) {
                 return failed(hints);
             }
-            let cause = format!("{}\n{}", report::FIRST_LINE, report::short_answer(&tried, &recipients));
+            let cause =
+                format!("{}\n{}", report::FIRST_LINE, report::short_answer(&tried, &refusals, &recipients));
             return Err(Error::DataKey { place: place.clone(), cause: cause.into(), hints });
         }
     };
@@ -298,19 +301,38 @@ fn unwrap_group(
     kinds.sort_by_key(|kind| rank(*kind));
     let mut refusals = Vec::new();
     for kind in kinds {
-        let keys: Vec<(String, &str)> =
+        let keys: Vec<(Cow<'_, str>, &str)> =
             group.iter().filter(|key| key.kind == kind).map(|key| (key.name(), key.enc())).collect();
         if keys.is_empty() {
             continue;
         }
         let wrapped: Vec<WrappedKey<'_>> =
             keys.iter().map(|(recipient, enc)| WrappedKey { recipient, enc }).collect();
-        match deps.keys.unwrap(kind, &wrapped) {
+        match deps.keys.unwrap(kind, &wrapped, &|| age_groups(deps, &options.together)) {
             Ok(part) => return Ok(part),
             Err(refused) => refusals.extend(refused),
         }
     }
     Err(refusals)
+}
+
+/// The age keys of every group of every file that the call opens. What cannot be
+/// read here says so when its turn comes.
+fn age_groups(deps: &Deps<'_>, together: &Together) -> Vec<Vec<SealedKey>> {
+    let mut groups = Vec::new();
+    for path in together.paths.iter() {
+        let options = FileOptions { input_format: together.input_format, ..FileOptions::default() };
+        let Ok(input) = read_input(deps, &Source::File(path.clone()), &options) else { continue };
+        let format = together.input_format.unwrap_or_else(|| input.format());
+        let Ok(locked) = Locked::parse(&input.bytes, format, &input.place()) else { continue };
+        for group in &locked.metadata.groups {
+            let age = group.iter().filter(|key| key.kind == KeyKind::Age);
+            let sealed =
+                |key: &MasterKey| SealedKey { recipient: key.name().into_owned(), enc: key.enc().to_owned() };
+            groups.push(age.map(sealed).collect());
+        }
+    }
+    groups
 }
 
 /// A reader's error as one of this layer.

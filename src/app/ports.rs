@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rand::{CryptoRng, RngCore};
 
 use crate::domain::keys::kinds::KeyKind;
-use crate::domain::keys::report::Tried;
-use crate::domain::keys::{KeyError, Refusal, WrappedKey};
+use crate::domain::keys::report::{NOBODY_TO_ASK, Tried};
+use crate::domain::keys::{KeyError, Refusal, SealedKey, WrappedKey};
 use crate::domain::secret::SecretBytes;
 
 /// The state of a file when it was read, so that a later write can tell
@@ -286,7 +286,7 @@ pub trait EditLock {}
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PromptError {
     /// No terminal to ask on.
-    #[error("{wanted}: there is no terminal to ask on")]
+    #[error("{wanted}: {NOBODY_TO_ASK}")]
     NoTerminal {
         /// What the answer was wanted for, for example `passphrase for /home/x/id`.
         wanted: String,
@@ -302,10 +302,22 @@ pub enum PromptError {
 }
 
 /// Questions to the person at the terminal, never on standard input or output.
+/// Texts may come from elsewhere: what could steer a terminal is taken out.
 pub trait Prompt: Send + Sync {
     /// Asks for a secret without echo. `wanted` is the question's subject
     /// (`passphrase for /home/x/id`); it ends up in the error too.
     fn secret(&self, wanted: &str) -> Result<SecretBytes, PromptError>;
+
+    /// The same with echo, for what is no secret.
+    fn visible(&self, wanted: &str) -> Result<SecretBytes, PromptError>;
+
+    /// Asks for one of two answers; true for `yes`. Without `no` there is only
+    /// one to give.
+    fn choose(&self, question: &str, yes: &str, no: Option<&str>) -> Result<bool, PromptError>;
+
+    /// Tells the person something that cannot wait for the end of the call: to
+    /// touch a key.
+    fn tell(&self, message: &str);
 
     /// Asks until the answer is yes or no.
     fn confirm(&self, question: &str) -> Result<bool, PromptError>;
@@ -356,14 +368,25 @@ pub struct NewIdentity {
     pub recipient: String,
 }
 
+/// The age keys of a call's groups, group by group; files are read only when this
+/// is called.
+pub type Others<'o> = dyn Fn() -> Vec<Vec<SealedKey>> + 'o;
+
 /// The master keys that wrap data keys. See [`crate::domain::keys`] for the contract.
 pub trait Keys: Sync {
     /// Wraps `secret` for each of the keys, which are of one kind and named as
     /// [`crate::domain::keys::kinds::KeySpec::identity`] says.
     fn wrap(&self, kind: KeyKind, keys: &[String], secret: &[u8]) -> Result<Vec<String>, KeyError>;
 
-    /// Unwraps the first of `keys`, all of one kind, that the user can open.
-    fn unwrap(&self, kind: KeyKind, keys: &[WrappedKey<'_>]) -> Result<SecretBytes, Vec<Refusal>>;
+    /// Unwraps the first of `keys`, the keys of one kind of a group, that the user
+    /// can open. `others` has the age keys of all groups of all files of the call:
+    /// what must ask a person asks once for all of them.
+    fn unwrap(
+        &self,
+        kind: KeyKind,
+        keys: &[WrappedKey<'_>],
+        others: &Others<'_>,
+    ) -> Result<SecretBytes, Vec<Refusal>>;
 
     /// The age identities that were tried so far.
     fn tried(&self) -> Vec<Tried>;

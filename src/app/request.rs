@@ -3,6 +3,7 @@
 //! data: flags and environment variables are already merged, empty means absent.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::domain::store::Format;
 
@@ -131,6 +132,18 @@ pub struct OpenOptions {
     /// `--decryption-order`, `SOPS_DECRYPTION_ORDER`: kinds of key, first tried
     /// first. `None` is the default, `age` then `pgp`. Without repetitions.
     pub decryption_order: Option<Vec<String>>,
+    /// All files of the call.
+    pub together: Together,
+}
+
+/// The files that a call opens, so that a key that asks a person asks once for
+/// all of them. Empty for a single file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Together {
+    /// The files.
+    pub paths: Arc<[PathBuf]>,
+    /// `--input-type`, else by name.
+    pub input_format: Option<Format>,
 }
 
 /// How the file came to be in a batch.

@@ -10,7 +10,7 @@ use super::env::{Environment, Variable};
 use super::report::Usage;
 use super::{Mode, exit};
 use crate::app::request::{
-    Destination, FileOptions, KeyOptions, NothingSelected, Notice, OpenOptions, RuleOptions,
+    Destination, FileOptions, KeyOptions, NothingSelected, Notice, OpenOptions, RuleOptions, Together,
 };
 use crate::domain::store::Format;
 
@@ -21,6 +21,9 @@ pub struct General {
     /// Config file, instead of searching for .sops.yaml [env: SOPS_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Program that asks for passphrases and PINs [env: LEAFLOCK_ASKPASS]
+    #[arg(long, value_name = "PROGRAM", hide_short_help = true)]
+    pub askpass: Option<PathBuf>,
     /// Spaces per level in YAML and JSON that is laid out anew
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub indent: Option<i64>,
@@ -36,7 +39,7 @@ pub struct General {
 }
 
 flags!(General {
-    config "config" "", indent "indent" "", verbose "verbose" "",
+    config "config" "", askpass "askpass" "", indent "indent" "", verbose "verbose" "",
     disable_version_check "disable-version-check" "", check_for_updates "check-for-updates" ""
 });
 
@@ -106,7 +109,11 @@ impl Opening {
                     .hint("name every kind of key once in --decryption-order or SOPS_DECRYPTION_ORDER"));
             }
         }
-        Ok(OpenOptions { ignore_mac: self.ignore_mac, decryption_order: kinds })
+        Ok(OpenOptions {
+            ignore_mac: self.ignore_mac,
+            decryption_order: kinds,
+            together: Together::default(),
+        })
     }
 }
 

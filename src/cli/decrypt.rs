@@ -9,7 +9,7 @@ use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, args, exit, files, wire};
 use crate::app::decrypt::{OutputFormat, Request, run as use_case};
-use crate::app::request::{Destination, Named, Notice, Source};
+use crate::app::request::{Destination, Named, Notice, Source, Together};
 use crate::domain::store::Format;
 
 /// Decrypt a file, or one value of it
@@ -92,7 +92,12 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
             && cli.mode == Mode::Leaflock
             && files::is_batch(deps, &arguments.files)
         {
-            return files::run_batch(deps, &arguments.files, &mut cli.output, "decrypted", &|item| {
+            let items = files::expand(deps, &arguments.files)?;
+            request.open.together = Together {
+                paths: items.iter().map(|item| item.path.clone()).collect(),
+                input_format: request.file.input_format,
+            };
+            return files::run_batch(deps, items, &mut cli.output, "decrypted", &|item| {
                 let mut request = request.clone();
                 request.source = Source::File(item.path.clone());
                 request.named = item.named;

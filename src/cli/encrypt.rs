@@ -98,13 +98,19 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
             && cli.mode == Mode::Leaflock
             && files::is_batch(deps, &arguments.files)
         {
-            return files::run_batch(deps, &arguments.files, &mut cli.output, "encrypted", &|item| {
-                let mut request = request.clone();
-                request.source = Source::File(item.path.clone());
-                request.named = item.named;
-                let outcome = use_case(deps, &request)?;
-                Ok((outcome.done, outcome.notices))
-            });
+            return files::run_batch(
+                deps,
+                files::expand(deps, &arguments.files)?,
+                &mut cli.output,
+                "encrypted",
+                &|item| {
+                    let mut request = request.clone();
+                    request.source = Source::File(item.path.clone());
+                    request.named = item.named;
+                    let outcome = use_case(deps, &request)?;
+                    Ok((outcome.done, outcome.notices))
+                },
+            );
         }
         request.source = match files::only(arguments.files, cli.mode, &mut cli.output)? {
             Some(path) => Source::File(path),

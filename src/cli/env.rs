@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use Variable as V;
 
+use super::argv::Flag;
+
 /// The variables (sops-compat 10.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variable {
@@ -25,6 +27,18 @@ pub enum Variable {
     GpgExec,
     /// Folder of GnuPG.
     GnupgHome,
+    /// Terminal of GnuPG.
+    GpgTty,
+    /// Program that asks.
+    Askpass,
+    /// ssh's program that asks.
+    SshAskpass,
+    /// When ssh's program asks.
+    SshAskpassRequire,
+    /// X11 display.
+    Display,
+    /// Wayland display.
+    WaylandDisplay,
     /// age recipients.
     AgeRecipients,
     /// PGP fingerprints.
@@ -86,6 +100,12 @@ impl Variable {
         V::AgeSshPrivateKeyCmd,
         V::GpgExec,
         V::GnupgHome,
+        V::GpgTty,
+        V::Askpass,
+        V::SshAskpass,
+        V::SshAskpassRequire,
+        V::Display,
+        V::WaylandDisplay,
         V::Config,
         V::DecryptionOrder,
         V::KeyService,
@@ -131,6 +151,14 @@ impl Variable {
             }
             V::GpgExec => ("SOPS_GPG_EXEC", "the program for PGP keys, instead of gpg"),
             V::GnupgHome => ("GNUPGHOME", "where gpg has its keys, if not in ~/.gnupg"),
+            V::GpgTty => ("GPG_TTY", "the terminal on which gpg asks, if not this one"),
+            V::Askpass => ("LEAFLOCK_ASKPASS", "program that asks for passphrases, as --askpass"),
+            V::SshAskpass => ("SSH_ASKPASS", "the same, where there is a display and no terminal"),
+            V::SshAskpassRequire => {
+                ("SSH_ASKPASS_REQUIRE", "when SSH_ASKPASS counts: never, prefer or force")
+            }
+            V::Display => ("DISPLAY", "an X11 display, for SSH_ASKPASS"),
+            V::WaylandDisplay => ("WAYLAND_DISPLAY", "a Wayland display, for SSH_ASKPASS"),
             V::Config => ("SOPS_CONFIG", "the config file, as --config"),
             V::DecryptionOrder => ("SOPS_DECRYPTION_ORDER", "kinds of key to try, as --decryption-order"),
             V::KeyService => ("SOPS_KEYSERVICE", "key services, as --keyservice"),
@@ -158,6 +186,8 @@ type Lookup = dyn Fn(&str) -> Option<OsString>;
 pub struct Environment {
     lookup: Box<Lookup>,
     all: Box<dyn Fn() -> Vec<(OsString, OsString)>>,
+    /// What a flag of every command puts in a variable's place.
+    replaced: Vec<(Variable, OsString)>,
 }
 
 impl Environment {
@@ -166,6 +196,7 @@ impl Environment {
         Self {
             lookup: Box::new(|name| std::env::var_os(name)),
             all: Box::new(|| std::env::vars_os().collect()),
+            replaced: Vec::new(),
         }
     }
 
@@ -176,7 +207,7 @@ impl Environment {
         let all = pairs.iter().map(|(name, value)| (OsString::from(name), value.clone())).collect::<Vec<_>>();
         let lookup =
             move |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        Self { lookup: Box::new(lookup), all: Box::new(move || all.clone()) }
+        Self { lookup: Box::new(lookup), all: Box::new(move || all.clone()), replaced: Vec::new() }
     }
 
     /// Every variable, known or not, for the programs that are started.
@@ -187,7 +218,16 @@ impl Environment {
     /// The value, even an empty one: for variables where SOPS distinguishes
     /// empty from unset (identities).
     pub fn present(&self, variable: Variable) -> Option<OsString> {
-        (self.lookup)(variable.name())
+        match self.replaced.iter().find(|(known, _)| *known == variable) {
+            Some((_, value)) => Some(value.clone()),
+            None => (self.lookup)(variable.name()),
+        }
+    }
+
+    /// Lets `--askpass` win over its variable, for all that is built from here on.
+    pub fn heed<'f>(&mut self, flags: impl IntoIterator<Item = &'f Flag>) {
+        let given = flags.into_iter().filter(|flag| flag.name == "askpass").last();
+        self.replaced.extend(given.and_then(|flag| Some((V::Askpass, flag.value.clone()?))));
     }
 
     /// The value; empty is unset.

@@ -70,16 +70,19 @@ pub fn is_batch(deps: &Deps<'_>, files: &[PathBuf]) -> bool {
 /// What one file of a batch came to.
 type FileResult = Result<(Done, Vec<Notice>), Error>;
 
-/// Works on every file that `arguments` stand for and says how it went.
-/// `verb` is what happened to the files, for the summary.
+/// The files that `arguments` stand for.
+pub fn expand(deps: &Deps<'_>, arguments: &[PathBuf]) -> Result<Vec<Item>, Failure> {
+    Ok(batch::expand(deps.files, arguments)?)
+}
+
+/// Works on every file and says how it went. `verb` is what happened to the files, for the summary.
 pub fn run_batch(
     deps: &Deps<'_>,
-    arguments: &[PathBuf],
+    items: Vec<Item>,
     output: &mut Output,
     verb: &str,
     work: &(dyn Fn(&Item) -> FileResult + Sync),
 ) -> Result<(), Failure> {
-    let items = batch::expand(deps.files, arguments)?;
     let finished = batch::run(items, deps.progress, work);
     let summary = Summary::of(&finished);
     for file in &finished {

@@ -215,6 +215,7 @@ pub fn run(
     if line.help.is_some() {
         return overview(cli);
     }
+    cli.env.heed(&line.flags);
     let mut parsed: Arguments = super::fill(line.flags.iter(), line.words)?;
     if parsed.files.is_empty() {
         return Err(no_file().into());

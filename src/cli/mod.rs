@@ -251,6 +251,7 @@ impl Verb {
         }
         let reaching = self.reaching(before, &empty, cli)?;
         self.check_count(A::LIMIT, &mut line.words, cli)?;
+        cli.env.heed(reaching.iter().copied().chain(&line.flags));
         work(fill(reaching.into_iter().chain(&line.flags), line.words)?, cli)
     }
 
@@ -366,8 +367,15 @@ fn leading(arguments: &[OsString]) -> Result<Line, Usage> {
 }
 
 /// The flags that reach a command from before its word (sops-compat 10.1).
-const REACHING: &[&str] =
-    &["config", "disable-version-check", "check-for-updates", "indent", "mac-only-encrypted", "verbose"];
+const REACHING: &[&str] = &[
+    "config",
+    "askpass",
+    "disable-version-check",
+    "check-for-updates",
+    "indent",
+    "mac-only-encrypted",
+    "verbose",
+];
 
 /// What `--version` prints. Under the name `sops` the first line is SOPS's,
 /// because scripts read the number off it.

@@ -14,7 +14,7 @@ use crate::adapters::keys::KeySources;
 use crate::adapters::private_dir::SystemPrivateFiles;
 use crate::adapters::processes::{self, SystemProcesses};
 use crate::adapters::progress::TerminalProgress;
-use crate::adapters::prompt::TerminalPrompt;
+use crate::adapters::prompt::{Askpass, TerminalPrompt};
 use crate::adapters::random::SystemRandom;
 use crate::app::Deps;
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
@@ -38,6 +38,8 @@ pub fn with_deps<T>(
     let runtime = env.path(Variable::XdgRuntimeDir);
     let temporary = env.path(Variable::TmpDir).unwrap_or_else(|| PathBuf::from(TEMPORARY));
     let files = SystemFiles::new(env.path(Variable::Pwd));
+    let progress = TerminalProgress::default();
+    let prompt = TerminalPrompt::new(askpass(env), &progress);
     work(&Deps {
         files: &files,
         private_files: &SystemPrivateFiles::new(runtime.clone(), temporary.clone()),
@@ -48,11 +50,11 @@ pub fn with_deps<T>(
             env.get(Variable::Path),
         ),
         processes: &SystemProcesses,
-        prompt: &TerminalPrompt,
+        prompt: &prompt,
         clock: &SystemClock,
         random: &SystemRandom,
-        keys: &KeySources::new(age_environment(env), pgp_environment(env), &files, &TerminalPrompt),
-        progress: &TerminalProgress::default(),
+        keys: &KeySources::new(age_environment(env), pgp_environment(env), &files, &prompt),
+        progress: &progress,
     })
 }
 
@@ -69,6 +71,25 @@ fn age_environment(env: &Environment) -> AgeEnvironment {
         ssh_key_cmd: text(Variable::AgeSshPrivateKeyCmd),
         home: env.path(Variable::Home),
         default_key_file: env.identity_file(),
+        search_path: env.get(Variable::Path).unwrap_or_default(),
+    }
+}
+
+/// The program that asks for passphrases, if one is to. `SSH_ASKPASS` counts when
+/// it counts for ssh: where there is a display and no terminal, unless
+/// `SSH_ASKPASS_REQUIRE` says otherwise.
+fn askpass(env: &Environment) -> Option<Askpass> {
+    if let Some(program) = env.get(Variable::Askpass) {
+        return Some(Askpass { program, first: true });
+    }
+    let program = env.get(Variable::SshAskpass)?;
+    let display = env.get(Variable::Display).or_else(|| env.get(Variable::WaylandDisplay)).is_some();
+    let require = env.text(Variable::SshAskpassRequire).unwrap_or_default().to_ascii_lowercase();
+    match require.as_str() {
+        "force" => Some(Askpass { program, first: true }),
+        "never" => None,
+        "prefer" => display.then_some(Askpass { program, first: true }),
+        _ => display.then_some(Askpass { program, first: false }),
     }
 }
 

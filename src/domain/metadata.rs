@@ -1,6 +1,8 @@
 //! The `sops` block (sops-compat 4): typed model ⇄ nested values. Fields that
 //! are not understood, and keys of kinds that this build cannot use, are kept.
 
+use std::borrow::Cow;
+
 use crate::domain::document::spelling;
 use crate::domain::keys::kinds::{KeyKind, KeySpec};
 use crate::domain::scalar::{Scalar, Timestamp};
@@ -83,8 +85,8 @@ impl MasterKey {
     }
 
     /// What names the key to people: the recipient, fingerprint, ARN or URL.
-    pub fn name(&self) -> String {
-        match self.kind {
+    pub fn name(&self) -> Cow<'_, str> {
+        Cow::Owned(match self.kind {
             KeyKind::AzureKv => {
                 ["vault_url", "name", "version"].map(|it| self.text(it).unwrap_or_default()).join("/")
             }
@@ -93,8 +95,8 @@ impl MasterKey {
                 let field = |name| self.text(name).unwrap_or_default();
                 format!("{}/v1/{}/keys/{}", field(address), field(engine), field(key))
             }
-            kind => self.text(kind.id_field()).unwrap_or_default().to_owned(),
-        }
+            kind => return Cow::Borrowed(self.text(kind.id_field()).unwrap_or_default()),
+        })
     }
 }
 
@@ -125,14 +127,15 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Reads the nested `sops` block.
-    pub fn parse(block: &Value) -> Result<Self, MetadataError> {
-        let Value::Map(entries) = block else { return Err(MetadataError::NotAMap) };
+    /// Reads the nested `sops` block, whose keys it takes over: there may be a thousand.
+    pub fn parse(mut block: Value) -> Result<Self, MetadataError> {
+        let Value::Map(entries) = &mut block else { return Err(MetadataError::NotAMap) };
+        let flat = group(entries);
         let last_modified = last_modified(block.get("lastmodified"))?;
         let version = version(block.get("version"))?;
         let shamir_threshold = threshold(block.get("shamir_threshold"))?;
-        let flat = group(entries)?;
-        let groups = if flat.is_empty() { key_groups(block.get("key_groups"))? } else { vec![flat] };
+        let flat = flat?;
+        let groups = if flat.is_empty() { key_groups(take(&mut block, "key_groups"))? } else { vec![flat] };
         if groups.is_empty() {
             return Err(MetadataError::NoKeys);
         }
@@ -140,10 +143,10 @@ impl Metadata {
             groups,
             shamir_threshold,
             last_modified,
-            mac: text_field(block, "mac")?.unwrap_or_default(),
+            mac: text_field(&block, "mac")?.unwrap_or_default(),
             version,
-            selection: Selection::from_metadata(block)?,
-            source: text_field(block, spelling::FIELD)?,
+            selection: Selection::from_metadata(&block)?,
+            source: text_field(&block, spelling::FIELD)?,
         })
     }
 
@@ -204,21 +207,33 @@ fn lists(group: &[MasterKey], nested: bool) -> Vec<(String, Value)> {
     lists
 }
 
-/// The keys of one group, in SOPS's loading order.
-fn group(entries: &[Entry]) -> Result<Vec<MasterKey>, MetadataError> {
+/// Takes the value of the first pair named `key` out of a map.
+fn take(block: &mut Value, key: &str) -> Option<Value> {
+    let Value::Map(entries) = block else { return None };
+    take_entry(entries, key)
+}
+
+fn take_entry(entries: &mut [Entry], key: &str) -> Option<Value> {
+    entries.iter_mut().find_map(|entry| match entry {
+        Entry::Pair(name, value) if name == key => {
+            Some(std::mem::replace(value, Value::Scalar(Scalar::Null)))
+        }
+        _ => None,
+    })
+}
+
+/// The keys of one group, in SOPS's loading order. Their lists are left empty.
+fn group(entries: &mut [Entry]) -> Result<Vec<MasterKey>, MetadataError> {
     let mut keys = Vec::new();
     for kind in KeyKind::ALL {
         let field = kind.metadata_field();
-        let list = entries.iter().find_map(|entry| match entry {
-            Entry::Pair(key, value) if key == field => Some(value),
-            _ => None,
-        });
-        match list {
+        match take_entry(entries, field) {
             None | Some(Value::Scalar(Scalar::Null)) => {}
             Some(Value::List(values)) => {
+                keys.reserve(values.len());
                 for value in values {
                     match value {
-                        Value::Map(fields) => keys.push(MasterKey { kind, fields: fields.clone() }),
+                        Value::Map(fields) => keys.push(MasterKey { kind, fields }),
                         Value::Comment(_) => {}
                         _ => return Err(wrong(field, "a list of mappings")),
                     }
@@ -230,14 +245,14 @@ fn group(entries: &[Entry]) -> Result<Vec<MasterKey>, MetadataError> {
     Ok(keys)
 }
 
-fn key_groups(field: Option<&Value>) -> Result<Vec<Vec<MasterKey>>, MetadataError> {
+fn key_groups(field: Option<Value>) -> Result<Vec<Vec<MasterKey>>, MetadataError> {
     match field {
         None | Some(Value::Scalar(Scalar::Null)) => Ok(Vec::new()),
         Some(Value::List(groups)) => groups
-            .iter()
+            .into_iter()
             .filter(|value| !matches!(value, Value::Comment(_)))
             .map(|value| match value {
-                Value::Map(entries) => group(entries),
+                Value::Map(mut entries) => group(&mut entries),
                 _ => Err(wrong("key_groups", "a list of mappings")),
             })
             .collect(),

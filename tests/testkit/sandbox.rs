@@ -86,6 +86,11 @@ impl Sandbox {
         self
     }
 
+    /// The environment of every program started from now on.
+    pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// The sandbox itself.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

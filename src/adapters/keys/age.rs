@@ -1,6 +1,6 @@
 //! Data keys wrapped and unwrapped with age (age-encryption.org/v1): native
-//! X25519, post-quantum and SSH recipients, one armored age file per recipient,
-//! as sops stores it (sops-compat 6.1).
+//! X25519, post-quantum, tagged, plugin and SSH recipients, one armored age file
+//! per recipient, as sops stores it (sops-compat 6.1).
 //!
 //! The cost is X25519: some 57 µs of the 65 µs that a recipient takes. So many
 //! recipients are spread over the cores, and on the way back our own key is
@@ -12,7 +12,7 @@ use std::thread;
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use age::secrecy::ExposeSecret;
 use age::ssh::ParseRecipientKeyError;
-use age::{DecryptError, Decryptor, Encryptor, Recipient};
+use age::{DecryptError, Decryptor, EncryptError, Encryptor, Recipient};
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -22,6 +22,9 @@ use zeroize::Zeroizing;
 use super::age_hybrid::HybridRecipient;
 use super::age_identity::Identities;
 use super::age_parse::{Identity, parse_identities};
+use super::age_plugin::{PluginIdentity, PluginRecipient, Plugins};
+use super::plugin_round::Call;
+use crate::app::ports::Others;
 use crate::domain::keys::{KeyError, RecipientKind, Refusal, WrappedKey, recipient_kind, same_ssh_key};
 use crate::domain::secret::SecretBytes;
 
@@ -36,7 +39,7 @@ const LONGEST_BLOB: usize = 64 * 1024;
 /// Shamir share 33.
 const LONGEST_SECRET: usize = 256;
 
-type BoxedRecipient = Box<dyn Recipient + Send + Sync>;
+type BoxedRecipient<'p> = Box<dyn Recipient + Send + Sync + 'p>;
 
 /// Wraps `data_key` for every recipient: one armored age file each, in the same
 /// order, ending in a newline. All recipients are parsed before any is used.
@@ -44,8 +47,13 @@ type BoxedRecipient = Box<dyn Recipient + Send + Sync>;
 /// # Errors
 /// The first recipient that cannot be used: of no known kind, malformed, or of
 /// a kind this build has not got.
-pub fn wrap<R: AsRef<str>>(recipients: &[R], data_key: &[u8]) -> Result<Vec<String>, KeyError> {
-    let parsed = recipients.iter().map(|text| parse(text.as_ref())).collect::<Result<Vec<_>, _>>()?;
+pub(super) fn wrap<R: AsRef<str>>(
+    recipients: &[R],
+    data_key: &[u8],
+    plugins: Plugins<'_>,
+) -> Result<Vec<String>, KeyError> {
+    let parsed =
+        recipients.iter().map(|text| parse(text.as_ref(), plugins)).collect::<Result<Vec<_>, _>>()?;
     let cores = if parsed.len() < MANY { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
     if cores == 1 {
         return seal_all(&parsed, data_key);
@@ -64,22 +72,16 @@ pub fn wrap<R: AsRef<str>>(recipients: &[R], data_key: &[u8]) -> Result<Vec<Stri
     })
 }
 
-/// Checks that something can be wrapped for `recipient`, without doing it.
-///
-/// # Errors
-/// As [`wrap`].
-pub fn check_recipient(recipient: &str) -> Result<(), KeyError> {
-    parse(recipient).map(|_| ())
-}
-
-fn seal_all(recipients: &[BoxedRecipient], data_key: &[u8]) -> Result<Vec<String>, KeyError> {
+fn seal_all(recipients: &[BoxedRecipient<'_>], data_key: &[u8]) -> Result<Vec<String>, KeyError> {
     recipients.iter().map(|recipient| seal(recipient.as_ref(), data_key)).collect()
 }
 
 fn seal(recipient: &dyn Recipient, data_key: &[u8]) -> Result<String, KeyError> {
     let failed = |_| KeyError::Sealing("the armored file could not be written".to_owned());
-    let encryptor = Encryptor::with_recipients(std::iter::once(recipient))
-        .map_err(|_| KeyError::Sealing("the recipient was refused".to_owned()))?;
+    let encryptor = Encryptor::with_recipients(std::iter::once(recipient)).map_err(|error| match error {
+        EncryptError::Io(error) => KeyError::Sealing(error.to_string()),
+        _ => KeyError::Sealing("the recipient was refused".to_owned()),
+    })?;
     let armor = ArmoredWriter::wrap_output(Vec::with_capacity(1024), Format::AsciiArmor).map_err(failed)?;
     let mut writer = encryptor.wrap_output(armor).map_err(failed)?;
     writer.write_all(data_key).map_err(failed)?;
@@ -87,10 +89,14 @@ fn seal(recipient: &dyn Recipient, data_key: &[u8]) -> Result<String, KeyError> 
     String::from_utf8(armored).map_err(|_| KeyError::Sealing("the armored file is not text".to_owned()))
 }
 
-fn parse(recipient: &str) -> Result<BoxedRecipient, KeyError> {
+fn parse<'p>(recipient: &str, plugins: Plugins<'p>) -> Result<BoxedRecipient<'p>, KeyError> {
     let malformed = |reason| KeyError::MalformedRecipient { recipient: recipient.to_owned(), reason };
     match recipient_kind(recipient)? {
-        RecipientKind::Plugin => Err(KeyError::UnsupportedRecipient(recipient.to_owned())),
+        RecipientKind::Plugin => Ok(Box::new(PluginRecipient::parse(recipient, plugins).map_err(malformed)?)),
+        RecipientKind::Tag => Ok(Box::new(recipient.parse::<age::tag::Recipient>().map_err(malformed)?)),
+        RecipientKind::TagHybrid => {
+            Ok(Box::new(recipient.parse::<age::tagpq::Recipient>().map_err(malformed)?))
+        }
         RecipientKind::Hybrid => Ok(Box::new(HybridRecipient::parse(recipient).map_err(malformed)?)),
         RecipientKind::X25519 => {
             let parsed: age::x25519::Recipient = recipient.parse().map_err(malformed)?;
@@ -103,7 +109,7 @@ fn parse(recipient: &str) -> Result<BoxedRecipient, KeyError> {
     }
 }
 
-fn parse_ssh(recipient: &str) -> Result<BoxedRecipient, KeyError> {
+fn parse_ssh(recipient: &str) -> Result<BoxedRecipient<'static>, KeyError> {
     let malformed = |reason: &str| KeyError::MalformedSshRecipient {
         recipient: recipient.to_owned(),
         reason: reason.to_owned(),
@@ -173,10 +179,15 @@ fn ssh_key_is_sound(recipient: &str) -> bool {
 ///
 /// What opens is what sops would open; the order is by cost. First a key whose
 /// recipient is ours by its text, native identities before SSH keys before
-/// commands. Then every key with everything that needs no passphrase. Only then
-/// is a passphrase asked for, once in the life of `identities`: for an SSH key
-/// that is among the recipients, and for identity files.
-pub fn unwrap(keys: &[WrappedKey<'_>], identities: &Identities<'_>) -> Result<SecretBytes, Vec<Refusal>> {
+/// commands. Then every key with everything that needs nobody. Then plugins, each
+/// once for all files of the call. Only then is a passphrase asked for, once in
+/// the life of `identities`: for an SSH key that is among the recipients, and for
+/// identity files.
+pub(super) fn unwrap(
+    keys: &[WrappedKey<'_>],
+    identities: &Identities<'_>,
+    others: &Others<'_>,
+) -> Result<SecretBytes, Vec<Refusal>> {
     if let Some(found) = open_own(keys, identities.native()) {
         return Ok(found);
     }
@@ -194,7 +205,7 @@ pub fn unwrap(keys: &[WrappedKey<'_>], identities: &Identities<'_>) -> Result<Se
             }
         }
     }
-    open_any(keys, identities)
+    open_any(keys, identities, others)
 }
 
 /// Opens a key whose recipient is, by its text, the public key of an identity
@@ -225,8 +236,12 @@ fn belongs(key: &WrappedKey<'_>, identity: &Identity) -> bool {
     })
 }
 
-/// Tries everything on everything, passphrases last.
-fn open_any(keys: &[WrappedKey<'_>], identities: &Identities<'_>) -> Result<SecretBytes, Vec<Refusal>> {
+/// Tries everything on everything: plugins late, passphrases last.
+fn open_any(
+    keys: &[WrappedKey<'_>],
+    identities: &Identities<'_>,
+    others: &Others<'_>,
+) -> Result<SecretBytes, Vec<Refusal>> {
     let mut failures = Vec::with_capacity(keys.len());
     for key in keys {
         let commands = identities.commands(key.recipient);
@@ -237,14 +252,49 @@ fn open_any(keys: &[WrappedKey<'_>], identities: &Identities<'_>) -> Result<Secr
             Err(error) => failures.push((error, all.len())),
         }
     }
-    if let Some(found) = open_locked(keys, identities, &mut failures) {
+    let opens_anyway = |key: &WrappedKey<'_>| opens_alone(key, identities);
+    let call = Call { plugins: identities.plugins(), others, opens_anyway: &opens_anyway };
+    let commands: Vec<_> = keys.iter().flat_map(|key| identities.commands(key.recipient)).collect();
+    let plugins: Vec<&PluginIdentity> =
+        identities.everything(&commands).filter_map(Identity::plugin).collect();
+    if let Some(found) = open_by_plugins(keys, &plugins, identities, &call, &mut failures) {
+        return Ok(found);
+    }
+    if let Some(found) = open_locked(keys, identities, &call, &mut failures) {
         return Ok(found);
     }
     let refused = |(key, (error, tried)): (&WrappedKey<'_>, (KeyError, usize))| Refusal {
         key: key.recipient.to_owned(),
         reasons: vec![reason(&error, tried, &identities.loading_report(key.recipient))],
+        problem: (error != KeyError::NotMine).then(|| error.to_string()),
     };
     Err(keys.iter().zip(failures).map(refused).collect())
+}
+
+/// True when `key` belongs to an identity that needs nobody.
+fn opens_alone(key: &WrappedKey<'_>, identities: &Identities<'_>) -> bool {
+    let ready = |identity: &Identity| identity.open().is_some() && belongs(key, identity);
+    identities.native().any(ready) || (key.recipient.starts_with("ssh-") && identities.ssh().any(ready))
+}
+
+/// Has plugins open one of the keys; what they say of a key replaces its error.
+fn open_by_plugins(
+    keys: &[WrappedKey<'_>],
+    plugins: &[&PluginIdentity],
+    identities: &Identities<'_>,
+    call: &Call<'_>,
+    failures: &mut [(KeyError, usize)],
+) -> Option<SecretBytes> {
+    let reasons = match identities.rounds().open(keys, plugins, call) {
+        Ok(found) => return Some(found),
+        Err(reasons) => reasons,
+    };
+    for (key, failure) in keys.iter().zip(failures) {
+        if let Some(reason) = reasons.get(key.enc).filter(|reason| **reason != KeyError::NotMine) {
+            failure.0 = reason.clone();
+        }
+    }
+    None
 }
 
 /// Asks for passphrases. `failures` has one error per key; a passphrase that
@@ -252,9 +302,10 @@ fn open_any(keys: &[WrappedKey<'_>], identities: &Identities<'_>) -> Result<Secr
 fn open_locked(
     keys: &[WrappedKey<'_>],
     identities: &Identities<'_>,
+    call: &Call<'_>,
     failures: &mut [(KeyError, usize)],
 ) -> Option<SecretBytes> {
-    for (key, failure) in keys.iter().zip(failures) {
+    for (number, key) in keys.iter().enumerate() {
         let commands = identities.commands(key.recipient);
         for locked in identities.everything(&commands).filter(|identity| identity.is_locked()) {
             if locked.public().is_some() && !belongs(key, locked) {
@@ -264,11 +315,14 @@ fn open_locked(
                 Ok(unlocked) => {
                     let ready: Vec<&dyn age::Identity> = unlocked.iter().filter_map(Identity::open).collect();
                     let found = open_own(keys, unlocked).or_else(|| open(key, &ready).ok());
+                    let plugins: Vec<&PluginIdentity> =
+                        unlocked.iter().filter_map(Identity::plugin).collect();
+                    let found = found.or_else(|| open_by_plugins(keys, &plugins, identities, call, failures));
                     if found.is_some() {
                         return found;
                     }
                 }
-                Err(reason) => failure.0 = KeyError::Damaged(reason.to_owned()),
+                Err(reason) => failures[number].0 = KeyError::Damaged(reason.to_owned()),
             }
         }
     }
@@ -291,7 +345,7 @@ fn reason(error: &KeyError, identities: usize, loading: &str) -> String {
 }
 
 /// Opens one wrapped key with any of `identities`.
-fn open(key: &WrappedKey<'_>, identities: &[&dyn age::Identity]) -> Result<SecretBytes, KeyError> {
+pub(super) fn open(key: &WrappedKey<'_>, identities: &[&dyn age::Identity]) -> Result<SecretBytes, KeyError> {
     let armored = key.enc.trim();
     if armored.len() > LONGEST_BLOB {
         return Err(KeyError::Damaged("failed to read header: the wrapped key is too long".to_owned()));

@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::age_parse::{Identity, parse_identities, parse_ssh};
+use super::age_plugin::Plugins;
+use super::plugin_round::Rounds;
 use crate::app::ports::{Files, Prompt};
 use crate::domain::keys::go_quoted;
 use crate::domain::keys::report::Tried;
@@ -38,6 +40,7 @@ pub struct Identities<'e> {
     native: OnceLock<Vec<Loaded>>,
     ssh: OnceLock<Vec<Loaded>>,
     commands: Mutex<BTreeMap<(Source, String), Arc<Loaded>>>,
+    rounds: Rounds,
 }
 
 impl<'e> Identities<'e> {
@@ -50,6 +53,7 @@ impl<'e> Identities<'e> {
             native: OnceLock::new(),
             ssh: OnceLock::new(),
             commands: Mutex::new(BTreeMap::new()),
+            rounds: Rounds::default(),
         }
     }
 
@@ -75,6 +79,16 @@ impl<'e> Identities<'e> {
 
     pub(super) fn prompt(&self) -> &dyn Prompt {
         self.prompt
+    }
+
+    /// How plugins are found and answered.
+    pub(super) fn plugins(&self) -> Plugins<'_> {
+        Plugins { search_path: &self.env.search_path, prompt: self.prompt }
+    }
+
+    /// What plugins opened already.
+    pub(super) fn rounds(&self) -> &Rounds {
+        &self.rounds
     }
 
     /// Identities of `SOPS_AGE_KEY`, `SOPS_AGE_KEY_FILE` and the default file.

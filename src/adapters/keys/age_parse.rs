@@ -8,8 +8,10 @@ use age::secrecy::SecretString;
 use age::ssh::{EncryptedKey, UnsupportedKey};
 
 use super::age_hybrid::HybridIdentity;
+use super::age_plugin::PluginIdentity;
 use crate::app::ports::{Prompt, PromptError};
 use crate::domain::keys::go_quoted;
+use crate::domain::keys::report::NOBODY_TO_ASK;
 use crate::domain::secret::SecretBytes;
 
 /// The longest SSH private key file: 64 KiB is a 300,000 bit RSA key.
@@ -31,8 +33,8 @@ pub(super) enum Identity {
     LockedSsh { key: Box<EncryptedKey>, public: String, path: String, unlocked: Unlocked },
     /// An identity file encrypted to a passphrase.
     LockedFile { contents: SecretBytes, location: String, unlocked: Unlocked },
-    /// A plugin's identity: known, but not usable yet.
-    Unsupported(&'static str),
+    /// `AGE-PLUGIN-NAME-1…`
+    Plugin(PluginIdentity),
 }
 
 /// What a passphrase gave: asked once, good or bad.
@@ -48,13 +50,21 @@ impl Identity {
         Self::LockedFile { contents, location: location.to_owned(), unlocked: OnceLock::new() }
     }
 
-    /// For the age library, if no passphrase is needed.
+    /// A plugin's identity.
+    pub(super) fn plugin(&self) -> Option<&PluginIdentity> {
+        match self {
+            Self::Plugin(identity) => Some(identity),
+            _ => None,
+        }
+    }
+
+    /// For the age library, if no passphrase and no plugin is needed.
     pub(super) fn open(&self) -> Option<&dyn age::Identity> {
         match self {
             Self::Native { key, .. } => Some(key),
             Self::Hybrid(key) => Some(key),
             Self::Ssh { key, .. } => Some(&**key),
-            Self::LockedSsh { .. } | Self::LockedFile { .. } | Self::Unsupported(_) => None,
+            Self::LockedSsh { .. } | Self::LockedFile { .. } | Self::Plugin(_) => None,
         }
     }
 
@@ -74,7 +84,7 @@ impl Identity {
             Self::Native { key, public } => Some(public.get_or_init(|| key.to_public().to_string())),
             Self::Hybrid(key) => Some(key.recipient()),
             Self::Ssh { public, .. } | Self::LockedSsh { public, .. } => Some(public),
-            Self::LockedFile { .. } | Self::Unsupported(_) => None,
+            Self::LockedFile { .. } | Self::Plugin(_) => None,
         }
     }
 
@@ -105,7 +115,7 @@ impl Identity {
                 Some(Ok(_)) => into.push(public.clone()),
                 None => into.push(format!("{public} (locked, not a recipient)")),
             },
-            Self::Unsupported(what) => into.push(format!("{what} (not supported yet by this build)")),
+            Self::Plugin(identity) => into.push(format!("an identity of age-plugin-{}", identity.plugin())),
             _ => into.extend(self.public().map(str::to_owned)),
         }
     }
@@ -138,7 +148,7 @@ fn parse_identity(text: &str) -> Result<Identity, &'static str> {
     if text.starts_with("AGE-SECRET-KEY-PQ-1") {
         HybridIdentity::parse(text).map(Identity::Hybrid).ok_or("malformed secret key")
     } else if text.starts_with("AGE-PLUGIN-") {
-        Ok(Identity::Unsupported("a plugin identity"))
+        PluginIdentity::parse(text).map(Identity::Plugin).ok_or("malformed plugin identity")
     } else if text.starts_with("AGE-SECRET-KEY-1") {
         text.parse().map(Identity::native).map_err(|_| "malformed secret key")
     } else {
@@ -174,9 +184,7 @@ fn unlock_file(contents: &[u8], location: &str, prompt: &dyn Prompt) -> Result<V
 
 fn ask(prompt: &dyn Prompt, question: &str) -> Result<SecretString, String> {
     let secret = prompt.secret(question).map_err(|error| match error {
-        PromptError::NoTerminal { .. } => {
-            "could not read passphrase: there is no terminal to ask on".to_owned()
-        }
+        PromptError::NoTerminal { .. } => format!("could not read passphrase: {NOBODY_TO_ASK}"),
         PromptError::Failed { reason, .. } => format!("could not read passphrase: {reason}"),
     })?;
     let text = std::str::from_utf8(&secret).map_err(|_| "could not read passphrase: it is not UTF-8")?;

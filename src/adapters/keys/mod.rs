@@ -5,9 +5,11 @@ pub mod age;
 mod age_hybrid;
 pub mod age_identity;
 mod age_parse;
+mod age_plugin;
 pub mod pgp;
+mod plugin_round;
 
-use crate::app::ports::{Files, Keys, NewIdentity, Prompt};
+use crate::app::ports::{Files, Keys, NewIdentity, Others, Prompt};
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::keys::report::Tried;
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
@@ -41,7 +43,7 @@ fn not_yet(kind: KeyKind) -> String {
 impl Keys for KeySources<'_> {
     fn wrap(&self, kind: KeyKind, keys: &[String], secret: &[u8]) -> Result<Vec<String>, KeyError> {
         match kind {
-            KeyKind::Age => age::wrap(keys, secret),
+            KeyKind::Age => age::wrap(keys, secret, self.identities.plugins()),
             KeyKind::Pgp => pgp::wrap(keys, secret, &self.pgp),
             _ => match keys.first() {
                 Some(key) => Err(KeyError::Refused { key: key.clone(), reason: not_yet(kind) }),
@@ -50,14 +52,20 @@ impl Keys for KeySources<'_> {
         }
     }
 
-    fn unwrap(&self, kind: KeyKind, keys: &[WrappedKey<'_>]) -> Result<SecretBytes, Vec<Refusal>> {
+    fn unwrap(
+        &self,
+        kind: KeyKind,
+        keys: &[WrappedKey<'_>],
+        others: &Others<'_>,
+    ) -> Result<SecretBytes, Vec<Refusal>> {
         match kind {
-            KeyKind::Age => age::unwrap(keys, &self.identities),
+            KeyKind::Age => age::unwrap(keys, &self.identities, others),
             KeyKind::Pgp => pgp::unwrap(keys, &self.pgp),
             _ => {
                 let refusal = |key: &WrappedKey<'_>| Refusal {
                     key: key.recipient.to_owned(),
                     reasons: vec![not_yet(kind)],
+                    problem: Some(not_yet(kind)),
                 };
                 Err(keys.iter().map(refusal).collect())
             }

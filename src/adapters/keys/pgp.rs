@@ -86,6 +86,7 @@ pub fn unwrap(keys: &[WrappedKey<'_>], environment: &PgpEnvironment) -> Result<S
                     "could not decrypt data key with PGP key: GnuPG binary error: failed to decrypt sops \
                      data key with pgp: {reason}"
                 )],
+                problem: Some(reason),
             }),
         }
     }

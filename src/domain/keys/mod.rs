@@ -33,6 +33,22 @@ pub struct WrappedKey<'a> {
     pub enc: &'a str,
 }
 
+/// A [`WrappedKey`] with texts of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedKey {
+    /// See [`WrappedKey::recipient`].
+    pub recipient: String,
+    /// See [`WrappedKey::enc`].
+    pub enc: String,
+}
+
+impl SealedKey {
+    /// The same, borrowed.
+    pub fn as_wrapped(&self) -> WrappedKey<'_> {
+        WrappedKey { recipient: &self.recipient, enc: &self.enc }
+    }
+}
+
 /// Why one wrapped key could not be opened, in the words of sops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -40,6 +56,9 @@ pub struct Refusal {
     pub key: String,
     /// One text per attempt; at least one.
     pub reasons: Vec<String>,
+    /// What stood in the way, in short, if it was more than that the key is
+    /// nobody's here.
+    pub problem: Option<String>,
 }
 
 /// What can go wrong with a master key. Recipients are public and may be shown;
@@ -71,9 +90,6 @@ pub enum KeyError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A plugin's recipient.
-    #[error("age plugin recipients are not supported yet by this build: {}", go_quoted(.0))]
-    UnsupportedRecipient(String),
     /// The sealing itself failed.
     #[error("failed to encrypt sops data key with age: {0}")]
     Sealing(String),
@@ -101,6 +117,10 @@ pub enum KeyError {
 pub enum RecipientKind {
     /// `age1pq1…`: ML-KEM-768 with X25519.
     Hybrid,
+    /// `age1tag1…`: P-256, opened by a plugin, wrapped without one.
+    Tag,
+    /// `age1tagpq1…`: the same with ML-KEM-768.
+    TagHybrid,
     /// `age1NAME1…`: wrapped by the program `age-plugin-NAME`.
     Plugin,
     /// `age1…`.
@@ -110,11 +130,16 @@ pub enum RecipientKind {
 }
 
 /// Tells the kind of a recipient by its first characters, as sops does: the
-/// table of sops-compat 6.1, in order. Whether the rest decodes is checked when
+/// table of sops-compat 6.1, in order, with the tagged recipients of age 1.3,
+/// which sops leaves to plugins. Whether the rest decodes is checked when
 /// something is wrapped for it.
 pub fn recipient_kind(recipient: &str) -> Result<RecipientKind, KeyError> {
     if recipient.starts_with("age1pq1") {
         Ok(RecipientKind::Hybrid)
+    } else if recipient.starts_with("age1tag1") {
+        Ok(RecipientKind::Tag)
+    } else if recipient.starts_with("age1tagpq1") {
+        Ok(RecipientKind::TagHybrid)
     } else if let Some(rest) = recipient.strip_prefix("age1") {
         Ok(if rest.contains('1') { RecipientKind::Plugin } else { RecipientKind::X25519 })
     } else if recipient.starts_with("ssh-") {
@@ -122,6 +147,26 @@ pub fn recipient_kind(recipient: &str) -> Result<RecipientKind, KeyError> {
     } else {
         Err(KeyError::UnknownRecipient(recipient.to_owned()))
     }
+}
+
+/// The NAME of `age1NAME1…`, whose program is `age-plugin-NAME`; `None` if it is
+/// no plugin's recipient.
+pub fn plugin_of_recipient(recipient: &str) -> Option<&str> {
+    let (name, _) = recipient.strip_prefix("age1")?.rsplit_once('1')?;
+    is_plugin_name(name).then_some(name)
+}
+
+/// The same of an identity `AGE-PLUGIN-NAME-1…`, in lower case.
+pub fn plugin_of_identity(identity: &str) -> Option<String> {
+    let (name, _) = identity.strip_prefix("AGE-PLUGIN-")?.rsplit_once("-1")?;
+    let name = name.to_ascii_lowercase();
+    is_plugin_name(&name).then_some(name)
+}
+
+/// The names that age allows: they become part of a program's name.
+fn is_plugin_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_');
+    !name.is_empty() && name.bytes().all(allowed)
 }
 
 /// Splits a comma-separated list of recipients as sops does: each one trimmed

@@ -2,7 +2,7 @@
 //! word (sops-compat 8), and a short answer beneath it: which identities were
 //! tried, who can open the file, what to do.
 
-use super::{RecipientKind, Refusal, recipient_kind};
+use super::{RecipientKind, Refusal, plugin_of_recipient, recipient_kind};
 
 /// Columns at which sops wraps the error of a key.
 const REASON_COLUMNS: usize = 60;
@@ -20,6 +20,16 @@ pub enum GroupOutcome {
     Recovered,
     /// None did; the keys in the order they were tried.
     Failed(Vec<Refusal>),
+}
+
+impl GroupOutcome {
+    /// Why its keys did not open.
+    pub fn refusals(&self) -> &[Refusal] {
+        match self {
+            Self::Recovered => &[],
+            Self::Failed(refusals) => refusals,
+        }
+    }
 }
 
 /// One place where identities were looked for.
@@ -66,8 +76,9 @@ pub fn data_key_failure(groups: &[GroupOutcome], threshold: usize, colour: bool)
 
 /// The facts in short, without a newline at the end: which identities were
 /// tried from where, what went wrong in other places, and who can open the file.
-/// `recipients` are those of the groups that failed.
-pub fn short_answer(tried: &[Tried], recipients: &[&str]) -> String {
+/// `recipients` are those of the groups that failed, `refusals` what was said of
+/// their keys.
+pub fn short_answer(tried: &[Tried], refusals: &[&Refusal], recipients: &[&str]) -> String {
     let mut out = String::new();
     let own =
         tried.iter().flat_map(|place| place.identities.iter().map(|identity| (identity, &place.location)));
@@ -84,6 +95,9 @@ pub fn short_answer(tried: &[Tried], recipients: &[&str]) -> String {
             out.push_str(&format!("not usable: {}\n", printable(problem)));
         }
     }
+    for (key, problem) in problems(tried, refusals) {
+        out.push_str(&format!("not opened: {}: {}\n", printable(key), printable(problem)));
+    }
     out.push_str("the file can be opened by:");
     for recipient in recipients.iter().take(LISTED) {
         out.push_str(&format!("\n  {}", printable(recipient)));
@@ -92,6 +106,33 @@ pub fn short_answer(tried: &[Tried], recipients: &[&str]) -> String {
         out.push_str(&format!("\n  and {} more", recipients.len() - LISTED));
     }
     out
+}
+
+/// What stood in the way of which key: each thing once, and not what is said of
+/// an identity already.
+fn problems<'r>(tried: &[Tried], refusals: &[&'r Refusal]) -> Vec<(&'r str, &'r str)> {
+    let mut problems: Vec<(&str, &str)> = Vec::new();
+    for refusal in refusals {
+        let Some(problem) = &refusal.problem else { continue };
+        let said = tried.iter().flat_map(|place| &place.identities).any(|it| it.contains(problem.as_str()));
+        if !said && problems.iter().all(|(_, known)| known != problem) {
+            problems.push((&refusal.key, problem));
+        }
+    }
+    problems
+}
+
+/// What a question without a person says, in every key source's words.
+pub const NOBODY_TO_ASK: &str = "there is no terminal to ask on";
+
+/// What to do where a question reached nobody.
+pub fn advice_to_be_asked(refusals: &[&Refusal]) -> Option<String> {
+    let unasked = |refusal: &&Refusal| refusal.reasons.iter().any(|reason| reason.contains(NOBODY_TO_ASK));
+    refusals.iter().any(unasked).then(|| {
+        "a passphrase or PIN is wanted: run it on a terminal, or name a program that asks for it: --askpass \
+         PROGRAM, or SSH_ASKPASS with SSH_ASKPASS_REQUIRE=force"
+            .to_owned()
+    })
 }
 
 /// What a person can do about it, one remedy a line. `default_file` is where
@@ -124,8 +165,19 @@ pub fn advice(tried: &[Tried], recipients: &[&str], default_file: &str) -> Vec<S
         }
         None => advice.push("no identity yet? `leaflock init` makes one".to_owned()),
     }
-    if recipients.iter().any(|recipient| recipient_kind(recipient) == Ok(RecipientKind::Plugin)) {
-        advice.push("plugin recipients are not supported yet by this build".to_owned());
+    let mut plugins: Vec<&str> = recipients
+        .iter()
+        .filter(|recipient| recipient_kind(recipient) == Ok(RecipientKind::Plugin))
+        .filter_map(|recipient| plugin_of_recipient(recipient))
+        .collect();
+    plugins.sort_unstable();
+    plugins.dedup();
+    for name in plugins {
+        advice.push(format!(
+            "age1{name}1… keys are opened by the program age-plugin-{name}, with an identity \
+             AGE-PLUGIN-{}-1… of yours",
+            name.to_ascii_uppercase()
+        ));
     }
     advice
 }

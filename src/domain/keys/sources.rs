@@ -26,6 +26,8 @@ pub struct AgeEnvironment {
     pub home: Option<PathBuf>,
     /// The default file of identities, `<config dir>/sops/age/keys.txt`.
     pub default_key_file: Option<PathBuf>,
+    /// `PATH`, where plugins are found.
+    pub search_path: OsString,
 }
 
 /// What the environment says about GnuPG, as plain data.

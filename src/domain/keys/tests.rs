@@ -12,7 +12,8 @@ fn recipients_are_told_apart_by_their_first_characters() {
         ("age1pq133pmy", RecipientKind::Hybrid),
         ("age1pq1", RecipientKind::Hybrid),
         ("age1yubikey1q2w3", RecipientKind::Plugin),
-        ("age1tag1q2w3", RecipientKind::Plugin),
+        ("age1tag1q2w3", RecipientKind::Tag),
+        ("age1tagpq1q2w3", RecipientKind::TagHybrid),
         ("age1", RecipientKind::X25519),
         ("ssh-ed25519 AAAA me@here", RecipientKind::Ssh),
         ("ssh-rsa AAAA", RecipientKind::Ssh),
@@ -148,7 +149,7 @@ const WRONG_KEY: &str = "failed to create reader for decrypting sops data key wi
     'SOPS_AGE_KEY', and 'SOPS_AGE_KEY_CMD'.";
 
 fn refusal(key: &str) -> Refusal {
-    Refusal { key: key.to_owned(), reasons: vec![WRONG_KEY.to_owned()] }
+    Refusal { key: key.to_owned(), reasons: vec![WRONG_KEY.to_owned()], problem: None }
 }
 
 #[test]
@@ -192,7 +193,11 @@ fn missing_shares_are_reported_as_sops_does() {
     let groups = [
         GroupOutcome::Recovered,
         GroupOutcome::Failed(vec![refusal("age1h2ullr4kqn50p8jkqhfc5fk8el6nj9v3hx0ljk9rl2pe3tqjrdtqa4sgtt")]),
-        GroupOutcome::Failed(vec![Refusal { key: "x".to_owned(), reasons: vec!["a".into(), "b".into()] }]),
+        GroupOutcome::Failed(vec![Refusal {
+            key: "x".to_owned(),
+            reasons: vec!["a".into(), "b".into()],
+            problem: None,
+        }]),
     ];
     let recorded = "\
 Failed to get the data key required to decrypt the SOPS file.
@@ -228,9 +233,10 @@ fn a_file_cannot_steer_the_terminal() {
     let groups = [GroupOutcome::Failed(vec![Refusal {
         key: "a\u{1b}[2J\r".into(),
         reasons: vec!["b\u{9b}c".into()],
+        problem: Some("d\u{1b}e".into()),
     }])];
     let report = data_key_failure(&groups, 0, false);
-    let answer = short_answer(&[], &["a\u{1b}[2J\r"]);
+    let answer = short_answer(&[], &[&groups[0].refusals()[0]], &["a\u{1b}[2J\r"]);
     for text in [report, answer] {
         assert!(!text.contains(['\u{1b}', '\r', '\u{9b}']));
     }
@@ -251,14 +257,14 @@ fn the_short_answer_names_identities_places_and_recipients() {
     let recipients: Vec<String> = (0..12).map(|n| format!("age1r{n}")).collect();
     let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
     assert_eq!(
-        short_answer(&tried, &recipients[..2]),
+        short_answer(&tried, &[], &recipients[..2]),
         "identities tried:\n  age1me from SOPS_AGE_KEY_FILE\nnot usable: failed to execute\n\
          the file can be opened by:\n  age1r0\n  age1r1"
     );
-    assert!(short_answer(&tried, &recipients).ends_with("  age1r9\n  and 2 more"));
+    assert!(short_answer(&tried, &[], &recipients).ends_with("  age1r9\n  and 2 more"));
     let nothing = [place("/h/.ssh/id_rsa", &[], None), place("SOPS_AGE_KEY", &[], None)];
     assert_eq!(
-        short_answer(&nothing, &recipients[..1]),
+        short_answer(&nothing, &[], &recipients[..1]),
         "no age identity found in /h/.ssh/id_rsa, SOPS_AGE_KEY\nthe file can be opened by:\n  age1r0"
     );
 
@@ -267,5 +273,9 @@ fn the_short_answer_names_identities_places_and_recipients() {
     assert!(remedies(&tried, &recipients).contains("add age1me to its recipients"));
     assert!(remedies(&nothing, &recipients).contains("leaflock init"));
     assert!(remedies(&tried, &["ssh-rsa AAAA"]).contains("SOPS_AGE_SSH_PRIVATE_KEY_FILE"));
-    assert!(remedies(&tried, &["age1yubikey1abc"]).contains("not supported yet"));
+    assert!(remedies(&tried, &["age1yubikey1abc"]).contains("age-plugin-yubikey"));
+    let refused = |key: &str, problem: &str| Refusal { problem: Some(problem.to_owned()), ..refusal(key) };
+    let refused = [refused("age1a", "PIN is wrong"), refused("age1b", "PIN is wrong"), refusal("age1c")];
+    let answer = short_answer(&tried, &refused.iter().collect::<Vec<_>>(), &recipients[..1]);
+    assert!(answer.contains("\nnot opened: age1a: PIN is wrong\nthe file can"), "{answer}");
 }

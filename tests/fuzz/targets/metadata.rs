@@ -12,8 +12,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let store = FORMATS[usize::from(*first) % FORMATS.len()].store();
     let Ok(tree) = store.read(rest, Purpose::AsIs) else { return };
     let Ok(Some(block)) = store.metadata(&tree) else { return };
-    let Ok(metadata) = Metadata::parse(&block) else { return };
+    let Ok(metadata) = Metadata::parse(block) else { return };
     let written = metadata.to_value();
-    let again = Metadata::parse(&written).expect("our own metadata reads");
+    let again = Metadata::parse(written).expect("our own metadata reads");
     assert!(again.to_value() == written, "metadata changed on the way");
 });

@@ -12,7 +12,8 @@ use bech32::{ToBase32, Variant};
 use proptest::prelude::*;
 
 use super::super::age_identity::Identities;
-use super::{check_recipient, generate, recipients_of, unwrap, wrap};
+use super::super::age_plugin::Plugins;
+use super::{generate, recipients_of};
 use crate::app::ports::{
     Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint, Prompt, PromptError,
 };
@@ -27,6 +28,7 @@ const ED25519_LOCKED: &str = include_str!("../../../../fixtures/age/id_ed25519_l
 const RSA: &str = include_str!("../../../../fixtures/age/id_rsa.pem");
 const ENCRYPTED: &str = include_str!("../../../../fixtures/age/encrypted.yaml");
 const DATA_KEY: &str = "5867b491e7b309b066d39c8570a0a2a27a8a24e932f0c78d507153e051906586";
+const PLUGIN: &str = "AGE-PLUGIN-TEST-1V9KXJCM9YAEJQ6RPWFJ8WCTJV5W9Z8XN";
 const OURS: &str = "age1h5ftrrgnel9fyhv7eazlxs8mfg4jhu5evnqrqpx5fw0k7psdqukqz0axal";
 
 /// Files in memory, and how often each was read.
@@ -80,12 +82,32 @@ impl Prompt for Person {
         let known = self.knows.ok_or_else(|| PromptError::NoTerminal { wanted: wanted.to_owned() })?;
         Ok(SecretBytes::new(known.as_bytes().to_vec()))
     }
+    fn visible(&self, _: &str) -> Result<SecretBytes, PromptError> {
+        unreachable!()
+    }
+    fn choose(&self, _: &str, _: &str, _: Option<&str>) -> Result<bool, PromptError> {
+        unreachable!()
+    }
+    fn tell(&self, _: &str) {
+        unreachable!()
+    }
     fn confirm(&self, _: &str) -> Result<bool, PromptError> {
         unreachable!()
     }
     fn pause(&self, _: &str) -> Result<(), PromptError> {
         unreachable!()
     }
+}
+
+/// Nobody to ask and no program to run.
+static NO_PATH: std::ffi::OsString = std::ffi::OsString::new();
+
+fn wrap<R: AsRef<str>>(recipients: &[R], data_key: &[u8]) -> Result<Vec<String>, KeyError> {
+    super::wrap(recipients, data_key, Plugins { search_path: &NO_PATH, prompt: &Person::default() })
+}
+
+fn unwrap(keys: &[WrappedKey<'_>], identities: &Identities<'_>) -> Result<SecretBytes, Vec<Refusal>> {
+    super::unwrap(keys, identities, &Vec::new)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -354,16 +376,16 @@ fn found(identities: &Identities<'_>) -> Vec<Tried> {
 }
 
 #[test]
-fn unsupported_identities_do_not_hide_the_others() {
+fn identities_of_missing_plugins_do_not_hide_the_others() {
     let keys = keys_of(ENCRYPTED);
-    let text = format!("AGE-PLUGIN-YUBIKEY-1QQ\n{NATIVE}");
+    let text = format!("{PLUGIN}\n{NATIVE}");
     assert_eq!(World::new().key(&text).open(&keys).unwrap(), DATA_KEY);
-    let world = World::new().key("AGE-PLUGIN-YUBIKEY-1QQ");
+    let world = World::new().key(PLUGIN);
     let identities = world.identities();
     unwrap(&refs(&keys), &identities).unwrap_err();
     let tried = found(&identities);
     assert_eq!(tried.len(), 1);
-    assert_eq!(tried[0].identities, ["a plugin identity (not supported yet by this build)"]);
+    assert_eq!(tried[0].identities, ["an identity of age-plugin-test"]);
 }
 
 #[test]
@@ -430,6 +452,10 @@ fn recipients_that_cannot_be_used_are_named() {
     };
     for recipient in [
         "age1x".to_owned(),
+        "age1yubikey1abc".to_owned(),
+        "age1tag1abc".to_owned(),
+        "age1tagpq1abc".to_owned(),
+        "age1../../x1abc".to_owned(),
         OURS.replace("axal", "axaq"),
         zeros("ssh-rsa", &[0, 0, 0, 1, 0, 0, 0, 0, 1, 0]),
         zeros("ssh-rsa", &[0xff; 4]),
@@ -444,10 +470,8 @@ fn recipients_that_cannot_be_used_are_named() {
             "{recipient}: {error}"
         );
     }
-    let error = wrap(&["age1yubikey1abc"], b"key").unwrap_err().to_string();
-    assert!(error.starts_with("age plugin recipients are not supported yet by this build"));
-    assert_eq!(check_recipient("foo"), Err(KeyError::UnknownRecipient("foo".to_owned())));
-    assert_eq!(check_recipient(OURS), Ok(()));
+    let unknown = wrap(&["foo"], b"key").unwrap_err();
+    assert_eq!(unknown, KeyError::UnknownRecipient("foo".to_owned()));
 }
 
 #[test]

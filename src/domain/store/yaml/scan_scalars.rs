@@ -361,6 +361,9 @@ impl Scanner<'_> {
             }
             self.push_breaks(&trailing);
             leading_blank = blank;
+            if literal && self.census.only_lf {
+                self.take_even_lines(indent as usize);
+            }
             let line = self.pos;
             let eol = line_end(source, line, self.census.only_lf);
             self.push_decoded(&source[line..eol]);
@@ -384,6 +387,26 @@ impl Scanner<'_> {
         let text = self.decoded_since(decoded_start);
         let style = if literal { Style::Literal } else { Style::Folded };
         self.push_scalar(style, start, end, text)
+    }
+
+    /// Takes in this line of a literal block, and those behind it, as long as the
+    /// next one begins at the block's column with something that is not blank:
+    /// most lines of most blocks. LF must be the only line break.
+    fn take_even_lines(&mut self, indent: usize) {
+        let source = self.source;
+        loop {
+            let rest = &source[self.pos..];
+            let Some(length) = memchr::memchr(b'\n', rest) else { return };
+            let next = &rest[length + 1..];
+            let Some(first) = next.get(indent) else { return };
+            if matches!(first, b' ' | b'\t' | b'\n') || next[..indent].iter().any(|byte| *byte != b' ') {
+                return;
+            }
+            self.push_decoded(&rest[..=length]);
+            self.line_start = self.pos + length + 1;
+            self.pos = self.line_start + indent;
+            self.line += 1;
+        }
     }
 
     /// Chomping and indentation indicators, in either order.
