@@ -345,6 +345,44 @@ fn domain_modules_import_only_what_stands_above_them() {
     check(&problems);
 }
 
+#[test]
+fn siblings_import_in_one_direction() {
+    let all = sources();
+    let mut imports: BTreeMap<Vec<String>, BTreeSet<(String, String)>> = BTreeMap::new();
+    for source in all.iter().filter(|source| !source.test) {
+        for path in references(source) {
+            let shared = source.module.iter().zip(&path).take_while(|(own, other)| own == other).count();
+            if let (Some(own), Some(other)) = (source.module.get(shared), path.get(shared)) {
+                let edge = (own.clone(), other.clone());
+                imports.entry(path[..shared].to_vec()).or_default().insert(edge);
+            }
+        }
+    }
+    let mut problems = Vec::new();
+    for (parent, edges) in imports.iter().filter(|(parent, _)| !parent.is_empty()) {
+        for (own, other) in edges {
+            if reaches(edges, other, own) {
+                problems.push(format!("{}: {own} imports {other}, which leads back", parent.join("::")));
+            }
+        }
+    }
+    check(&problems);
+}
+
+/// True if a chain of `edges` leads from `from` to `to`.
+fn reaches(edges: &BTreeSet<(String, String)>, from: &str, to: &str) -> bool {
+    let mut found = BTreeSet::from([from]);
+    let mut waiting = vec![from];
+    while let Some(at) = waiting.pop() {
+        for (_, next) in edges.iter().filter(|(own, _)| own == at) {
+            if found.insert(next) {
+                waiting.push(next);
+            }
+        }
+    }
+    found.contains(to)
+}
+
 /// The `mod x;` declarations of a file, in order.
 fn declared_modules(code: &str) -> Vec<String> {
     code.lines()

@@ -6,23 +6,24 @@
 //! recipients are spread over the cores, and on the way back our own key is
 //! found by the recipient's text before anything is unwrapped.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::thread;
 
-use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age::armor::{ArmoredWriter, Format};
 use age::secrecy::ExposeSecret;
 use age::ssh::ParseRecipientKeyError;
-use age::{DecryptError, Decryptor, EncryptError, Encryptor, Recipient};
+use age::{EncryptError, Encryptor, Recipient};
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use bech32::FromBase32;
-use zeroize::Zeroizing;
 
+use super::age_blob::open;
 use super::age_hybrid::HybridRecipient;
 use super::age_identity::Identities;
 use super::age_parse::{Identity, parse_identities};
 use super::age_plugin::{PluginIdentity, PluginRecipient, Plugins};
+use super::low_order::is_low_order;
 use super::plugin_round::Call;
 use crate::app::ports::Others;
 use crate::domain::keys::{KeyError, RecipientKind, Refusal, WrappedKey, recipient_kind, same_ssh_key};
@@ -30,14 +31,6 @@ use crate::domain::secret::SecretBytes;
 
 /// From this many recipients on a second thread pays for itself.
 const MANY: usize = 32;
-
-/// The longest wrapped key that is read. One stanza takes 0.3 to 3 KB; age's
-/// header parser is quadratic in a hostile header's lines.
-const LONGEST_BLOB: usize = 64 * 1024;
-
-/// The longest text that a wrapped key may hold: a data key has 32 bytes, a
-/// Shamir share 33.
-const LONGEST_SECRET: usize = 256;
 
 type BoxedRecipient<'p> = Box<dyn Recipient + Send + Sync + 'p>;
 
@@ -130,27 +123,6 @@ fn parse_ssh(recipient: &str) -> Result<BoxedRecipient<'static>, KeyError> {
 fn point_of(recipient: &str) -> Option<[u8; 32]> {
     let (_, data, _) = bech32::decode(recipient).ok()?;
     Vec::<u8>::from_base32(&data).ok()?.try_into().ok()
-}
-
-/// True for the points of Curve25519 whose order is 8 or less (RFC 7748 section
-/// 6.1): every shared secret with them is zero, so that the key would be known
-/// to all; the age crate takes that for a broken generator and panics.
-pub(super) fn is_low_order(mut point: [u8; 32]) -> bool {
-    const ORDER_8: [[u8; 32]; 2] = [
-        [
-            0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
-            0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
-        ],
-        [
-            0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
-            0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
-        ],
-    ];
-    point[31] &= 0x7f;
-    let middle_is = |byte: u8| point[1..31].iter().all(|&b| b == byte);
-    let small = point[0] <= 1 && middle_is(0) && point[31] == 0;
-    let near_p = (0xec..=0xee).contains(&point[0]) && middle_is(0xff) && point[31] == 0x7f;
-    small || near_p || ORDER_8.contains(&point)
 }
 
 /// True when the key text of an SSH recipient is base64 of whole SSH strings,
@@ -342,44 +314,6 @@ fn reason(error: &KeyError, identities: usize, loading: &str) -> String {
         (KeyError::Tampered, _) => format!("failed to copy age decrypted data into bytes.Buffer: {error}"),
         (error, _) => format!("{READER}: {error}{loading}"),
     }
-}
-
-/// Opens one wrapped key with any of `identities`.
-pub(super) fn open(key: &WrappedKey<'_>, identities: &[&dyn age::Identity]) -> Result<SecretBytes, KeyError> {
-    let armored = key.enc.trim();
-    if armored.len() > LONGEST_BLOB {
-        return Err(KeyError::Damaged("failed to read header: the wrapped key is too long".to_owned()));
-    }
-    let decryptor = Decryptor::new_buffered(ArmoredReader::new(armored.as_bytes())).map_err(damaged)?;
-    let mut reader = decryptor.decrypt(identities.iter().copied()).map_err(damaged)?;
-    let mut buffer = Zeroizing::new([0; LONGEST_SECRET + 1]);
-    let mut length = 0;
-    loop {
-        let read = reader.read(&mut buffer[length..]).map_err(|_| KeyError::Tampered)?;
-        length += read;
-        if length > LONGEST_SECRET {
-            return Err(KeyError::Damaged("the wrapped key holds more than a data key".to_owned()));
-        }
-        if read == 0 {
-            return Ok(SecretBytes::new(buffer[..length].to_vec()));
-        }
-    }
-}
-
-/// The age library's error in the words of the Go library. Its own texts are
-/// never rendered: they load a translation engine.
-fn damaged(error: DecryptError) -> KeyError {
-    let text = match error {
-        DecryptError::NoMatchingKeys => return KeyError::NotMine,
-        DecryptError::InvalidMac => "bad header MAC",
-        DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed => {
-            "failed to decrypt the file key"
-        }
-        DecryptError::ExcessiveWork { .. } => "the work factor of the passphrase is too large",
-        DecryptError::UnknownFormat => "failed to read header: unknown age version",
-        _ => "failed to read header: parsing age header: not an armored age file, or damaged",
-    };
-    KeyError::Damaged(text.to_owned())
 }
 
 /// The recipients of the native identities in a file of identities: none if a

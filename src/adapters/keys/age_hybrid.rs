@@ -73,7 +73,7 @@ impl HybridRecipient {
         if key.as_bytes().as_slice() != lattice {
             return Err(INVALID);
         }
-        if super::age::is_low_order(point) {
+        if super::low_order::is_low_order(point) {
             return Err("low order point");
         }
         Ok(Self { lattice: key, point })

@@ -2,10 +2,12 @@
 //! [`crate::domain::keys`].
 
 pub mod age;
+mod age_blob;
 mod age_hybrid;
 pub mod age_identity;
 mod age_parse;
 mod age_plugin;
+mod low_order;
 pub mod pgp;
 mod plugin_round;
 

@@ -11,7 +11,7 @@ use ::age::DecryptError;
 use ::age::secrecy::ExposeSecret;
 use age_core::format::{FileKey, Stanza};
 
-use super::age;
+use super::age_blob;
 use super::age_plugin::{self, PluginIdentity, Plugins, Unwrapped};
 use crate::app::ports::Others;
 use crate::domain::keys::{KeyError, SealedKey, WrappedKey, plugin_of_recipient};
@@ -160,7 +160,7 @@ impl Round {
     fn take(&mut self, group: &[SealedKey], file_key: &FileKey) -> bool {
         let known = Known(file_key);
         for key in group {
-            if let Ok(secret) = age::open(&key.as_wrapped(), &[&known]) {
+            if let Ok(secret) = age_blob::open(&key.as_wrapped(), &[&known]) {
                 self.opened.insert(key.enc.clone(), secret);
                 return true;
             }
@@ -201,7 +201,7 @@ fn mark(identities: &[&PluginIdentity]) -> u64 {
 /// The stanzas of a wrapped key; none if it is damaged.
 fn stanzas(key: &SealedKey) -> Vec<Stanza> {
     let collector = Collector::default();
-    let _ = age::open(&key.as_wrapped(), &[&collector]);
+    let _ = age_blob::open(&key.as_wrapped(), &[&collector]);
     collector.0.into_inner().unwrap_or_default()
 }
 
