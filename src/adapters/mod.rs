@@ -17,3 +17,4 @@ pub mod prompt;
 pub mod random;
 pub mod replace;
 pub mod signals;
+pub mod staging;

@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use super::ports::Staged;
+use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
 
 /// Where the input comes from.
@@ -25,6 +27,21 @@ pub enum Destination {
     File(PathBuf),
     /// The input file itself (`--in-place`).
     InPlace,
+    /// The same, together with the other files of a batch.
+    Staged,
+}
+
+/// One input of a command that takes many, and where its result goes.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The input.
+    pub source: Source,
+    /// Formats, config, names.
+    pub file: FileOptions,
+    /// Where the result goes.
+    pub destination: Destination,
+    /// What does not apply to the file is an error, or skipped in a batch.
+    pub named: Named,
 }
 
 /// How the file is found, read and written; the same for every command.
@@ -185,13 +202,26 @@ impl Notice {
     }
 }
 
+/// What came of a file.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What happened.
+    pub done: Done,
+    /// What to say on the side.
+    pub notices: Vec<Notice>,
+}
+
 /// What happened to the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Done {
-    /// The bytes were returned for the caller to print.
-    Returned,
+    /// The result, for the caller to print.
+    Returned(SecretBytes),
+    /// The result was printed.
+    Printed,
     /// A file was written.
     Written(PathBuf),
+    /// The result waits beside its file ([`Destination::Staged`]).
+    Staged(Box<dyn Staged>),
     /// Nothing had to change.
     Unchanged,
     /// Found in a batch, but the command does not apply to it: why, in a few words.

@@ -15,7 +15,9 @@ use crate::adapters::private_dir::SystemPrivateFiles;
 use crate::adapters::progress::TerminalProgress;
 use crate::adapters::prompt::TerminalPrompt;
 use crate::adapters::random::SystemRandom;
+use crate::adapters::staging::SystemStaging;
 use crate::app::Deps;
+use crate::app::config::Memory;
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
 use crate::domain::secret::SecretBytes;
 
@@ -46,6 +48,8 @@ pub fn with_deps<T>(
         random: &SystemRandom,
         keys: &KeySources::new(age_environment(env), pgp_environment(env), &files, &TerminalPrompt),
         progress: &TerminalProgress::default(),
+        staging: &SystemStaging,
+        configs: &Memory::default(),
     })
 }
 
