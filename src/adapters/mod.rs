@@ -20,4 +20,5 @@ pub mod random;
 pub mod replace;
 mod search_path;
 pub mod signals;
+pub mod staging;
 mod wipe;

@@ -23,6 +23,7 @@ use tempfile::{NamedTempFile, TempPath};
 use crate::app::ports::{Durability, FileError, FileErrorKind, Fingerprint};
 
 use super::files::{file_error, fingerprint, is_descriptor};
+use super::signals::Listed;
 
 /// How the names of temporary files begin.
 pub(super) const TEMPORARY_PREFIX: &str = ".leaflock-";
@@ -80,8 +81,28 @@ pub fn replace_with(
     durability: Durability,
     observer: Observer<'_>,
 ) -> Result<(), FileError> {
-    let target = target_of(path)?;
-    let old = match fs::symlink_metadata(&target) {
+    let (target, old) = existing(path, seen)?;
+    Waiting::fill(path, target, Some(&old), bytes, seen, observer)?.finish(durability, observer)
+}
+
+/// The first half of [`replace`]. See [`crate::app::ports::Staging::stage`].
+pub(super) fn stage(path: &Path, bytes: &[u8], seen: Option<Fingerprint>) -> Result<Waiting, FileError> {
+    let (target, old) = existing(path, seen)?;
+    Waiting::fill(path, target, Some(&old), bytes, seen, &mut |_| Ok(()))
+}
+
+/// The regular file behind all links of `path`, which must be there.
+fn existing(path: &Path, seen: Option<Fingerprint>) -> Result<(PathBuf, Metadata), FileError> {
+    let found = |path: &Path| fs::symlink_metadata(path);
+    let (target, old) = match found(path) {
+        Ok(link) if link.is_symlink() => {
+            let target = target_of(path)?;
+            let old = found(&target);
+            (target, old)
+        }
+        old => (path.to_owned(), old),
+    };
+    let old = match old {
         Ok(old) => old,
         Err(error) if seen.is_some() && error.kind() == io::ErrorKind::NotFound => {
             return Err(changed(path, "was removed"));
@@ -94,8 +115,7 @@ pub fn replace_with(
     if !old.is_file() {
         return Err(file_error("open", path, &io::Error::other("not a regular file")));
     }
-    let job = Job { path, target: &target, bytes, durability };
-    job.run(Some(&old), seen, observer)
+    Ok((target, old))
 }
 
 /// Writes an output file. See [`crate::app::ports::Files::write`].
@@ -121,8 +141,8 @@ pub fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), Fi
         return output.write_all(bytes).map_err(|error| file_error("write", path, &error));
     }
     let target = target_of(path)?;
-    let job = Job { path, target: &target, bytes, durability };
-    job.run(old.as_ref(), None, &mut |_| Ok(()))
+    let observer: Observer<'_> = &mut |_| Ok(());
+    Waiting::fill(path, target, old.as_ref(), bytes, None, observer)?.finish(durability, observer)
 }
 
 /// Makes a private file. See [`crate::app::ports::Files::create_private`].
@@ -146,81 +166,118 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     Ok(())
 }
 
-/// One write.
-struct Job<'a> {
+/// The new state of a file, complete and in no place yet. Dropped, it is gone.
+#[derive(Debug)]
+pub(super) struct Waiting {
     /// As the caller named it; errors say this.
-    path: &'a Path,
+    path: PathBuf,
     /// Behind all links.
-    target: &'a Path,
-    bytes: &'a [u8],
-    durability: Durability,
+    target: PathBuf,
+    seen: Option<Fingerprint>,
+    temporary: Temporary,
 }
 
-impl Job<'_> {
-    fn run(
-        &self,
+impl Waiting {
+    /// Steps 1 to 3. `old` is what stands at `target`.
+    fn fill(
+        path: &Path,
+        target: PathBuf,
         old: Option<&Metadata>,
+        bytes: &[u8],
         seen: Option<Fingerprint>,
         observer: Observer<'_>,
-    ) -> Result<(), FileError> {
-        self.compare(old, seen)?;
-        let folder = folder_of(self.target);
+    ) -> Result<Self, FileError> {
+        compare(path, old, seen)?;
+        let failed = |action, error: io::Error| file_error(action, path, &error);
+        let folder = folder_of(&target);
         let mut temporary = Temporary::create(folder, old.is_some(), observer)
-            .map_err(|error| self.no_temporary(folder, &error))?;
-        for chunk in self.bytes.chunks(CHUNK) {
+            .map_err(|error| no_temporary(path, folder, &error))?;
+        for chunk in bytes.chunks(CHUNK) {
             observer(Step::Write)
                 .and_then(|()| temporary.file().write_all(chunk))
-                .map_err(|error| self.failed("write", &error))?;
+                .map_err(|error| failed("write", error))?;
         }
         if let Some(old) = old {
             observer(Step::Attributes)
-                .and_then(|()| copy_attributes(self.target, old, temporary.file()))
-                .map_err(|error| self.failed("chmod", &error))?;
+                .and_then(|()| copy_attributes(&target, old, temporary.file()))
+                .map_err(|error| failed("chmod", error))?;
         }
-        if self.durability == Durability::Power {
+        Ok(Self { path: path.to_owned(), target, seen, temporary })
+    }
+
+    /// Steps 4 to 7.
+    fn finish(mut self, durability: Durability, observer: Observer<'_>) -> Result<(), FileError> {
+        let path = self.path.clone();
+        let folder = self.folder().to_owned();
+        let failed = |action, error: io::Error| file_error(action, &path, &error);
+        if durability == Durability::Power {
             observer(Step::Sync)
-                .and_then(|()| temporary.file().sync_all())
-                .map_err(|error| self.failed("sync", &error))?;
+                .and_then(|()| self.temporary.file().sync_all())
+                .map_err(|error| failed("sync", error))?;
         }
-        if seen.is_some() {
-            observer(Step::Compare).map_err(|error| self.failed("stat", &error))?;
-            self.compare(fs::symlink_metadata(self.target).ok().as_ref(), seen)?;
-        }
-        observer(Step::Name).map_err(|error| self.failed("link", &error))?;
-        let named = temporary.name(folder, self.bytes).map_err(|error| self.failed("link", &error))?;
-        observer(Step::Rename)
-            .and_then(|()| named.persist(self.target).map_err(|failed| failed.error))
-            .map_err(|error| self.failed("rename", &error))?;
-        if self.durability == Durability::Power {
+        self.put_with(observer)?;
+        if durability == Durability::Power {
             observer(Step::SyncFolder)
-                .and_then(|()| sync_folder(folder))
-                .map_err(|error| self.failed("sync", &error))?;
+                .and_then(|()| sync_folder(&folder))
+                .map_err(|error| failed("sync", error))?;
         }
-        observer(Step::Done).map_err(|error| self.failed("close", &error))
+        observer(Step::Done).map_err(|error| failed("close", error))
     }
 
-    fn compare(&self, now: Option<&Metadata>, seen: Option<Fingerprint>) -> Result<(), FileError> {
-        match (now, seen) {
-            (_, None) => Ok(()),
-            (Some(now), Some(seen)) if now.is_file() && fingerprint(now) == seen => Ok(()),
-            (Some(_), Some(_)) => Err(changed(self.path, "changed")),
-            (None, Some(_)) => Err(changed(self.path, "was removed")),
-        }
+    /// Steps 5 and 6.
+    pub(super) fn put(self) -> Result<(), FileError> {
+        self.put_with(&mut |_| Ok(()))
     }
 
-    fn failed(&self, action: &'static str, error: &io::Error) -> FileError {
-        file_error(action, self.path, error)
+    fn put_with(self, observer: Observer<'_>) -> Result<(), FileError> {
+        let Self { path, target, seen, temporary } = self;
+        let failed = |action, error: io::Error| file_error(action, &path, &error);
+        if seen.is_some() {
+            observer(Step::Compare).map_err(|error| failed("stat", error))?;
+            compare(&path, fs::symlink_metadata(&target).ok().as_ref(), seen)?;
+        }
+        observer(Step::Name).map_err(|error| failed("link", error))?;
+        let named = temporary.name(folder_of(&target)).map_err(|error| failed("link", error))?;
+        observer(Step::Rename)
+            .and_then(|()| named.persist(&target).map_err(|refused| refused.error))
+            .map_err(|error| failed("rename", error))
     }
 
-    fn no_temporary(&self, folder: &Path, error: &io::Error) -> FileError {
-        let mut failed = self.failed("open", error);
-        if failed.kind == FileErrorKind::Denied {
-            failed.reason.push_str(" (a file is replaced whole, which needs a new one in ");
-            failed.reason.push_str(&folder.display().to_string());
-            failed.reason.push(')');
-        }
-        failed
+    /// The folder that it will be in.
+    pub(super) fn folder(&self) -> &Path {
+        folder_of(&self.target)
     }
+
+    /// The file as the caller named it.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Syncs the new state alone, where the system cannot sync all of them at once.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn sync(&mut self) -> Result<(), FileError> {
+        self.temporary.file().sync_all().map_err(|error| file_error("sync", &self.path, &error))
+    }
+}
+
+/// Refuses a file that is not the one that was read.
+fn compare(path: &Path, now: Option<&Metadata>, seen: Option<Fingerprint>) -> Result<(), FileError> {
+    match (now, seen) {
+        (_, None) => Ok(()),
+        (Some(now), Some(seen)) if now.is_file() && fingerprint(now) == seen => Ok(()),
+        (Some(_), Some(_)) => Err(changed(path, "changed")),
+        (None, Some(_)) => Err(changed(path, "was removed")),
+    }
+}
+
+fn no_temporary(path: &Path, folder: &Path, error: &io::Error) -> FileError {
+    let mut failed = file_error("open", path, error);
+    if failed.kind == FileErrorKind::Denied {
+        failed.reason.push_str(" (a file is replaced whole, which needs a new one in ");
+        failed.reason.push_str(&folder.display().to_string());
+        failed.reason.push(')');
+    }
+    failed
 }
 
 fn changed(path: &Path, how: &str) -> FileError {
@@ -233,12 +290,13 @@ fn changed(path: &Path, how: &str) -> FileError {
 }
 
 /// The new contents before they have their place.
+#[derive(Debug)]
 enum Temporary {
     /// Linux: no name yet, so it vanishes with the process.
     #[cfg(target_os = "linux")]
     Unnamed(File),
-    /// Removed when dropped.
-    Named(NamedTempFile),
+    /// Removed when dropped, and by a signal.
+    Named { file: NamedTempFile, _listed: Listed },
 }
 
 impl Temporary {
@@ -270,27 +328,26 @@ impl Temporary {
         }
         #[cfg(not(unix))]
         let _ = mode;
-        builder.tempfile_in(folder).map(Self::Named)
+        let file = builder.tempfile_in(folder)?;
+        let _listed = Listed::new(file.path().to_owned());
+        Ok(Self::Named { file, _listed })
     }
 
     fn file(&mut self) -> &mut File {
         match self {
             #[cfg(target_os = "linux")]
             Self::Unnamed(file) => file,
-            Self::Named(file) => file.as_file_mut(),
+            Self::Named { file, .. } => file.as_file_mut(),
         }
     }
 
     /// Gives the file a name of its own in `folder`. Where the system refuses to
-    /// name it (no `/proc`), `bytes` are written once more to a named file.
-    fn name(self, folder: &Path, bytes: &[u8]) -> io::Result<TempPath> {
+    /// name it (no `/proc`), it is copied to a named file.
+    fn name(self, folder: &Path) -> io::Result<TempPath> {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Unnamed(file) => link(&file, folder).or_else(|_| copy_to_named(&file, folder, bytes)),
-            Self::Named(file) => {
-                let _ = bytes;
-                Ok(file.into_temp_path())
-            }
+            Self::Unnamed(file) => link(&file, folder).or_else(|_| copy_to_named(file, folder)),
+            Self::Named { file, .. } => Ok(file.into_temp_path()),
         }
     }
 }
@@ -308,9 +365,11 @@ fn link(file: &File, folder: &Path) -> io::Result<TempPath> {
 }
 
 #[cfg(target_os = "linux")]
-fn copy_to_named(unnamed: &File, folder: &Path, bytes: &[u8]) -> io::Result<TempPath> {
+fn copy_to_named(mut unnamed: File, folder: &Path) -> io::Result<TempPath> {
+    use std::io::Seek;
     let mut named = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder)?;
-    named.write_all(bytes)?;
+    unnamed.rewind()?;
+    io::copy(&mut unnamed, named.as_file_mut())?;
     let found = unnamed.metadata()?;
     copy_owner(&found, named.as_file());
     named.as_file().set_permissions(found.permissions())?;
@@ -384,7 +443,7 @@ fn copy_extended(_target: &Path, _new: &File) -> bool {
     true
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     return File::open(folder)?.sync_all();
     #[cfg(not(unix))]

@@ -1,5 +1,6 @@
 //! What must be put right before the process dies of a signal or an abort:
-//! private directories are wiped and removed, the terminal gets its echo back.
+//! private directories are wiped and removed, temporary files are removed, the
+//! terminal gets its echo back. And what must not be cut in two by a signal.
 //!
 //! A thread waits for the signals that end a process; it is started by the first
 //! thing that needs it, so that other calls don't pay for it. What the caller
@@ -8,9 +9,12 @@
 //! SIGTERM and SIGHUP are handed on to it first. While another program runs, all
 //! of them are handed on, but for those that its terminal gives it anyway, and we
 //! end when it ends.
+#![expect(clippy::disallowed_methods, reason = "temporary files go with the process")]
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError, RwLock, RwLockReadGuard};
 
 use super::wipe::wipe_tree;
 
@@ -19,6 +23,8 @@ use super::wipe::wipe_tree;
 pub(super) struct Pending {
     /// Private directories, with whether each is in memory.
     pub(super) folders: Vec<(PathBuf, bool)>,
+    /// Temporary files.
+    pub(super) files: BTreeSet<PathBuf>,
     /// The terminal's settings before echo was switched off.
     #[cfg(unix)]
     pub(super) terminal: Option<(std::fs::File, rustix::termios::Termios)>,
@@ -37,15 +43,43 @@ pub(super) enum Manner {
 
 static PENDING: Mutex<Pending> = Mutex::new(Pending {
     folders: Vec::new(),
+    files: BTreeSet::new(),
     #[cfg(unix)]
     terminal: None,
     child: None,
 });
 static WATCH: Once = Once::new();
+static HELD: RwLock<()> = RwLock::new(());
 
 /// Exclusive use of the list. As long as it is held, no signal cleans up.
 pub(super) fn pending() -> MutexGuard<'static, Pending> {
     PENDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets no signal end the process as long as the result lives. Not to be asked
+/// for twice by one thread.
+pub(super) fn hold() -> RwLockReadGuard<'static, ()> {
+    HELD.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A temporary file that goes with the process. Dropping this forgets it, and
+/// removes nothing.
+#[derive(Debug)]
+pub(super) struct Listed(PathBuf);
+
+impl Listed {
+    /// Puts `file` on the list.
+    pub(super) fn new(file: PathBuf) -> Self {
+        watch();
+        pending().files.insert(file.clone());
+        Self(file)
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        pending().files.remove(&self.0);
+    }
 }
 
 /// Starts watching, once a process.
@@ -78,6 +112,9 @@ fn clean(pending: &mut Pending) {
     for (folder, in_memory) in pending.folders.drain(..) {
         wipe_tree(&folder, in_memory);
     }
+    for file in std::mem::take(&mut pending.files) {
+        let _ = fs::remove_file(file);
+    }
 }
 
 #[cfg(unix)]
@@ -90,7 +127,7 @@ mod unix {
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
 
-    use super::{Manner, Pending, clean, pending};
+    use super::{HELD, Manner, Pending, clean, pending};
 
     /// The signals that are waited for.
     const WATCHED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
@@ -152,6 +189,7 @@ mod unix {
     }
 
     fn die(pending: &mut Pending, signal: i32) {
+        let _all_done = HELD.write();
         clean(pending);
         let _ = emulate_default_handler(signal);
     }

@@ -2,12 +2,14 @@
 //! worked on by as many threads as the machine has, and the results come back
 //! in the order of the paths. One file's failure does not stop the others.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::Deps;
 use super::error::Error;
 use super::parallel;
-use super::ports::{FileErrorKind, FileKind, Files, Progress};
-use super::request::Named;
+use super::ports::{FileError, FileErrorKind, FileKind, Files, Progress, Staging};
+use super::request::{Done, Named, Outcome};
 
 /// One file of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,11 +74,72 @@ pub fn run<T: Send>(
     work: &(dyn Fn(&Item) -> Result<T, Error> + Sync),
 ) -> Vec<Finished<T>> {
     progress.start(items.len());
-    let results = parallel::map(&items, false, |item| {
+    let results = each(&items, progress, work);
+    progress.finish();
+    items.into_iter().zip(results).map(|(item, result)| Finished { item, result }).collect()
+}
+
+fn each<T: Send>(
+    items: &[Item],
+    progress: &dyn Progress,
+    work: &(dyn Fn(&Item) -> Result<T, Error> + Sync),
+) -> Vec<Result<T, Error>> {
+    parallel::map(items, false, |item| {
         let result = work(item);
         progress.step();
         result
-    });
-    progress.finish();
+    })
+}
+
+/// The same for work that stages its results ([`Done::Staged`]): as many as there
+/// is room for are made, and put in place together.
+pub fn in_place(
+    deps: &Deps<'_>,
+    items: Vec<Item>,
+    work: &(dyn Fn(&Item) -> Result<Outcome, Error> + Sync),
+) -> Vec<Finished<Outcome>> {
+    deps.progress.start(items.len());
+    let mut results = Vec::with_capacity(items.len());
+    for portion in items.chunks(deps.staging.room()) {
+        results.extend(put_all(deps.staging, each(portion, deps.progress, work)));
+    }
+    deps.progress.finish();
     items.into_iter().zip(results).map(|(item, result)| Finished { item, result }).collect()
+}
+
+/// Puts what is staged in place. Where the disk fails, nothing is put.
+fn put_all(staging: &dyn Staging, results: Vec<Result<Outcome, Error>>) -> Vec<Result<Outcome, Error>> {
+    let staged = |result: &Result<Outcome, Error>| match result {
+        Ok(Outcome { done: Done::Staged(staged), .. }) => Some(staged.folder().to_owned()),
+        _ => None,
+    };
+    let folders: BTreeSet<PathBuf> = results.iter().filter_map(staged).collect();
+    let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+    let written = staging.sync(&folders);
+    let results = parallel::map_owned(results, |result| put(result, &written));
+    match staging.sync(&folders) {
+        Ok(()) => results,
+        Err(error) => results.into_iter().map(|result| unsure(result, &error)).collect(),
+    }
+}
+
+fn put(result: Result<Outcome, Error>, written: &Result<(), FileError>) -> Result<Outcome, Error> {
+    let (staged, notices) = match result? {
+        Outcome { done: Done::Staged(staged), notices } => (staged, notices),
+        outcome => return Ok(outcome),
+    };
+    let path = staged.path().to_owned();
+    let put = written.clone().and_then(|()| staged.put());
+    put.map_err(|error| Error::Write { in_place: true, error })?;
+    Ok(Outcome { done: Done::Written(path), notices })
+}
+
+/// A file that is in place, but may not outlast a loss of power.
+fn unsure(result: Result<Outcome, Error>, error: &FileError) -> Result<Outcome, Error> {
+    match result {
+        Ok(Outcome { done: Done::Written(_), .. }) => {
+            Err(Error::Write { in_place: true, error: error.clone() })
+        }
+        result => result,
+    }
 }

@@ -78,6 +78,12 @@ pub fn open(file: &Unlocked<'_>, keys: &OpenOptions, with_metadata: bool) -> Res
 
 /// The bytes of a binary file.
 fn open_binary(file: &Unlocked<'_>, keys: &OpenOptions) -> Result<Opened, Error> {
+    if let Some((plain, mac)) = file.binary() {
+        if !keys.ignore_mac {
+            file.locked.check_mac(&file.cipher, &mac)?;
+        }
+        return Ok(Opened { plain, known: Ciphertexts::default(), notices: Vec::new() });
+    }
     let (mut documents, findings) = file.file().to_values().map_err(|error| file.tree_error(error))?;
     if !keys.ignore_mac {
         file.locked.check_mac(&file.cipher, &findings.mac)?;

@@ -1,6 +1,8 @@
 //! Finds and reads `.sops.yaml`, and plans by it (sops-compat 9).
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Deps;
 use super::error::{Error, Place};
@@ -40,9 +42,38 @@ impl Found {
     }
 }
 
+/// The configs that were found in this call, and what was noticed on the way, by
+/// the folder of the file and `--config`.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<BTreeMap<Sought, Answer>>);
+
+type Sought = (PathBuf, Option<PathBuf>);
+type Answer = (Option<Arc<Found>>, Vec<Notice>);
+
 /// The config in force for `file`: `--config`, else found from the working
-/// folder upwards as SOPS does, else from the file's folder upwards.
+/// folder upwards as SOPS does, else from the file's folder upwards. It is read
+/// once a call.
 pub fn find(
+    deps: &Deps<'_>,
+    file: &Path,
+    options: &FileOptions,
+    notices: &mut Vec<Notice>,
+) -> Result<Option<Arc<Found>>, Error> {
+    let folder = file.parent().unwrap_or(file).to_owned();
+    let sought = (folder, options.config.clone());
+    let mut known = deps.configs.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((found, noticed)) = known.get(&sought) {
+        notices.extend_from_slice(noticed);
+        return Ok(found.clone());
+    }
+    let mut noticed = Vec::new();
+    let found = search(deps, file, options, &mut noticed)?.map(Arc::new);
+    notices.extend_from_slice(&noticed);
+    known.insert(sought, (found.clone(), noticed));
+    Ok(found)
+}
+
+fn search(
     deps: &Deps<'_>,
     file: &Path,
     options: &FileOptions,
@@ -156,12 +187,12 @@ pub fn plan(
     notices: &mut Vec<Notice>,
 ) -> Result<Plan, Error> {
     let found = find(deps, name, options, notices)?;
-    let rule = match &found {
+    let rule = match found.as_deref() {
         Some(found) => rule_for(found, name)?,
         None => None,
     };
     let plan = config::plan(rule, &flags(keys, rules), format == Format::Binary)
-        .map_err(|error| with_notices(plan_error(error, found.as_ref()), notices))?;
+        .map_err(|error| with_notices(plan_error(error, found.as_deref()), notices))?;
     notices.extend(plan.warnings.iter().map(Notice::warning));
     Ok(plan)
 }

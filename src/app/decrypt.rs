@@ -5,7 +5,7 @@ use super::Deps;
 use super::config;
 use super::error::{Error, While};
 use super::open::{self, Input, Locked, Unlocked};
-use super::request::{Destination, Done, FileOptions, Named, Notice, OpenOptions, Source};
+use super::request::{Destination, Done, Named, Notice, OpenOptions, Outcome, Task};
 use crate::domain::crypto::mac::Mac;
 use crate::domain::document::open::Extras;
 use crate::domain::index::{self, Component, LookupError};
@@ -16,22 +16,17 @@ use crate::domain::value::{Entry, Value};
 /// What to decrypt and how to show it.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The encrypted input. Standard input without other information is binary.
-    pub source: Source,
-    /// Formats, config, names.
-    pub file: FileOptions,
+    /// The encrypted input and the place of the plain file. Standard input without
+    /// other information is binary.
+    pub task: Task,
     /// How to write the result; `None` is by name.
     pub output_format: Option<OutputFormat>,
     /// `--extract`: an index as typed (sops-compat 10.4); `None` is the whole file.
     pub extract: Option<String>,
-    /// Where the plaintext goes.
-    pub destination: Destination,
     /// Keys and MAC.
     pub open: OpenOptions,
     /// True when stdout is a terminal: nobody evals what is printed there.
     pub terminal: bool,
-    /// A file that is not encrypted is an error, or skipped in a batch.
-    pub named: Named,
 }
 
 /// What plaintext can be written as.
@@ -43,25 +38,15 @@ pub enum OutputFormat {
     Shell,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The plaintext, when it goes to stdout.
-    pub output: Option<SecretBytes>,
-    /// What happened.
-    pub done: Done,
-    /// What to say on the side.
-    pub notices: Vec<Notice>,
-}
-
 /// Decrypts one file.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
-    let input = open::read_input(deps, &request.source, &request.file)?;
-    let format = request.file.input_format.unwrap_or_else(|| input.format());
+    let Task { source, file, destination, named, .. } = &request.task;
+    let input = open::read_input(deps, source, file)?;
+    let format = file.input_format.unwrap_or_else(|| input.format());
     let place = input.place();
     let locked = match Locked::parse(&input.bytes, format, &place) {
-        Err(_) if request.named != Named::Directly && !looks_encrypted(&input.bytes) => {
-            return Ok(Outcome { output: None, done: Done::Skipped("not encrypted"), notices: Vec::new() });
+        Err(_) if *named != Named::Directly && !looks_encrypted(&input.bytes) => {
+            return Ok(Outcome { done: Done::Skipped("not encrypted"), notices: Vec::new() });
         }
         locked => locked?,
     };
@@ -69,8 +54,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let output_format = request.output_format.unwrap_or(OutputFormat::File(input.format()));
     let is_spliced = request.extract.is_none() && output_format == OutputFormat::File(format);
     let layout = match output_format {
-        OutputFormat::File(output) if !is_spliced || request.file.config.is_some() => {
-            config::layout(deps, &input.name, output, &request.file)?
+        OutputFormat::File(output) if !is_spliced || file.config.is_some() => {
+            config::layout(deps, &input.name, output, file)?
         }
         _ => Layout::default(),
     };
@@ -86,9 +71,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         (None, _) => in_other_format(&unlocked, output_format, layout, request, &mut notices)?,
     };
     notices.extend(eval_notice(request, output_format, &bytes));
-    let done = open::deliver(deps, &request.destination, &input, &bytes)?;
-    let output = (done == Done::Returned).then_some(bytes);
-    Ok(Outcome { output, done, notices })
+    Ok(Outcome { done: open::deliver(deps, destination, &input, bytes)?, notices })
 }
 
 /// The layout in which SOPS prints a JSON file that it wrote in another one.
@@ -103,7 +86,7 @@ fn relaid(
         return Ok(None);
     }
     let Some(written) = json::sops_indent(&locked.tree) else { return Ok(None) };
-    let layout = config::layout(deps, &input.name, Format::Json, &request.file)?;
+    let layout = config::layout(deps, &input.name, Format::Json, &request.task.file)?;
     Ok((layout.indent != Some(written)).then_some(layout))
 }
 
@@ -120,6 +103,10 @@ fn in_own_format(
 ) -> Result<SecretBytes, Error> {
     let locked = &unlocked.locked;
     if locked.format == Format::Binary {
+        if let Some((plain, mac)) = unlocked.binary() {
+            check_mac(unlocked, &mac, request)?;
+            return Ok(plain);
+        }
         return in_other_format(
             unlocked,
             OutputFormat::File(Format::Binary),
@@ -250,7 +237,7 @@ fn flat(documents: &[Value]) -> Result<Vec<Value>, WriteError> {
 
 /// Dotenv text is often fed to `eval`, which reads quotes, blanks and `$` in it.
 fn eval_notice(request: &Request, output: OutputFormat, bytes: &[u8]) -> Option<Notice> {
-    let fed_on = request.destination == Destination::Stdout && !request.terminal;
+    let fed_on = request.task.destination == Destination::Stdout && !request.terminal;
     if output != OutputFormat::File(Format::Dotenv) || !fed_on {
         return None;
     }

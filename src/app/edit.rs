@@ -86,7 +86,8 @@ fn create(deps: &Deps<'_>, request: &Request, path: &Path) -> Result<Outcome, Er
         Plain::parse(text, format, &place)?;
         Ok(SecretBytes::new(text.to_vec()))
     })?;
-    let (bytes, found) = encrypt::seal(deps, &edited, format, &plan, &request.rules, &place, true)?;
+    let encrypt::Sealed { bytes, notices: found } =
+        encrypt::seal(deps, &edited, format, &plan, &request.rules, &place, None)?;
     notices.extend(found);
     deps.files
         .write(path, &bytes, Durability::Power)

@@ -6,15 +6,16 @@ use super::config;
 use super::error::{Error, Place, While};
 use super::open::{self, Locked};
 use super::request::{
-    Destination, Done, FileOptions, KeyOptions, Named, NothingSelected, Notice, RuleOptions, Source,
+    Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
-use super::seal::{self, Plain, Sealed};
+use super::seal::{self, Plain};
 use crate::domain::config::{NO_MATCH, Plan};
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::crypto::shamir;
 use crate::domain::document;
 use crate::domain::document::seal::{PlainFile, SealPlan};
+use crate::domain::document::sink::Sink;
 use crate::domain::document::values::plain_values;
 use crate::domain::keys::KeyError;
 use crate::domain::keys::kinds::{KeyKind, KeySpec};
@@ -26,49 +27,33 @@ use crate::domain::store::{Format, Layout, Purpose};
 /// What to encrypt, for whom, and where to.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The plain input. Standard input comes with a filename override.
-    pub source: Source,
-    /// Formats, config, names.
-    pub file: FileOptions,
+    /// The plain input and the place of the encrypted file. Standard input comes
+    /// with a filename override.
+    pub task: Task,
     /// `--output-type`, else by name.
     pub output_format: Option<Format>,
-    /// Where the encrypted file goes.
-    pub destination: Destination,
     /// Keys from the command line.
     pub keys: KeyOptions,
     /// Rules from the command line.
     pub rules: RuleOptions,
-    /// A file that is already encrypted is an error, or skipped in a batch.
-    pub named: Named,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The encrypted file, when it goes to stdout.
-    pub output: Option<SecretBytes>,
-    /// What happened.
-    pub done: Done,
-    /// What to say on the side.
-    pub notices: Vec<Notice>,
-}
-
-/// Encrypts one file.
-pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
-    let input = open::read_input(deps, &request.source, &request.file)?;
+/// Encrypts one file. What goes to standard output goes to `stdout` as it is made.
+pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<Outcome, Error> {
+    let Task { source, file, destination, named, .. } = &request.task;
+    let input = open::read_input(deps, source, file)?;
     let place = input.place();
-    let from = request.file.input_format.unwrap_or_else(|| input.format());
+    let from = file.input_format.unwrap_or_else(|| input.format());
     let to = request.output_format.unwrap_or_else(|| input.format());
-    let skipped = |why| Ok(Outcome { output: None, done: Done::Skipped(why), notices: Vec::new() });
-    if request.named != Named::Directly && is_encrypted(&input.bytes, to, &place) {
+    let skipped = |why| Ok(Outcome { done: Done::Skipped(why), notices: Vec::new() });
+    if *named != Named::Directly && is_encrypted(&input.bytes, to, &place) {
         return skipped("encrypted already");
     }
-    if request.named == Named::Walked && !is_meant(deps, &input, from, request)? {
+    if *named == Named::Walked && !is_meant(deps, &input, from, request)? {
         return skipped("no rule is for them");
     }
     let mut notices = Vec::new();
-    let plan =
-        config::plan(deps, &input.name, to, &request.file, &request.keys, &request.rules, &mut notices)?;
+    let plan = config::plan(deps, &input.name, to, file, &request.keys, &request.rules, &mut notices)?;
     let converted;
     let plain: &[u8] = if from == to {
         &input.bytes
@@ -76,20 +61,20 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         converted = convert(&input.bytes, from, to, &place)?;
         &converted
     };
-    let proof = request.destination != Destination::Stdout;
-    let (bytes, found) = seal(deps, plain, to, &plan, &request.rules, &place, proof)?;
+    let stdout = (*destination == Destination::Stdout).then_some(stdout);
+    let printed = stdout.is_some();
+    let Sealed { bytes, notices: found } = seal(deps, plain, to, &plan, &request.rules, &place, stdout)?;
     notices.extend(found);
-    let done = open::deliver(deps, &request.destination, &input, &bytes)?;
-    let output = (done == Done::Returned).then_some(bytes);
-    Ok(Outcome { output, done, notices })
+    let done = if printed { Done::Printed } else { open::deliver(deps, destination, &input, bytes)? };
+    Ok(Outcome { done, notices })
 }
 
 /// True when a file that was found in a directory is one of the secrets: a
 /// creation rule matches it, and it has one of the text formats or the rule says
 /// which paths it is for.
 fn is_meant(deps: &Deps<'_>, input: &open::Input, format: Format, request: &Request) -> Result<bool, Error> {
-    let found = config::find(deps, &input.name, &request.file, &mut Vec::new())?;
-    let rule = match &found {
+    let found = config::find(deps, &input.name, &request.task.file, &mut Vec::new())?;
+    let rule = match found.as_deref() {
         None => Ok(None),
         Some(found) => config::rule_for(found, &input.name),
     };
@@ -101,7 +86,16 @@ fn is_meant(deps: &Deps<'_>, input: &open::Input, format: Format, request: &Requ
     }
 }
 
-/// Encrypts `plain` by `plan`; with `proof`, what comes out was decrypted again.
+/// An encrypted file with what the user should hear about.
+pub struct Sealed {
+    /// Its bytes; empty if they went to standard output.
+    pub bytes: SecretBytes,
+    /// The notices.
+    pub notices: Vec<Notice>,
+}
+
+/// Encrypts `plain` by `plan`, to `stdout` or into a buffer; what is in a buffer
+/// was decrypted again.
 pub fn seal(
     deps: &Deps<'_>,
     plain: &[u8],
@@ -109,8 +103,8 @@ pub fn seal(
     plan: &Plan,
     rules: &RuleOptions,
     place: &Place,
-    proof: bool,
-) -> Result<(SecretBytes, Vec<Notice>), Error> {
+    stdout: Option<&mut dyn Sink>,
+) -> Result<Sealed, Error> {
     let data_key = DataKey::generate(&mut *deps.random.rng());
     let mut metadata = Metadata {
         groups: Vec::new(),
@@ -124,12 +118,7 @@ pub fn seal(
     if format == Format::Binary {
         metadata.selection = Selection::everything();
         metadata.groups = wrap(deps, plan, &data_key)?;
-        let sealed = seal::seal_binary(deps, plain, &data_key, metadata).map_err(|error| Error::Emit {
-            place: place.clone(),
-            during: While::Encrypting,
-            error,
-        })?;
-        return Ok((sealed.bytes, Vec::new()));
+        return seal_binary(deps, plain, &Cipher::new(&data_key), metadata, place, stdout);
     }
     let mut parsed = Plain::parse(plain, format, place)?;
     metadata.selection.mark(&mut parsed.tree, Stage::Plain);
@@ -142,13 +131,36 @@ pub fn seal(
     let sealing = file.plan(None);
     let mut notices = refuse_plain_text(&sealing, plan, rules, place)?;
     metadata.groups = wrap(deps, plan, &data_key)?;
-    let Sealed { bytes, notices: found } = seal::seal_new(deps, &parsed, &data_key, metadata, sealing)?;
-    notices.extend(found.iter().map(|it| open::notice(place, it)));
+    let proof = stdout.is_none();
+    let sealed = seal::seal_new(deps, &parsed, &data_key, metadata, sealing, stdout)?;
+    let bytes = sealed.bytes;
+    notices.extend(sealed.notices.iter().map(|it| open::notice(place, it)));
     drop(parsed);
     if proof && !seal::prove(&bytes, format, &Cipher::new(&data_key), plain, place)? {
         notices.push(open::notice(place, &document::Notice::LayoutLost));
     }
-    Ok((bytes, notices))
+    Ok(Sealed { bytes, notices })
+}
+
+fn seal_binary(
+    deps: &Deps<'_>,
+    plain: &[u8],
+    cipher: &Cipher,
+    metadata: Metadata,
+    place: &Place,
+    stdout: Option<&mut dyn Sink>,
+) -> Result<Sealed, Error> {
+    let failed = |error| Error::Emit { place: place.clone(), during: While::Encrypting, error };
+    let mut bytes = SecretBytes::default();
+    match stdout {
+        Some(stdout) => drop(seal::seal_binary(deps, plain, cipher, metadata, stdout).map_err(failed)?),
+        None => {
+            bytes = seal::room_for_binary(plain.len());
+            let mac = seal::seal_binary(deps, plain, cipher, metadata, &mut bytes).map_err(failed)?;
+            seal::prove_binary(&bytes, cipher, plain, &mac, place)?;
+        }
+    }
+    Ok(Sealed { bytes, notices: Vec::new() })
 }
 
 /// The threshold that goes into the file: with several groups, always one.

@@ -47,9 +47,10 @@ pub struct Outcome {
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let name = request.name.as_deref().unwrap_or(FALLBACK_NAME);
     check_name(name)?;
-    let decrypted = decrypt::run(deps, &request.decrypt)
-        .map_err(|error| launch::as_unreadable(error, &request.decrypt.source))?;
-    let plaintext = decrypted.output.unwrap_or_default();
+    let mut decrypted = decrypt::run(deps, &request.decrypt)
+        .map_err(|error| launch::as_unreadable(error, &request.decrypt.task.source))?;
+    let notices = std::mem::take(&mut decrypted.notices);
+    let plaintext = decrypted.into_bytes();
     let account = launch::account(deps, request.user.as_deref())?;
     let mut environment = request.inherited.clone();
     environment.extend(launch::of_account(account.as_ref()));
@@ -66,7 +67,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         };
         Some(run_with(deps, request, &mut launch, &*folder, &path)?)
     };
-    Ok(Outcome { ending, notices: decrypted.notices })
+    Ok(Outcome { ending, notices })
 }
 
 fn run_with(

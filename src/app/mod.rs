@@ -23,7 +23,9 @@ pub mod exec_file;
 pub mod config_explain;
 pub mod init;
 
-use ports::{Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random};
+use ports::{
+    Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,
+};
 
 /// The ports a use case may need, built by `cli::wire` or by a test.
 pub struct Deps<'d> {
@@ -47,4 +49,8 @@ pub struct Deps<'d> {
     pub keys: &'d dyn Keys,
     /// How far a batch has come.
     pub progress: &'d dyn Progress,
+    /// Many files replaced at once.
+    pub staging: &'d dyn Staging,
+    /// The config files that were read so far.
+    pub configs: &'d config::Memory,
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::error::{Error, Place, While};
+use super::parallel::{self, LARGE};
 use super::ports::{Contents, Durability, FileErrorKind, Fingerprint};
 use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source, Together};
-use crate::domain::crypto::cipher::Cipher;
+use crate::domain::crypto::cipher::{Cipher, PIECE};
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::shamir;
@@ -22,8 +23,8 @@ use crate::domain::keys::{Refusal, SealedKey, WrappedKey};
 use crate::domain::metadata::{MasterKey, Metadata, MetadataError};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Stage;
-use crate::domain::store::{Format, Purpose, ReadError, ReadErrorKind, Store};
-use crate::domain::tree::Tree;
+use crate::domain::store::{Format, Purpose, ReadError, ReadErrorKind, Store, binary};
+use crate::domain::tree::{Flags, Tree};
 
 /// The bytes of an input and what is known of it.
 #[derive(Debug)]
@@ -79,22 +80,29 @@ pub fn deliver(
     deps: &Deps<'_>,
     destination: &Destination,
     input: &Input,
-    bytes: &[u8],
+    bytes: SecretBytes,
 ) -> Result<Done, Error> {
     match (destination, &input.path) {
-        (Destination::Stdout, _) | (Destination::InPlace, None) => Ok(Done::Returned),
+        (Destination::Stdout, _) | (Destination::InPlace | Destination::Staged, None) => {
+            Ok(Done::Returned(bytes))
+        }
         (Destination::File(path), _) => {
             deps.files
-                .write(path, bytes, Durability::Power)
+                .write(path, &bytes, Durability::Power)
                 .map_err(|error| Error::Write { in_place: false, error })?;
             Ok(Done::Written(path.clone()))
         }
         (Destination::InPlace, Some(path)) => {
             deps.files
-                .replace(path, bytes, input.seen, Durability::Power)
+                .replace(path, &bytes, input.seen, Durability::Power)
                 .map_err(|error| Error::Write { in_place: true, error })?;
             Ok(Done::Written(path.clone()))
         }
+        (Destination::Staged, Some(path)) => deps
+            .staging
+            .stage(path, &bytes, input.seen)
+            .map(Done::Staged)
+            .map_err(|error| Error::Write { in_place: true, error }),
     }
 }
 
@@ -215,6 +223,32 @@ impl<'s> Unlocked<'s> {
             selection: &self.locked.metadata.selection,
             cipher: &self.cipher,
         }
+    }
+
+    /// The bytes of a binary file and their digest, made a piece at a time; the digest
+    /// of a large file on the second core. `None` for what is not the usual file or
+    /// does not open: the document layer knows what to say of it.
+    pub fn binary(&self) -> Option<(SecretBytes, Mac)> {
+        let Locked { tree, metadata, .. } = &self.locked;
+        let data = binary::data(tree).ok()?;
+        let root = tree.documents.first()?.root;
+        let is_alone = tree.documents.len() == 1
+            && tree.children(root).all(|id| id == data || tree.node(id).flags.has(Flags::METADATA));
+        let token = Token::parse(tree.text(tree.node(data).text)).filter(|token| token.kind == b"str")?;
+        if !is_alone || !tree.node(data).flags.has(Flags::SELECTED) {
+            return None;
+        }
+        let mut opening = self.cipher.open_large(&token, binary::AAD)?;
+        let mut plain = SecretBytes::new(vec![0; opening.length()]);
+        let mut mac = Mac::new(metadata.selection.mac_only_encrypted());
+        let large = plain.len() >= LARGE;
+        let opened = parallel::pass_on(
+            large,
+            plain.as_mut_vec().chunks_mut(PIECE),
+            |piece| opening.fill(piece),
+            |piece| mac.add_canonical(piece, true),
+        );
+        (opened && opening.finish()).then_some((plain, mac))
     }
 
     /// The error of the document layer as one of this layer.

@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
 /// Runs `work` on every item. `alone` says that a second thread would cost more
@@ -16,14 +17,23 @@ pub fn map<T: Sync, R: Send>(items: &[T], alone: bool, work: impl Fn(&T) -> R + 
     if threads == 1 {
         return items.iter().map(work).collect();
     }
+    // Neighbours are often files of one folder, which the system lets only one
+    // thread change at a time: so every thread has its own part of the list.
+    let part = items.len().div_ceil(threads);
+    let place = |ticket: usize| ticket % threads * part + ticket / threads;
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
     let run = || {
         let mut answers = Vec::new();
         loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(index) else { break };
-            answers.push((index, work(item)));
+            let ticket = next.fetch_add(1, Ordering::Relaxed);
+            if ticket >= part * threads {
+                break;
+            }
+            let index = place(ticket);
+            if let Some(item) = items.get(index) {
+                answers.push((index, work(item)));
+            }
         }
         done.lock().unwrap_or_else(PoisonError::into_inner).append(&mut answers);
     };
@@ -37,6 +47,68 @@ pub fn map<T: Sync, R: Send>(items: &[T], alone: bool, work: impl Fn(&T) -> R + 
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_unstable_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// Bytes of cryptography from which on a second thread earns its start.
+pub const LARGE: usize = 1 << 20;
+
+/// Makes pieces with `make` and hands each on to `take` in the same order; if
+/// `large` and the machine can, `take` runs side by side with making the next.
+/// False, and the rest is left out, when a piece cannot be made.
+pub fn pass_on<'p>(
+    large: bool,
+    mut pieces: impl Iterator<Item = &'p mut [u8]>,
+    mut make: impl FnMut(&mut [u8]) -> bool,
+    mut take: impl FnMut(&[u8]) + Send,
+) -> bool {
+    let mut one = |piece: &'p mut [u8], take: &mut dyn FnMut(&'p [u8])| {
+        let made = make(piece);
+        if made {
+            take(piece);
+        }
+        made
+    };
+    if !large || cores() == 1 {
+        return pieces.all(|piece| one(piece, &mut take));
+    }
+    let take = Mutex::new(take);
+    let run = |piece: &[u8]| (take.lock().unwrap_or_else(PoisonError::into_inner))(piece);
+    thread::scope(|scope| {
+        let (hand_on, handed) = mpsc::channel::<&'p [u8]>();
+        let beside = thread::Builder::new().spawn_scoped(scope, || handed.into_iter().for_each(run));
+        let alone = beside.is_err();
+        pieces.all(|piece| {
+            one(piece, &mut |piece| match alone {
+                true => run(piece),
+                // The other end lives until this one is dropped.
+                false => drop(hand_on.send(piece)),
+            })
+        })
+    })
+}
+
+/// Runs two pieces of work and returns what the first one gave; side by side if
+/// `large` and the machine can.
+pub fn both<R: Send>(large: bool, first: impl Fn() -> R + Sync, second: &mut dyn FnMut()) -> R {
+    if !large || cores() == 1 {
+        second();
+        return first();
+    }
+    thread::scope(|scope| {
+        let beside = thread::Builder::new().spawn_scoped(scope, &first);
+        second();
+        match beside {
+            Ok(beside) => beside.join().unwrap_or_else(|_| first()),
+            Err(_) => first(),
+        }
+    })
+}
+
+/// [`map`] over items that the work takes.
+pub fn map_owned<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let cells: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+    let take = |cell: &Mutex<Option<T>>| cell.lock().unwrap_or_else(PoisonError::into_inner).take();
+    map(&cells, false, |cell| take(cell).map(&work)).into_iter().flatten().collect()
 }
 
 /// Cores that this process may use.

@@ -141,6 +141,39 @@ pub trait Files: Sync {
     fn expand(&self, arguments: &[PathBuf]) -> Result<Vec<PathBuf>, FileError>;
 }
 
+/// The new state of a file, complete and waiting to take its place. Dropped, it
+/// is gone and the old file is what it was.
+pub trait Staged: fmt::Debug + Send {
+    /// The file as the caller named it.
+    fn path(&self) -> &Path;
+
+    /// The folder that the file itself is in.
+    fn folder(&self) -> &Path;
+
+    /// Puts the new state in place of the old one, unless the file changed since
+    /// it was read ([`FileErrorKind::Changed`]).
+    fn put(self: Box<Self>) -> Result<(), FileError>;
+}
+
+/// [`Files::replace`] for many files at the cost of one sync: stage all of them,
+/// sync, put all of them in place, sync again.
+pub trait Staging: Sync {
+    /// How many files may be staged at one time.
+    fn room(&self) -> usize;
+
+    /// Writes the new state of an existing file beside it.
+    fn stage(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        seen: Option<Fingerprint>,
+    ) -> Result<Box<dyn Staged>, FileError>;
+
+    /// Returns when everything that was staged or put in these folders outlasts
+    /// a loss of power.
+    fn sync(&self, folders: &[&Path]) -> Result<(), FileError>;
+}
+
 /// A private place for plaintext: only the user can read it, it is in memory
 /// where the system has such a place, and it is wiped and removed on every way
 /// out of the process, signals included.

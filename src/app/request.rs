@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::ports::Staged;
+use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
 
 /// Where the input comes from.
@@ -26,6 +28,30 @@ pub enum Destination {
     File(PathBuf),
     /// The input file itself (`--in-place`).
     InPlace,
+    /// The same, together with the other files of a batch.
+    Staged,
+}
+
+/// One input of a command that takes many, and where its result goes.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The input.
+    pub source: Source,
+    /// Formats, config, names.
+    pub file: FileOptions,
+    /// Where the result goes.
+    pub destination: Destination,
+    /// What does not apply to the file is an error, or skipped in a batch.
+    pub named: Named,
+    /// All files of the call; empty where there is but one input.
+    pub batch: Arc<[PathBuf]>,
+}
+
+impl Task {
+    /// The only input of a call.
+    pub fn single(source: Source, file: FileOptions, destination: Destination) -> Self {
+        Self { source, file, destination, named: Named::Directly, batch: Arc::default() }
+    }
 }
 
 /// How the file is found, read and written; the same for every command.
@@ -198,13 +224,36 @@ impl Notice {
     }
 }
 
+/// What came of a file.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What happened.
+    pub done: Done,
+    /// What to say on the side.
+    pub notices: Vec<Notice>,
+}
+
+impl Outcome {
+    /// The result that was left for the caller; empty if there is none.
+    pub fn into_bytes(self) -> SecretBytes {
+        match self.done {
+            Done::Returned(bytes) => bytes,
+            _ => SecretBytes::default(),
+        }
+    }
+}
+
 /// What happened to the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Done {
-    /// The bytes were returned for the caller to print.
-    Returned,
+    /// The result, for the caller to print.
+    Returned(SecretBytes),
+    /// The result was printed.
+    Printed,
     /// A file was written.
     Written(PathBuf),
+    /// The result waits beside its file ([`Destination::Staged`]).
+    Staged(Box<dyn Staged>),
     /// Nothing had to change.
     Unchanged,
     /// Found in a batch, but the command does not apply to it: why, in a few words.

@@ -5,14 +5,16 @@
 use super::Deps;
 use super::error::{Error, Place, While};
 use super::open::{Locked, Unlocked, read_error};
-use crate::domain::crypto::cipher::Cipher;
+use super::parallel::{self, LARGE};
+use crate::domain::crypto::cipher::{Cipher, PIECE};
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::crypto::mac::Mac;
+use crate::domain::crypto::token::Token;
 use crate::domain::document::Notice;
 use crate::domain::document::open::{Encrypted, Extras};
 use crate::domain::document::reuse::Ciphertexts;
 use crate::domain::document::seal::{PlainFile, SealPlan};
-use crate::domain::document::sink::Compare;
+use crate::domain::document::sink::{Compare, Sink};
 use crate::domain::document::spelling;
 use crate::domain::document::walk::index_path;
 use crate::domain::metadata::Metadata;
@@ -87,13 +89,15 @@ pub fn source_token(deps: &Deps<'_>, cipher: &Cipher, plan: &mut SealPlan, marke
 }
 
 /// Encrypts `plain` for the keys in `metadata`, whose MAC and time are set here.
-/// `format` is that of the result; for binary files see [`seal_binary`].
+/// The file goes to `stdout`, or into a buffer where there is none: nothing can
+/// fail any more once it is being written. For binary files see [`seal_binary`].
 pub fn seal_new(
     deps: &Deps<'_>,
     plain: &Plain<'_>,
     data_key: &DataKey,
     mut metadata: Metadata,
     mut plan: SealPlan,
+    stdout: Option<&mut dyn Sink>,
 ) -> Result<Sealed, Error> {
     refuse_ambiguous(plain)?;
     let cipher = Cipher::new(data_key);
@@ -107,8 +111,17 @@ pub fn seal_new(
         selection: &metadata.selection,
         keep_spellings: metadata.keeps_spellings(),
     };
-    let mut bytes = with_room(plain, &plan);
-    file.write(&plan, &cipher, None, attach, &mut *deps.random.rng(), &mut bytes);
+    let mut bytes = SecretBytes::default();
+    let rng = &mut *deps.random.rng();
+    match stdout {
+        Some(stdout) => file.write(&plan, &cipher, None, attach, rng, stdout),
+        None => {
+            bytes = with_room(plain, &plan);
+            file.write(&plan, &cipher, None, attach, rng, &mut bytes);
+            // Room that was never used need not be wiped, which would touch it.
+            bytes.as_mut_vec().shrink_to_fit();
+        }
+    }
     Ok(Sealed { bytes, notices: plan.notices })
 }
 
@@ -226,41 +239,70 @@ fn refuse_ambiguous(plain: &Plain<'_>) -> Result<(), Error> {
     })
 }
 
-/// Bytes from which on a second thread earns its start.
-const LARGE: usize = 1 << 20;
-
-/// The encrypted form of a binary file: a JSON object with the bytes at `data`
-/// (sops-compat 5.5).
+/// Encrypts a binary file: a JSON object with the bytes at `data` (sops-compat
+/// 5.5). Returns the digest of its one value.
 pub fn seal_binary(
     deps: &Deps<'_>,
     bytes: &[u8],
-    data_key: &DataKey,
+    cipher: &Cipher,
     mut metadata: Metadata,
-) -> Result<Sealed, WriteError> {
-    let cipher = Cipher::new(data_key);
+    out: &mut dyn Sink,
+) -> Result<Mac, WriteError> {
     let (head, _) = binary::frame(&Value::Map(Vec::new()), Layout::default())?;
-    let mut file = Vec::with_capacity(bytes.len() / 3 * 4 + 64 * 1024);
-    file.extend_from_slice(&head);
-    let mut mac = Mac::new(false);
+    // Asked now, because nothing may fail behind the head.
+    binary::frame(&metadata.to_value(), Layout::default())?;
+    out.push(&head);
     let mut seal = || {
         if !bytes.is_empty() {
-            let mut buffer = SecretBytes::new(bytes.to_vec());
-            cipher.seal(buffer.as_mut_vec(), "str", b"data:", &mut *deps.random.rng(), &mut file);
+            let rng = &mut *deps.random.rng();
+            cipher.seal_large(bytes, "str", binary::AAD, rng, &mut |part| out.push(part));
         }
     };
-    if bytes.len() < LARGE {
+    let hash = || {
+        let mut mac = Mac::new(false);
         mac.add_canonical(bytes, true);
-        seal();
-    } else {
-        // Hash and cipher take about as long as each other.
-        std::thread::scope(|scope| {
-            scope.spawn(|| mac.add_canonical(bytes, true));
-            seal();
-        });
-    }
+        mac
+    };
+    // Hash and cipher take about as long as each other.
+    let mac = parallel::both(bytes.len() >= LARGE, hash, &mut seal);
     metadata.last_modified = deps.clock.now();
-    metadata.mac = mac_token(deps, &cipher, mac.hex(), &metadata.last_modified);
+    metadata.mac = mac_token(deps, cipher, mac.hex(), &metadata.last_modified);
     let (_, tail) = binary::frame(&metadata.to_value(), Layout::default())?;
-    file.extend_from_slice(&tail);
-    Ok(Sealed { bytes: SecretBytes::new(file), notices: Vec::new() })
+    out.push(&tail);
+    Ok(mac)
+}
+
+/// A buffer with room for the encrypted form of a binary file.
+pub fn room_for_binary(length: usize) -> SecretBytes {
+    SecretBytes::new(Vec::with_capacity(length.div_ceil(3) * 4 + 64 * 1024))
+}
+
+/// [`prove`] for a binary file: its token opens to `expected`, a piece at a time,
+/// and the MAC is that of `mac`, the digest of `expected`.
+pub fn prove_binary(
+    bytes: &[u8],
+    cipher: &Cipher,
+    expected: &[u8],
+    mac: &Mac,
+    place: &Place,
+) -> Result<(), Error> {
+    let refuse = |cause: String| refusal(place, &cause);
+    let locked = Locked::parse(bytes, Format::Binary, place).map_err(|error| refuse(error.to_string()))?;
+    locked.check_mac(cipher, mac).map_err(|error| refuse(error.to_string()))?;
+    let data = binary::data(&locked.tree).map_err(|error| refuse(error.to_string()))?;
+    let text = locked.tree.text(locked.tree.node(data).text);
+    if expected.is_empty() && text.is_empty() {
+        return Ok(());
+    }
+    let opening = Token::parse(text).and_then(|token| cipher.open_large(&token, binary::AAD));
+    let mut piece = SecretBytes::new(vec![0; PIECE]);
+    let opens = opening.is_some_and(|mut opening| {
+        opening.length() == expected.len()
+            && expected.chunks(PIECE).all(|expected| {
+                let piece = &mut piece.as_mut_vec()[..expected.len()];
+                opening.fill(piece) && *piece == *expected
+            })
+            && opening.finish()
+    });
+    if opens { Ok(()) } else { Err(refuse("its value is another one".to_owned())) }
 }

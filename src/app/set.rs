@@ -7,7 +7,7 @@ use super::change;
 use super::error::{Error, Place};
 use super::open::{Locked, Unlocked};
 use super::replace::{self, Replaced};
-use super::request::{Done, FileOptions, Notice, OpenOptions, Source};
+use super::request::{Done, FileOptions, OpenOptions, Outcome, Source};
 use crate::domain::document::values::plain_values;
 use crate::domain::index::{self, Component, Reached};
 use crate::domain::scalar::Scalar;
@@ -46,15 +46,6 @@ pub enum NewValue {
     Json(SecretBytes),
     /// In a file (`--value-file`) or on standard input (`--value-stdin`).
     Source(Source),
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What happened.
-    pub done: Done,
-    /// What to say on the side.
-    pub notices: Vec<Notice>,
 }
 
 /// Sets one value.

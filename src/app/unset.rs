@@ -6,7 +6,7 @@ use super::Deps;
 use super::change::{self, Opened};
 use super::error::Error;
 use super::open::Locked;
-use super::request::{Done, FileOptions, Notice, OpenOptions};
+use super::request::{Done, FileOptions, OpenOptions, Outcome};
 use crate::domain::index::{self, Component, Reached};
 use crate::domain::store::Format;
 
@@ -25,15 +25,6 @@ pub struct Request {
     pub open: OpenOptions,
     /// `--idempotent`: a missing value is a success.
     pub idempotent: bool,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What happened.
-    pub done: Done,
-    /// What to say on the side.
-    pub notices: Vec<Notice>,
 }
 
 /// Removes one value.

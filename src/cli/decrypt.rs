@@ -7,9 +7,9 @@ use clap::Parser;
 use super::args::{FilenameOverride, General, InputType, KeyServices, Opening, Output};
 use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
-use super::{Cli, Mode, args, exit, files, wire};
+use super::{Cli, Mode, args, files, wire};
 use crate::app::decrypt::{OutputFormat, Request, run as use_case};
-use crate::app::request::{Destination, Named, Notice, Source, Together};
+use crate::app::request::{Notice, OpenOptions, Source, Task, Together};
 use crate::domain::store::Format;
 
 /// Decrypt a file, or one value of it
@@ -76,46 +76,21 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         &cli.env,
         &mut notices,
     )?;
-    let mut request = Request {
-        source: Source::Stdin,
-        file,
+    let request = Request {
+        task: Task::single(Source::Stdin, file, destination),
         output_format: output_format(arguments.output_type, cli.mode, &mut notices)?,
         extract: args::non_empty(arguments.extract),
-        destination,
         open: arguments.opening.resolve(&cli.env)?,
         terminal: cli.output.stdout_is_terminal(),
-        named: Named::Directly,
     };
     cli.output.notices(&notices);
     wire::with_deps(&cli.env, |deps| {
-        if request.destination == Destination::InPlace
-            && cli.mode == Mode::Leaflock
-            && files::is_batch(deps, &arguments.files)
-        {
-            let items = files::expand(deps, &arguments.files)?;
-            request.open.together = Together {
-                paths: items.iter().map(|item| item.path.clone()).collect(),
-                input_format: request.file.input_format,
-            };
-            return files::run_batch(deps, items, &mut cli.output, "decrypted", &|item| {
-                let mut request = request.clone();
-                request.source = Source::File(item.path.clone());
-                request.named = item.named;
-                let outcome = use_case(deps, &request)?;
-                Ok((outcome.done, outcome.notices))
-            });
-        }
-        request.source = match files::only(arguments.files, cli.mode, &mut cli.output)? {
-            Some(path) => Source::File(path),
-            None if request.destination == Destination::InPlace => {
-                let message = "Error: cannot use --in-place when reading from stdin";
-                return Err(Usage::with_code(exit::CONFLICT, message).into());
-            }
-            None => Source::Stdin,
-        };
-        let outcome = use_case(deps, &request)?;
-        cli.output.notices(&outcome.notices);
-        files::print(outcome.output, &mut cli.output)
+        let on = (cli.mode, &mut cli.output);
+        files::one_or_many(deps, arguments.files, request.task.clone(), "decrypted", on, &|task, _stdout| {
+            let together = Together { paths: task.batch.clone(), input_format: task.file.input_format };
+            let open = OpenOptions { together, ..request.open.clone() };
+            use_case(deps, &Request { task, open, ..request.clone() })
+        })
     })
 }
 

@@ -9,7 +9,7 @@ use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, args, exit, files, wire};
 use crate::app::encrypt::{Request, run as use_case};
-use crate::app::request::{Destination, Named, Source};
+use crate::app::request::{Destination, Source, Task};
 
 /// Encrypt a file
 ///
@@ -83,54 +83,26 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     let output_format =
         args::format("output-type", arguments.output_type.output_type, cli.mode, &mut notices)?;
     let keys = arguments.keys.resolve(&cli.env)?;
-    let mut request = Request {
-        source: Source::Stdin,
-        file,
-        output_format,
-        destination,
-        keys,
-        rules,
-        named: Named::Directly,
-    };
+    let task = Task::single(Source::Stdin, file, destination);
+    if arguments.files.is_empty() {
+        check_stdin(&task)?;
+    }
+    let request = Request { task, output_format, keys, rules };
     cli.output.notices(&notices);
     wire::with_deps(&cli.env, |deps| {
-        if request.destination == Destination::InPlace
-            && cli.mode == Mode::Leaflock
-            && files::is_batch(deps, &arguments.files)
-        {
-            return files::run_batch(
-                deps,
-                files::expand(deps, &arguments.files)?,
-                &mut cli.output,
-                "encrypted",
-                &|item| {
-                    let mut request = request.clone();
-                    request.source = Source::File(item.path.clone());
-                    request.named = item.named;
-                    let outcome = use_case(deps, &request)?;
-                    Ok((outcome.done, outcome.notices))
-                },
-            );
-        }
-        request.source = match files::only(arguments.files, cli.mode, &mut cli.output)? {
-            Some(path) => Source::File(path),
-            None => stdin(&request)?,
-        };
-        let outcome = use_case(deps, &request)?;
-        cli.output.notices(&outcome.notices);
-        files::print(outcome.output, &mut cli.output)
+        let on = (cli.mode, &mut cli.output);
+        files::one_or_many(deps, arguments.files, request.task.clone(), "encrypted", on, &|task, stdout| {
+            use_case(deps, &Request { task, ..request.clone() }, stdout)
+        })
     })
 }
 
-/// Standard input as the source, where that is possible.
-fn stdin(request: &Request) -> Result<Source, Usage> {
-    if request.destination == Destination::InPlace {
-        return Err(Usage::with_code(exit::CONFLICT, "Error: cannot use --in-place when reading from stdin"));
-    }
-    if request.file.filename_override.is_none() {
+/// Refuses standard input where its format cannot be known.
+fn check_stdin(task: &Task) -> Result<(), Usage> {
+    if task.destination != Destination::InPlace && task.file.filename_override.is_none() {
         let message = "Error: must specify --filename-override when reading from stdin";
         return Err(Usage::with_code(exit::CONFLICT, message)
             .hint("the name picks the format and the rule, for example --filename-override secrets.yaml"));
     }
-    Ok(Source::Stdin)
+    Ok(())
 }

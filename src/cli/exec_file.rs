@@ -11,7 +11,7 @@ use super::report::Failure;
 use super::{Cli, args, decrypt, exec_env, wire};
 use crate::app::decrypt::Request as DecryptRequest;
 use crate::app::exec_file::{Request, run as use_case};
-use crate::app::request::{Destination, Named, Source};
+use crate::app::request::{Destination, Source, Task};
 
 /// Run a command in a shell, with the plaintext of a file at the path {}
 ///
@@ -88,14 +88,11 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     )?;
     let request = Request {
         decrypt: DecryptRequest {
-            source: Source::File(path),
-            file,
+            task: Task::single(Source::File(path), file, Destination::Stdout),
             output_format: decrypt::output_format(arguments.output_type, cli.mode, &mut notices)?,
             extract: None,
-            destination: Destination::Stdout,
             open: arguments.opening.resolve(&cli.env)?,
             terminal: true,
-            named: Named::Directly,
         },
         command,
         inherited: cli.env.all(),

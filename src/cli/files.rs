@@ -11,8 +11,8 @@ use super::{Mode, exit};
 use crate::app::Deps;
 use crate::app::batch::{self, Finished, Item};
 use crate::app::error::Error;
-use crate::app::request::{Done, Notice};
-use crate::domain::secret::SecretBytes;
+use crate::app::request::{Destination, Done, Notice, Outcome, Source, Task};
+use crate::domain::document::sink::{Discard, Sink};
 
 /// The file that a command cannot do without (exit 100).
 pub fn required(file: Option<PathBuf>) -> Result<PathBuf, Usage> {
@@ -54,41 +54,68 @@ pub fn warn_of_ignored(words: &[OsString], output: &mut Output) {
     }
 }
 
-/// Prints the result, if it goes to stdout.
-pub fn print(bytes: Option<SecretBytes>, output: &mut Output) -> Result<(), Failure> {
-    match bytes {
-        Some(bytes) => output.data(&bytes),
-        None => Ok(()),
+/// What a command does with one input. What it can print while it is made goes to
+/// the sink.
+type Work<'w> = dyn Fn(Task, &mut dyn Sink) -> Result<Outcome, Error> + Sync + 'w;
+
+/// Runs `work` on the one file or stdin, or on all files in place.
+/// `verb` is what happened to the files, for the summary.
+pub fn one_or_many(
+    deps: &Deps<'_>,
+    files: Vec<PathBuf>,
+    mut task: Task,
+    verb: &str,
+    (mode, output): (Mode, &mut Output),
+    work: &Work<'_>,
+) -> Result<(), Failure> {
+    let in_place = task.destination == Destination::InPlace;
+    if in_place && mode == Mode::Leaflock && batch::is_batch(deps.files, &files) {
+        return many(deps, &files, &task, verb, output, work);
+    }
+    task.source = match only(files, mode, output)? {
+        Some(path) => Source::File(path),
+        None if in_place => {
+            let message = "Error: cannot use --in-place when reading from stdin";
+            return Err(Usage::with_code(exit::CONFLICT, message).into());
+        }
+        None => Source::Stdin,
+    };
+    let mut printer = output.printer();
+    let outcome = work(task, &mut printer)?;
+    printer.finish()?;
+    output.notices(&outcome.notices);
+    match outcome.done {
+        Done::Returned(bytes) => output.data(&bytes),
+        _ => Ok(()),
     }
 }
 
-/// True when the arguments ask for several files.
-pub fn is_batch(deps: &Deps<'_>, files: &[PathBuf]) -> bool {
-    batch::is_batch(deps.files, files)
-}
-
-/// What one file of a batch came to.
-type FileResult = Result<(Done, Vec<Notice>), Error>;
-
-/// The files that `arguments` stand for.
-pub fn expand(deps: &Deps<'_>, arguments: &[PathBuf]) -> Result<Vec<Item>, Failure> {
-    Ok(batch::expand(deps.files, arguments)?)
-}
-
-/// Works on every file and says how it went. `verb` is what happened to the files, for the summary.
-pub fn run_batch(
+/// Works on every file that `arguments` stand for and says how it went.
+fn many(
     deps: &Deps<'_>,
-    items: Vec<Item>,
-    output: &mut Output,
+    arguments: &[PathBuf],
+    task: &Task,
     verb: &str,
-    work: &(dyn Fn(&Item) -> FileResult + Sync),
+    output: &mut Output,
+    work: &Work<'_>,
 ) -> Result<(), Failure> {
-    let finished = batch::run(items, deps.progress, work);
+    let items = batch::expand(deps.files, arguments)?;
+    let batch = items.iter().map(|item| item.path.clone()).collect();
+    let task = Task { batch, ..task.clone() };
+    let finished = batch::in_place(deps, items, &|item| {
+        let task = Task {
+            source: Source::File(item.path.clone()),
+            destination: Destination::Staged,
+            named: item.named,
+            ..task.clone()
+        };
+        work(task, &mut Discard)
+    });
     let summary = Summary::of(&finished);
     for file in &finished {
         match &file.result {
-            Ok((_, notices)) => {
-                for notice in notices {
+            Ok(outcome) => {
+                for notice in &outcome.notices {
                     let text = format!("{}: {}", file.item.path.display(), notice.text);
                     output.notice(&Notice { text, ..notice.clone() });
                 }
@@ -125,18 +152,18 @@ struct Summary {
 }
 
 impl Summary {
-    fn of(finished: &[Finished<(Done, Vec<Notice>)>]) -> Self {
+    fn of(finished: &[Finished<Outcome>]) -> Self {
         let mut summary = Self::default();
         for file in finished {
-            match &file.result {
-                Ok((Done::Written(_) | Done::Returned, _)) => summary.written += 1,
-                Ok((Done::Unchanged, _)) => summary.unchanged += 1,
-                Ok((Done::Skipped(why), _)) => {
-                    match summary.skipped.iter_mut().find(|(known, _)| known == why) {
-                        Some((_, count)) => *count += 1,
-                        None => summary.skipped.push((why, 1)),
-                    }
+            match file.result.as_ref().map(|outcome| &outcome.done) {
+                Ok(Done::Written(_) | Done::Returned(_) | Done::Printed | Done::Staged(_)) => {
+                    summary.written += 1
                 }
+                Ok(Done::Unchanged) => summary.unchanged += 1,
+                Ok(Done::Skipped(why)) => match summary.skipped.iter_mut().find(|(known, _)| known == why) {
+                    Some((_, count)) => *count += 1,
+                    None => summary.skipped.push((why, 1)),
+                },
                 Err(error) => {
                     summary.failed += 1;
                     summary.worst = summary.worst.max(exit::of_error(error));

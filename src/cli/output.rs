@@ -8,6 +8,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write};
 
 use super::report::{self, Failure};
 use crate::app::request::{Level, Notice};
+use crate::domain::document::sink::Sink;
 
 /// Where a call prints.
 pub struct Output {
@@ -45,6 +46,11 @@ impl Output {
         })
     }
 
+    /// Prints what comes in pieces.
+    pub fn printer(&mut self) -> Printer<'_> {
+        Printer { output: self, waiting: Vec::new(), failed: None }
+    }
+
     /// Prints our own text (help, reports) to stdout.
     pub fn text(&mut self, text: &str) -> Result<(), Failure> {
         self.data(text.as_bytes())
@@ -80,6 +86,40 @@ impl Output {
     pub fn talk(&mut self, text: &str) {
         let _ = self.stderr.write_all(escape(text).as_bytes());
         let _ = self.stderr.flush();
+    }
+}
+
+/// Bytes that a [`Printer`] gathers before it prints them.
+const GATHERED: usize = 256 * 1024;
+
+/// Prints pieces as they are made; a failure is told in the end.
+pub struct Printer<'o> {
+    output: &'o mut Output,
+    waiting: Vec<u8>,
+    failed: Option<Failure>,
+}
+
+impl Printer<'_> {
+    /// Prints the rest.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        self.print();
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    fn print(&mut self) {
+        if self.failed.is_none() && !self.waiting.is_empty() {
+            self.failed = self.output.data(&self.waiting).err();
+        }
+        self.waiting.clear();
+    }
+}
+
+impl Sink for Printer<'_> {
+    fn push(&mut self, bytes: &[u8]) {
+        if self.waiting.len() + bytes.len() > GATHERED {
+            self.print();
+        }
+        self.waiting.extend_from_slice(bytes);
     }
 }
 

@@ -16,7 +16,9 @@ use crate::adapters::processes::{self, SystemProcesses};
 use crate::adapters::progress::TerminalProgress;
 use crate::adapters::prompt::{Askpass, TerminalPrompt};
 use crate::adapters::random::SystemRandom;
+use crate::adapters::staging::SystemStaging;
 use crate::app::Deps;
+use crate::app::config::Memory;
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
 use crate::domain::secret::SecretBytes;
 
@@ -55,6 +57,8 @@ pub fn with_deps<T>(
         random: &SystemRandom,
         keys: &KeySources::new(age_environment(env), pgp_environment(env), &files, &prompt),
         progress: &progress,
+        staging: &SystemStaging,
+        configs: &Memory::default(),
     })
 }
 

@@ -129,14 +129,19 @@ impl Sandbox {
         self.run(sops::program(), arguments, b"")
     }
 
+    /// A program that is to start here.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(&self.environment).current_dir(self.folder.path().join("work"));
+        command
+    }
+
     /// Runs any program.
     pub(crate) fn run<S: AsRef<str>>(&self, program: &Path, arguments: &[S], stdin: &[u8]) -> Output {
         let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
-        let mut child = Command::new(program)
+        let mut child = self
+            .command(program)
             .args(&arguments)
-            .env_clear()
-            .envs(&self.environment)
-            .current_dir(self.folder.path().join("work"))
             .stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

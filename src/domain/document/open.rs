@@ -73,7 +73,7 @@ impl<'t, 's> Encrypted<'t, 's> {
         &self,
         extras: Extras<'_>,
         detach: Vec<Edit>,
-        sink: &mut impl Sink,
+        sink: &mut (impl Sink + ?Sized),
     ) -> Result<Findings, TreeError> {
         let order = SourceOrder::new(self.tree);
         let mut pass = Pass::new(*self, extras, order.is_document_order());

@@ -117,7 +117,7 @@ impl<'t, 's> PlainFile<'t, 's> {
         known: Option<&mut Ciphertexts>,
         attach: Vec<Edit>,
         rng: &mut (impl RngCore + CryptoRng + ?Sized),
-        sink: &mut impl Sink,
+        sink: &mut (impl Sink + ?Sized),
     ) {
         let order = SourceOrder::new(self.tree);
         let mut walk = Walk::default();

@@ -55,7 +55,7 @@ impl Sink for Discard {
 
 /// Copies a source to a sink and replaces spans on the way, first to last.
 #[derive(Debug)]
-pub struct Splicer<'s, 'k, K> {
+pub struct Splicer<'s, 'k, K: ?Sized> {
     source: &'s [u8],
     done: usize,
     /// Edits known beforehand, last first.
@@ -63,7 +63,7 @@ pub struct Splicer<'s, 'k, K> {
     sink: &'k mut K,
 }
 
-impl<'s, 'k, K: Sink> Splicer<'s, 'k, K> {
+impl<'s, 'k, K: Sink + ?Sized> Splicer<'s, 'k, K> {
     /// A splicer that also makes the edits `waiting` in their places.
     pub fn new(source: &'s [u8], mut waiting: Vec<Edit>, sink: &'k mut K) -> Self {
         waiting.sort_by_key(|edit| edit.span.start);

@@ -12,6 +12,9 @@ use crate::domain::value::{Entry, Value};
 /// The key of the one value.
 pub const KEY: &str = "data";
 
+/// The associated data of that value.
+pub const AAD: &[u8] = b"data:";
+
 /// What SOPS adds to its messages about data that is not binary.
 const HINT: &str = "This is likely not an encrypted binary file? If not, use --output-type to select the \
                     correct output type.";
