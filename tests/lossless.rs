@@ -6,7 +6,7 @@ use std::path::Path;
 
 use leaflock::domain::store::Format;
 
-use super::testkit::generate::Document;
+use super::testkit::generate::{Document, EXTENSIONS};
 use super::testkit::lossless::{Fate, round_trip};
 use super::testkit::shrink::shrink;
 
@@ -64,6 +64,21 @@ fn ini_comes_back() {
 #[test]
 fn binary_comes_back() {
     documents_come_back("bin");
+}
+
+#[test]
+fn what_once_failed_comes_back() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/regressions");
+    let mut problems = Vec::new();
+    for extension in EXTENSIONS {
+        let Ok(entries) = fs::read_dir(folder.join(extension)) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if let Err(problem) = round_trip(format(extension), &fs::read(&path).unwrap()) {
+                problems.push(format!("{}: {problem}", path.display()));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n==========\n"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Encrypted file → owned values: for other formats, `--extract`, and
 //! comparisons.
 
+use super::Notice;
 use super::alias;
 use super::leaf::{LeafError, LeafOpener, Opened};
 use super::open::{Encrypted, Findings, TreeError};
@@ -10,6 +11,7 @@ use crate::domain::crypto::token::is_token;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::Text;
 use crate::domain::select::Stage;
+use crate::domain::store::{Layout, Store};
 use crate::domain::tree::{Flags, Kind, NodeId, Tree};
 use crate::domain::value::{Entry, Value};
 
@@ -22,7 +24,7 @@ impl Encrypted<'_, '_> {
         for document in &self.tree.documents {
             documents.push(builder.build(document.root, Walk::default())?);
         }
-        Ok((documents, Findings { mac: builder.mac, notices: Vec::new() }))
+        Ok((documents, Findings { mac: builder.mac, notices: builder.notices }))
     }
 
     /// The value of node `id`.
@@ -34,11 +36,20 @@ impl Encrypted<'_, '_> {
 }
 
 /// A plain tree as values, without metadata.
-pub fn plain_values(store: &'static dyn crate::domain::store::Store, tree: &Tree<'_>) -> Vec<Value> {
+pub fn plain_values(store: &'static dyn Store, tree: &Tree<'_>) -> Vec<Value> {
+    values_of(store, tree, false)
+}
+
+/// True when every byte of the file stands where SOPS puts it in `layout`.
+pub fn is_laid_out(store: &'static dyn Store, tree: &Tree<'_>, layout: Layout) -> bool {
+    store.emit(&values_of(store, tree, true), layout).is_ok_and(|emitted| emitted == tree.source)
+}
+
+fn values_of(store: &'static dyn Store, tree: &Tree<'_>, with_metadata: bool) -> Vec<Value> {
     let leaf = |id: NodeId| Value::Scalar(store.scalar(tree, id).into_owned());
     let build = |root| {
         let mut assembly = Assembly::new(tree, root);
-        collect_plain(tree, root, &mut assembly, &leaf);
+        collect_plain(tree, root, with_metadata, &mut assembly, &leaf);
         assembly.finish()
     };
     tree.documents.iter().map(|document| build(document.root)).collect()
@@ -47,12 +58,13 @@ pub fn plain_values(store: &'static dyn crate::domain::store::Store, tree: &Tree
 fn collect_plain(
     tree: &Tree<'_>,
     root: NodeId,
+    with_metadata: bool,
     assembly: &mut Assembly<'_, '_>,
     leaf: &dyn Fn(NodeId) -> Value,
 ) {
     for id in root..tree.node(root).end {
         let node = tree.node(id);
-        if node.flags.has(Flags::METADATA) || node.flags.has(Flags::SHADOWED) {
+        if node.flags.has(Flags::METADATA) && !with_metadata || node.flags.has(Flags::SHADOWED) {
             continue;
         }
         match node.kind {
@@ -62,7 +74,7 @@ fn collect_plain(
             Kind::Alias => {
                 let target = alias::target(tree, id);
                 let mut copy = Assembly::new(tree, target);
-                collect_plain(tree, target, &mut copy, leaf);
+                collect_plain(tree, target, with_metadata, &mut copy, leaf);
                 assembly.add(id, copy.finish());
             }
         }
@@ -73,12 +85,13 @@ struct Builder<'t, 's> {
     file: Encrypted<'t, 's>,
     opener: LeafOpener<'t>,
     mac: Mac,
+    notices: Vec<Notice>,
 }
 
 impl<'t, 's> Builder<'t, 's> {
     fn new(file: Encrypted<'t, 's>) -> Self {
         let mac = Mac::new(file.selection.mac_only_encrypted());
-        Self { file, opener: LeafOpener::new(file.cipher), mac }
+        Self { file, opener: LeafOpener::new(file.cipher), mac, notices: Vec::new() }
     }
 
     /// The value of `root` and what is below it.
@@ -140,11 +153,16 @@ impl<'t, 's> Builder<'t, 's> {
     fn comment(&mut self, id: NodeId) -> Text<'static> {
         let node = self.file.tree.node(id);
         let raw = self.file.tree.text(node.text);
-        if node.flags.has(Flags::SELECTED)
-            && is_token(raw)
-            && let Some(comment) = self.file.open_comment(&mut self.opener, id)
-        {
+        if !node.flags.has(Flags::SELECTED) || raw.is_empty() {
+            return Text::from(raw.to_vec());
+        }
+        let line = self.file.tree.line(node.span.start);
+        if !is_token(raw) {
+            self.notices.push(Notice::PlainComment { line });
+        } else if let Some(comment) = self.file.open_comment(&mut self.opener, id) {
             return Text::from(comment.text.to_vec());
+        } else {
+            self.notices.push(Notice::UnreadableComment { line });
         }
         Text::from(raw.to_vec())
     }
@@ -156,7 +174,7 @@ impl<'t, 's> Builder<'t, 's> {
         let marks = self.file.selection.alias_marks(tree, id, Stage::Encrypted);
         let mut values = Vec::with_capacity(marks.len());
         let mut marks = marks.into_iter();
-        let Self { file, opener, mac } = self;
+        let Self { file, opener, mac, .. } = self;
         alias::each_leaf(tree, id, aad, &mut |leaf, aad| {
             let selected = marks.next().unwrap_or(false);
             let raw = tree.text(tree.node(leaf).text);
@@ -174,7 +192,7 @@ impl<'t, 's> Builder<'t, 's> {
         })?;
         let values = std::cell::RefCell::new(values.into_iter());
         let mut assembly = Assembly::new(tree, target);
-        collect_plain(tree, target, &mut assembly, &|_| {
+        collect_plain(tree, target, false, &mut assembly, &|_| {
             Value::Scalar(values.borrow_mut().next().unwrap_or(Scalar::Null))
         });
         Ok(assembly.finish())
