@@ -12,7 +12,7 @@ use leaflock::domain::document::values::plain_values;
 use leaflock::domain::secret::SecretBytes;
 use leaflock::domain::select::{Selection, Stage};
 use leaflock::domain::store::{Format, Purpose};
-use leaflock::domain::tree::Flags;
+use leaflock::domain::tree::{Flags, Kind, Node, NodeId, Properties, Tree};
 use leaflock::domain::value::{Entry, Value};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -55,6 +55,23 @@ impl Locked {
     }
 }
 
+/// True for what the manual says cannot come back (`src/docs/lossless.md`): an
+/// alias that is a key, an anchor of a key, an anchor with a colon.
+fn is_in_the_manual(tree: &Tree<'_>) -> bool {
+    let alias_key = |node: &Node| tree.raw(node.key).starts_with(b"*");
+    let anchored_key = |node: &Node| {
+        let before = tree.source[..node.key.start as usize].trim_ascii_end();
+        let word = before.rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
+        !node.key.is_empty() && (word.starts_with(b"&") || word.starts_with(b"!"))
+    };
+    let colon = |(_, it): &(NodeId, Properties)| {
+        !it.anchor.is_empty() && tree.source.get(it.anchor.end as usize) == Some(&b':')
+    };
+    let is_used = tree.nodes.iter().any(|node| node.kind == Kind::Alias);
+    tree.nodes.iter().any(|node| alias_key(node) || is_used && anchored_key(node))
+        || tree.properties.iter().any(colon)
+}
+
 /// Encrypts every value of a file; `None` if it cannot be read.
 pub(crate) fn lock(format: Format, source: &[u8]) -> Option<Locked> {
     let store = format.store();
@@ -74,7 +91,9 @@ pub(crate) fn lock(format: Format, source: &[u8]) -> Option<Locked> {
     Some(Locked {
         bytes: out.to_vec(),
         mac: plan.mac.hex(),
-        announced: json.is_none() && !plan.spellings.is_empty() || plan.notices.contains(&Notice::LayoutLost),
+        announced: json.is_none() && !plan.spellings.is_empty()
+            || plan.notices.contains(&Notice::LayoutLost)
+            || is_in_the_manual(&tree),
         spellings: json,
     })
 }

@@ -54,7 +54,8 @@ pub fn sops_look(tree: &Tree<'_>) -> Option<SopsLook> {
     let entry = metadata::entry(tree, tree.documents.first()?)?;
     let field = tree.children(entry).next()?;
     let indent = u8::try_from(tree.node(field).indent).ok()?;
-    let moves_comments = (0..entry).any(|id| comment_place::is_comment_element(tree, id));
+    let moves_comments =
+        (0..tree.nodes.len() as NodeId).any(|id| comment_place::is_comment_element(tree, id));
     Some(SopsLook { indent, moves_comments })
 }
 
