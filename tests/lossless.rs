@@ -47,6 +47,32 @@ fn yaml_comes_back() {
 }
 
 #[test]
+fn yaml_with_unusual_line_breaks_comes_back() {
+    let mut problems = Vec::new();
+    for (seed, end) in
+        (0..DOCUMENTS).zip(["\u{85}", "\u{2028}", "\u{2029}", "\r", "\r\n"].into_iter().cycle())
+    {
+        let mut document = Document::generate("yaml", 3_000_000 + seed);
+        let text = String::from_utf8(document.bytes).unwrap().replace('\r', "");
+        // All of them, or every third.
+        let lines: Vec<&str> = text.split('\n').collect();
+        let mut parts = lines.iter().enumerate().map(|(number, line)| {
+            let broken = seed % 2 == 0 || number % 3 == 0;
+            format!("{line}{}", if broken { end } else { "\n" })
+        });
+        document.bytes = parts.by_ref().collect::<String>().into_bytes();
+        let fails = |document: &Document| round_trip(Format::Yaml, &document.bytes).is_err();
+        if fails(&document) {
+            problems.push(round_trip(Format::Yaml, &shrink(&document, 1000, fails).bytes).unwrap_err());
+            if problems.len() == 5 {
+                break;
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n==========\n"));
+}
+
+#[test]
 fn json_comes_back() {
     documents_come_back("json");
 }

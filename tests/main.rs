@@ -20,6 +20,7 @@ mod keys;
 mod leak;
 mod lossless;
 mod quirks;
+mod saving;
 mod structure;
 mod terminal;
 mod testkit;

@@ -145,7 +145,8 @@ pub fn seal(
     let Sealed { bytes, notices: found } = seal::seal_new(deps, &parsed, &data_key, metadata, sealing)?;
     notices.extend(found.iter().map(|it| open::notice(place, it)));
     drop(parsed);
-    if proof && !seal::prove(&bytes, format, &Cipher::new(&data_key), plain, place)? {
+    let told = found.contains(&document::Notice::LayoutLost);
+    if proof && !seal::prove(&bytes, format, &Cipher::new(&data_key), plain, place)? && !told {
         notices.push(open::notice(place, &document::Notice::LayoutLost));
     }
     Ok((bytes, notices))

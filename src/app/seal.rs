@@ -140,7 +140,11 @@ pub fn seal_again(
         {
             Some(token.clone())
         }
-        marker => source_token(deps, &old.cipher, &mut plan, marker.is_some()),
+        marker => {
+            let needs_mark = |tree| spelling::needs_mark(plain.store.format(), tree);
+            let marked = marker.is_some() || needs_mark(&plain.tree) && !needs_mark(&old.locked.tree);
+            source_token(deps, &old.cipher, &mut plan, marked)
+        }
     };
     let mut changes = vec![("lastmodified", Some(last_modified.as_str())), ("mac", Some(mac.as_str()))];
     if source != metadata.source {

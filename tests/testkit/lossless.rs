@@ -56,20 +56,16 @@ impl Locked {
 }
 
 /// True for what the manual says cannot come back (`src/docs/lossless.md`): an
-/// alias that is a key, an anchor of a key, an anchor with a colon.
+/// alias that is a key or refers to one, an anchor with a colon.
 fn is_in_the_manual(tree: &Tree<'_>) -> bool {
-    let alias_key = |node: &Node| tree.raw(node.key).starts_with(b"*");
-    let anchored_key = |node: &Node| {
-        let before = tree.source[..node.key.start as usize].trim_ascii_end();
-        let word = before.rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
-        !node.key.is_empty() && (word.starts_with(b"&") || word.starts_with(b"!"))
+    let key_alias = |node: &Node| {
+        let is_scalar = node.kind == Kind::Scalar && tree.raw(node.span).starts_with(b"*");
+        is_scalar || tree.raw(node.key).starts_with(b"*")
     };
     let colon = |(_, it): &(NodeId, Properties)| {
         !it.anchor.is_empty() && tree.source.get(it.anchor.end as usize) == Some(&b':')
     };
-    let is_used = tree.nodes.iter().any(|node| node.kind == Kind::Alias);
-    tree.nodes.iter().any(|node| alias_key(node) || is_used && anchored_key(node))
-        || tree.properties.iter().any(colon)
+    tree.nodes.iter().any(key_alias) || tree.properties.iter().any(colon)
 }
 
 /// Encrypts every value of a file; `None` if it cannot be read.
@@ -124,7 +120,7 @@ pub(crate) fn unlock(
     if same {
         Ok((out.to_vec(), findings.mac.hex()))
     } else {
-        Err(format!("the text says other values than the tokens\n{}", show(&out)))
+        Err(format!("the text says other values than the tokens\n{}\n{values:?}", show(&out)))
     }
 }
 
@@ -152,8 +148,10 @@ fn relock(format: Format, locked: &Locked, plain: &[u8], mut known: Ciphertexts)
 pub(crate) fn round_trip(format: Format, source: &[u8]) -> Result<Fate, String> {
     let Some(locked) = lock(format, source) else { return Ok(Fate::Refused) };
     let mut known = Ciphertexts::default();
-    let (back, mac) = unlock(format, &locked.bytes, locked.spellings(), Some(&mut known))
-        .map_err(|error| format!("our own file does not open: {error}\n{}", show(&locked.bytes)))?;
+    let (back, mac) =
+        unlock(format, &locked.bytes, locked.spellings(), Some(&mut known)).map_err(|error| {
+            format!("our own file does not open: {error}\n{}\n{}", show(source), show(&locked.bytes))
+        })?;
     if mac != locked.mac {
         return Err(format!("the values changed on the way\n{}\n{}", show(source), show(&locked.bytes)));
     }
