@@ -6,7 +6,7 @@ use std::path::Path;
 
 use leaflock::domain::store::Format;
 
-use super::testkit::generate::Document;
+use super::testkit::generate::{Document, EXTENSIONS};
 use super::testkit::lossless::{Fate, round_trip};
 use super::testkit::shrink::shrink;
 
@@ -47,6 +47,32 @@ fn yaml_comes_back() {
 }
 
 #[test]
+fn yaml_with_unusual_line_breaks_comes_back() {
+    let mut problems = Vec::new();
+    for (seed, end) in
+        (0..DOCUMENTS).zip(["\u{85}", "\u{2028}", "\u{2029}", "\r", "\r\n"].into_iter().cycle())
+    {
+        let mut document = Document::generate("yaml", 3_000_000 + seed);
+        let text = String::from_utf8(document.bytes).unwrap().replace('\r', "");
+        // All of them, or every third.
+        let lines: Vec<&str> = text.split('\n').collect();
+        let mut parts = lines.iter().enumerate().map(|(number, line)| {
+            let broken = seed % 2 == 0 || number % 3 == 0;
+            format!("{line}{}", if broken { end } else { "\n" })
+        });
+        document.bytes = parts.by_ref().collect::<String>().into_bytes();
+        let fails = |document: &Document| round_trip(Format::Yaml, &document.bytes).is_err();
+        if fails(&document) {
+            problems.push(round_trip(Format::Yaml, &shrink(&document, 1000, fails).bytes).unwrap_err());
+            if problems.len() == 5 {
+                break;
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n==========\n"));
+}
+
+#[test]
 fn json_comes_back() {
     documents_come_back("json");
 }
@@ -64,6 +90,21 @@ fn ini_comes_back() {
 #[test]
 fn binary_comes_back() {
     documents_come_back("bin");
+}
+
+#[test]
+fn what_once_failed_comes_back() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/regressions");
+    let mut problems = Vec::new();
+    for extension in EXTENSIONS {
+        let Ok(entries) = fs::read_dir(folder.join(extension)) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if let Err(problem) = round_trip(format(extension), &fs::read(&path).unwrap()) {
+                problems.push(format!("{}: {problem}", path.display()));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n==========\n"));
 }
 
 #[test]

@@ -13,6 +13,7 @@
 )]
 
 mod batch;
+mod changes;
 mod command_line;
 mod compat;
 mod crash;
@@ -22,6 +23,7 @@ mod leak;
 mod lossless;
 mod plugins;
 mod quirks;
+mod saving;
 mod structure;
 mod terminal;
 mod testkit;

@@ -12,7 +12,7 @@ use super::testkit::generate::Document;
 
 /// Documents that we treat otherwise than SOPS, each with the reason. The other
 /// way round, a case listed here that agrees again fails, so the list shrinks.
-const DIFFERENT: [(&str, &str); 14] = [
+const DIFFERENT: [(&str, &str); 13] = [
     ("26DV", ALIAS_KEY),
     ("26DV-nested", ALIAS_KEY),
     ("E76Z", ALIAS_KEY),
@@ -25,7 +25,6 @@ const DIFFERENT: [(&str, &str); 14] = [
     ("JEF9-0-nested", LIST_BLOCK),
     ("JEF9-1-nested", LIST_BLOCK),
     ("JEF9-2-nested", LIST_BLOCK),
-    ("UKK6-2", "a document of a lone `!` comes back with the `{}` that SOPS prints for it"),
     ("Y2GN", "an anchor name with a colon ends before it, and comes back with a blank there"),
 ];
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::app::ports::{Account, FileError};
 
-use super::files::file_error;
+use super::system_error::file_error;
 
 const USERS: &str = "/etc/passwd";
 const GROUPS: &str = "/etc/group";

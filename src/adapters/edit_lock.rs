@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::ports::{EditLock, EditLockError, EditLocks, FileError, FileErrorKind};
 
-use super::files::file_error;
+use super::system_error::file_error;
 
 /// Attempts to get a lock file that others remove at the same time.
 const ATTEMPTS: usize = 100;

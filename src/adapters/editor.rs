@@ -10,9 +10,9 @@ use std::process::{Child, Command, ExitStatus};
 
 use crate::app::ports::{Editor, EditorError};
 
-use super::files::reason;
 use super::search_path;
 use super::signals::{self, Manner};
+use super::system_error::reason;
 
 /// Tried where no variable names an editor.
 const FALLBACKS: [&str; 3] = ["vim", "nano", "vi"];

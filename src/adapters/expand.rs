@@ -17,8 +17,9 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::app::ports::{FileError, FileErrorKind};
 
-use super::files::{clean, file_error};
+use super::paths::clean;
 use super::replace::TEMPORARY_PREFIX;
+use super::system_error::file_error;
 
 /// The files that `arguments` stand for. See [`crate::app::ports::Files::expand`].
 pub fn expand(arguments: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {

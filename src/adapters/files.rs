@@ -5,11 +5,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::app::ports::{Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint};
 use crate::domain::secret::{SecretBytes, wipe};
 
+use super::paths::{clean, fingerprint, is_descriptor, kind_of, same_file};
+use super::system_error::file_error;
 use super::{expand, replace};
 
 /// First buffer for input of unknown size, in bytes.
@@ -148,103 +150,6 @@ fn standard_input(path: &Path) -> Option<io::Result<File>> {
         use std::os::windows::io::AsHandle;
         Some(io::stdin().as_handle().try_clone_to_owned().map(File::from))
     }
-}
-
-/// Whether the path names an open descriptor, not a place in a folder.
-pub(super) fn is_descriptor(path: &Path) -> bool {
-    ["/dev/stdin", "/dev/stdout", "/dev/stderr"].iter().any(|name| path == Path::new(name))
-        || path.starts_with("/dev/fd")
-        || (path.starts_with("/proc") && path.parent().is_some_and(|folder| folder.ends_with("fd")))
-}
-
-/// What metadata says of a file's kind.
-pub(super) fn kind_of(found: &fs::Metadata) -> FileKind {
-    if found.is_file() {
-        FileKind::Regular
-    } else if found.is_dir() {
-        FileKind::Directory
-    } else {
-        FileKind::Other
-    }
-}
-
-/// The state that a later write compares with.
-pub(super) fn fingerprint(found: &fs::Metadata) -> Fingerprint {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        Fingerprint {
-            device: found.dev(),
-            inode: found.ino(),
-            modified: i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec()),
-            size: found.len(),
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        let modified = found.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        Fingerprint {
-            device: 0,
-            inode: 0,
-            modified: modified.map_or(0, |age| i128::try_from(age.as_nanos()).unwrap_or(0)),
-            size: found.len(),
-        }
-    }
-}
-
-fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        one.dev() == other.dev() && one.ino() == other.ino()
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = (one, other);
-        false
-    }
-}
-
-/// Wraps a system error: its kind, and its text in Go's spelling.
-pub(super) fn file_error(action: &'static str, path: &Path, error: &io::Error) -> FileError {
-    let kind = match error.kind() {
-        io::ErrorKind::NotFound => FileErrorKind::NotFound,
-        io::ErrorKind::IsADirectory => FileErrorKind::Directory,
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FileErrorKind::Denied,
-        io::ErrorKind::AlreadyExists => FileErrorKind::Exists,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            FileErrorKind::Full
-        }
-        _ => FileErrorKind::Other,
-    };
-    FileError { action, path: path.to_owned(), kind, reason: reason(error) }
-}
-
-/// A system error's text as Go prints it: no code, first letter small.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-}
-
-/// Removes `.`, `..` and double slashes by text alone, as Go's `filepath.Clean`.
-pub(super) fn clean(path: &Path) -> PathBuf {
-    let mut cleaned = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => match cleaned.components().next_back() {
-                Some(Component::Normal(_)) => {
-                    cleaned.pop();
-                }
-                Some(Component::RootDir | Component::Prefix(_)) => {}
-                Some(Component::ParentDir | Component::CurDir) | None => cleaned.push(".."),
-            },
-            Component::Normal(_) | Component::RootDir | Component::Prefix(_) => cleaned.push(part),
-        }
-    }
-    if cleaned.as_os_str().is_empty() { PathBuf::from(".") } else { cleaned }
 }
 
 #[cfg(test)]

@@ -20,8 +20,9 @@ use std::time::Duration;
 use crate::app::ports::{Account, FileError, FileErrorKind, PrivateDir, PrivateFiles};
 use crate::domain::secret::SecretBytes;
 
-use super::files::{file_error, read};
+use super::files::read;
 use super::signals;
+use super::system_error::file_error;
 use super::wipe::wipe_tree;
 
 /// How the names of private directories begin, and of nothing else: what bears

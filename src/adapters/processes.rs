@@ -12,8 +12,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::app::ports::{Account, Ending, FileError, Launch, LaunchError, LaunchErrorKind, Processes};
 
-use super::files::reason;
 use super::signals::{self, Manner};
+use super::system_error::reason;
 use super::{accounts, hardening};
 
 /// The programs of the machine.

@@ -13,9 +13,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::app::ports::{Prompt, PromptError};
 use crate::domain::secret::SecretBytes;
 
-use super::files::reason;
 use super::progress::TerminalProgress;
 use super::signals;
+use super::system_error::reason;
 
 /// The name of the terminal that controls this process.
 #[cfg(unix)]

@@ -22,8 +22,9 @@ use tempfile::{NamedTempFile, TempPath};
 
 use crate::app::ports::{Durability, FileError, FileErrorKind, Fingerprint};
 
-use super::files::{file_error, fingerprint, is_descriptor};
+use super::paths::{fingerprint, is_descriptor};
 use super::signals::Listed;
+use super::system_error::file_error;
 
 /// How the names of temporary files begin.
 pub(super) const TEMPORARY_PREFIX: &str = ".leaflock-";

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::ports::{FileError, Fingerprint, Staged, Staging};
 
-use super::files::file_error;
+use super::system_error::file_error;
 use super::{replace, signals};
 
 /// Open files that are left to everything else.

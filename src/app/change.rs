@@ -10,8 +10,10 @@ use super::ports::Durability;
 use super::replace::{self, Replaced};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::seal::{self, Plain, Sealed};
+use crate::domain::document;
 use crate::domain::document::open::Extras;
 use crate::domain::document::reuse::Ciphertexts;
+use crate::domain::document::spelling;
 use crate::domain::index::Component;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
@@ -127,8 +129,13 @@ pub fn save(
         return save_binary(deps, input, file, plain);
     }
     let parsed = Plain::parse(plain, *format, place)?;
-    let Sealed { bytes, notices } = seal::seal_again(deps, file, parsed, known)?;
-    seal::prove(&bytes, *format, &file.cipher, plain, place)?;
+    let Sealed { bytes, mut notices } = seal::seal_again(deps, file, parsed, known)?;
+    let comes_back = seal::prove(&bytes, *format, &file.cipher, plain, place)?;
+    // Where SOPS itself put comments that it will print elsewhere, nothing is lost by us.
+    let was_lost = file.locked.metadata.source.is_none() && spelling::needs_mark(*format, &file.locked.tree);
+    if !comes_back && !was_lost && !notices.contains(&document::Notice::LayoutLost) {
+        notices.push(document::Notice::LayoutLost);
+    }
     write(deps, input, &bytes)?;
     Ok(notices.iter().map(|it| open::notice(place, it)).collect())
 }

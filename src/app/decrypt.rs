@@ -8,9 +8,10 @@ use super::open::{self, Input, Locked, Unlocked};
 use super::request::{Destination, Done, Named, Notice, OpenOptions, Outcome, Task};
 use crate::domain::crypto::mac::Mac;
 use crate::domain::document::open::Extras;
+use crate::domain::document::values::is_laid_out;
 use crate::domain::index::{self, Component, LookupError};
 use crate::domain::secret::SecretBytes;
-use crate::domain::store::{Format, Layout, WriteError, flat_names, json, shell};
+use crate::domain::store::{Format, Layout, WriteError, flat_names, json, shell, yaml};
 use crate::domain::value::{Entry, Value};
 
 /// What to decrypt and how to show it.
@@ -74,20 +75,36 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     Ok(Outcome { done: open::deliver(deps, destination, &input, bytes)?, notices })
 }
 
-/// The layout in which SOPS prints a JSON file that it wrote in another one.
+/// The layout in which SOPS prints a file of its own, where that is not what
+/// putting the values back in their places gives.
 fn relaid(
     deps: &Deps<'_>,
     unlocked: &Unlocked<'_>,
     input: &Input,
     request: &Request,
 ) -> Result<Option<Layout>, Error> {
-    let locked = &unlocked.locked;
-    if locked.format != Format::Json {
-        return Ok(None);
+    let Locked { format, store, tree, .. } = &unlocked.locked;
+    let layout = || config::layout(deps, &input.name, *format, &request.task.file);
+    match format {
+        Format::Json => {
+            let Some(written) = json::sops_indent(tree) else { return Ok(None) };
+            let layout = layout()?;
+            Ok((layout.indent != Some(written)).then_some(layout))
+        }
+        Format::Yaml => {
+            let Some(look) = yaml::sops_look(tree) else { return Ok(None) };
+            // What we write has metadata of the default indentation, whatever is around it.
+            if !look.moves_comments && look.indent == yaml::emit::DEFAULT_INDENT
+                || !is_laid_out(*store, tree, Layout { indent: Some(look.indent) })
+            {
+                return Ok(None);
+            }
+            let layout = layout()?;
+            let same = yaml::emit::indent_of(layout) == i32::from(look.indent);
+            Ok((look.moves_comments || !same).then_some(layout))
+        }
+        Format::Dotenv | Format::Ini | Format::Binary => Ok(None),
     }
-    let Some(written) = json::sops_indent(&locked.tree) else { return Ok(None) };
-    let layout = config::layout(deps, &input.name, Format::Json, &request.task.file)?;
-    Ok((layout.indent != Some(written)).then_some(layout))
 }
 
 /// True when a file that does not parse still holds SOPS's marks.
@@ -140,6 +157,7 @@ fn in_other_format(
 ) -> Result<SecretBytes, Error> {
     let (documents, findings) = unlocked.file().to_values().map_err(|error| unlocked.tree_error(error))?;
     check_mac(unlocked, &findings.mac, request)?;
+    notices.extend(findings.notices.iter().map(|it| open::notice(&unlocked.locked.place, it)));
     emit(unlocked, &documents, output, layout, notices)
 }
 

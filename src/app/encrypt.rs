@@ -136,7 +136,8 @@ pub fn seal(
     let bytes = sealed.bytes;
     notices.extend(sealed.notices.iter().map(|it| open::notice(place, it)));
     drop(parsed);
-    if proof && !seal::prove(&bytes, format, &Cipher::new(&data_key), plain, place)? {
+    let told = sealed.notices.contains(&document::Notice::LayoutLost);
+    if proof && !seal::prove(&bytes, format, &Cipher::new(&data_key), plain, place)? && !told {
         notices.push(open::notice(place, &document::Notice::LayoutLost));
     }
     Ok(Sealed { bytes, notices })

@@ -173,6 +173,14 @@ impl<'s> Locked<'s> {
     /// Unlike SOPS's, the message does not hold the digests: they would let a
     /// reader of logs test guesses of short values.
     pub fn check_mac(&self, cipher: &Cipher, computed: &Mac) -> Result<(), Error> {
+        if computed.matches(&self.stored_mac(cipher)?) {
+            return Ok(());
+        }
+        Err(self.mac_error("MAC mismatch. File has a MAC of other values".to_owned()))
+    }
+
+    /// The hex digest that the file's MAC holds.
+    pub fn stored_mac(&self, cipher: &Cipher) -> Result<SecretBytes, Error> {
         let Metadata { mac, last_modified, .. } = &self.metadata;
         if mac.is_empty() {
             return Err(self.mac_error("MAC mismatch. File has no MAC".to_owned()));
@@ -185,10 +193,7 @@ impl<'s> Locked<'s> {
         cipher
             .open(&token, last_modified.as_bytes(), stored.as_mut_vec())
             .map_err(|error| self.mac_error(format!("Cannot decrypt MAC: {error}")))?;
-        if computed.matches(&stored) {
-            return Ok(());
-        }
-        Err(self.mac_error("MAC mismatch. File has a MAC of other values".to_owned()))
+        Ok(stored)
     }
 
     fn mac_error(&self, message: String) -> Error {

@@ -13,7 +13,7 @@ use crate::domain::scalar::Scalar;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::replace_metadata_field;
 use crate::domain::store::splice::{Edit, apply};
-use crate::domain::tree::{Flags, Kind, NodeId, Style};
+use crate::domain::tree::{Flags, Kind, Node, NodeId, Style, Tree};
 use crate::domain::value::Value;
 
 /// What became of the attempt to replace one token.
@@ -82,7 +82,7 @@ pub fn leaf(
         }
     }
     let last_modified = deps.clock.now();
-    let mac = seal::mac_token(deps, &file.cipher, digest, &last_modified);
+    let mac = seal::mac_token(deps, &file.cipher, digest.clone(), &last_modified);
     for (field, text) in [("mac", &mac), ("lastmodified", &last_modified)] {
         match replace_metadata_field(tree, field, text) {
             Some(more) => edits.extend(more),
@@ -90,33 +90,59 @@ pub fn leaf(
         }
     }
     let bytes = SecretBytes::new(apply(tree.source, edits));
-    prove_leaf(file, &bytes, index, value)?;
+    prove_leaf(file, &bytes, (id, value), &digest)?;
     Ok(Replaced::File(bytes))
 }
 
-/// Proves that the changed leaf of `bytes` opens to `value`; every other byte
-/// that matters was opened a moment ago.
+/// Proves that in `bytes` the changed leaf opens to its new value, that every
+/// other node reads as it did, tokens and places and all, and that the MAC is
+/// `digest`, which was computed over those tokens and that value.
 fn prove_leaf(
     file: &Unlocked<'_>,
     bytes: &[u8],
-    index: &[Component],
-    value: &Scalar<'_>,
+    (id, value): (NodeId, &Scalar<'_>),
+    digest: &str,
 ) -> Result<(), Error> {
-    let refuse = || seal::refusal(&file.locked.place, "the changed value does not read back");
-    let locked = Locked::parse(bytes, file.locked.format, &file.locked.place).map_err(|_| refuse())?;
-    let root = locked.tree.documents.first().map(|document| document.root).ok_or_else(refuse)?;
-    let Reached { node, depth } = index::reach(&locked.tree, root, index);
+    let refuse = |cause: &str| seal::refusal(&file.locked.place, cause);
+    let locked = Locked::parse(bytes, file.locked.format, &file.locked.place)
+        .map_err(|_| refuse("the changed file does not read back"))?;
+    if !is_same_elsewhere(&file.locked.tree, &locked.tree, id) {
+        return Err(refuse("more than the one value would change"));
+    }
     let reopened = Encrypted { tree: &locked.tree, selection: &locked.metadata.selection, ..file.file() };
-    match reopened.value_of(node) {
-        Ok(Value::Scalar(found)) if depth == index.len() && found.same(value) => {}
-        _ => return Err(refuse()),
+    match reopened.value_of(id) {
+        Ok(Value::Scalar(found)) if found.same(value) => {}
+        _ => return Err(refuse("the changed value does not read back")),
     }
-    // A token cannot change what stands around it; a value in clear could.
-    if !locked.tree.node(node).flags.has(Flags::SELECTED) {
-        let mac = reopened.mac().map_err(|_| refuse())?;
-        locked.check_mac(&file.cipher, &mac).map_err(|_| refuse())?;
+    match locked.stored_mac(&file.cipher) {
+        Ok(stored) if *stored == *digest.as_bytes() => Ok(()),
+        _ => Err(refuse("the MAC does not verify")),
     }
-    Ok(())
+}
+
+/// True if the trees differ in the value of scalar `changed`, the MAC and its
+/// time, and in nothing else.
+fn is_same_elsewhere(old: &Tree<'_>, new: &Tree<'_>, changed: NodeId) -> bool {
+    let is_place = |one: &Node, other: &Node| {
+        one.kind == other.kind
+            && one.flags == other.flags
+            && one.parent == other.parent
+            && one.end == other.end
+            && old.text(one.key_text) == new.text(other.key_text)
+    };
+    let is_value = |one: &Node, other: &Node| {
+        one.style == other.style && one.tag == other.tag && old.text(one.text) == new.text(other.text)
+    };
+    let is_stamp = |node: &Node| {
+        let key = old.text(node.key_text);
+        let name = key.strip_prefix(b"sops_").unwrap_or(key);
+        node.flags.has(Flags::METADATA) && (name == b"mac" || name == b"lastmodified")
+    };
+    old.nodes.len() == new.nodes.len()
+        && old.documents.len() == new.documents.len()
+        && (0..).zip(old.nodes.iter().zip(&new.nodes)).all(|(id, (one, other))| {
+            is_place(one, other) && (is_value(one, other) || id == changed || is_stamp(one))
+        })
 }
 
 /// Equality for `set`: a whole number is the same as integer and as double.

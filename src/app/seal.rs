@@ -21,7 +21,7 @@ use crate::domain::metadata::Metadata;
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Stage;
 use crate::domain::store::{Format, Layout, Purpose, Store, WriteError, binary};
-use crate::domain::tree::{Flags, Kind, Node, NodeId, Style, Tree};
+use crate::domain::tree::{Flags, Node, NodeId, Tree};
 use crate::domain::value::Value;
 
 /// SOPS's text for a YAML key like `1:` or `true:`, which it can neither encrypt
@@ -103,7 +103,8 @@ pub fn seal_new(
     let cipher = Cipher::new(data_key);
     metadata.last_modified = deps.clock.now();
     metadata.mac = mac_token(deps, &cipher, plan.mac.hex(), &metadata.last_modified);
-    metadata.source = source_token(deps, &cipher, &mut plan, is_marked(plain));
+    metadata.source =
+        source_token(deps, &cipher, &mut plan, spelling::needs_mark(plain.store.format(), &plain.tree));
     let attach = plain.store.attach(&plain.tree, &metadata.to_value());
     let file = PlainFile {
         store: plain.store,
@@ -152,7 +153,11 @@ pub fn seal_again(
         {
             Some(token.clone())
         }
-        marker => source_token(deps, &old.cipher, &mut plan, marker.is_some()),
+        marker => {
+            let needs_mark = |tree| spelling::needs_mark(plain.store.format(), tree);
+            let marked = marker.is_some() || needs_mark(&plain.tree) && !needs_mark(&old.locked.tree);
+            source_token(deps, &old.cipher, &mut plan, marked)
+        }
     };
     let mut changes = vec![("lastmodified", Some(last_modified.as_str())), ("mac", Some(mac.as_str()))];
     if source != metadata.source {
@@ -208,20 +213,6 @@ fn with_room(plain: &Plain<'_>, plan: &SealPlan) -> SecretBytes {
     const TOKEN: usize = 128;
     let source = plain.tree.source.len();
     SecretBytes::new(Vec::with_capacity(source + source / 3 + plan.encrypted * TOKEN + 16 * 1024))
-}
-
-/// True when the encrypted file must say that its layout is its owner's: SOPS
-/// would move comments behind values above their keys, and show a document
-/// without entries as `{}`.
-fn is_marked(plain: &Plain<'_>) -> bool {
-    let tree = &plain.tree;
-    let inline = |node: &Node| node.kind == Kind::Comment && node.style == Style::Inline;
-    let bare = |root: NodeId| {
-        tree.node(root).style != Style::Flow
-            && tree.children(root).all(|child| tree.node(child).kind == Kind::Comment)
-    };
-    plain.store.format() == Format::Yaml
-        && (tree.nodes.iter().any(inline) || tree.documents.iter().skip(1).any(|it| bare(it.root)))
 }
 
 /// Refuses a value that would stay in clear and be another one for SOPS, which

@@ -5,12 +5,14 @@ use leaflock::domain::crypto::cipher::Cipher;
 use leaflock::domain::crypto::data_key::DataKey;
 use leaflock::domain::document::Notice;
 use leaflock::domain::document::open::{Encrypted, Extras};
+use leaflock::domain::document::reuse::Ciphertexts;
 use leaflock::domain::document::seal::PlainFile;
-use leaflock::domain::document::spelling::Spellings;
+use leaflock::domain::document::spelling::{self, Spellings};
+use leaflock::domain::document::values::plain_values;
 use leaflock::domain::secret::SecretBytes;
 use leaflock::domain::select::{Selection, Stage};
 use leaflock::domain::store::{Format, Purpose};
-use leaflock::domain::tree::Flags;
+use leaflock::domain::tree::{Flags, Kind, Node, NodeId, Properties, Tree};
 use leaflock::domain::value::{Entry, Value};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -30,18 +32,40 @@ fn cipher() -> Cipher {
     Cipher::new(&DataKey::from_bytes(&[7; 32]).expect("a key of 32 bytes"))
 }
 
-fn metadata() -> Value {
+fn metadata(marked: bool) -> Value {
     let fields = [("lastmodified", "2026-01-02T03:04:05Z"), ("mac", "ENC[x]"), ("version", "3.11.0")];
-    Value::Map(fields.map(|(name, text)| Entry::Pair(name.into(), Value::text(text))).into())
+    let mark = marked.then_some((spelling::FIELD, "ENC[y]"));
+    let fields = fields[..2].iter().chain(mark.as_ref()).chain(&fields[2..]);
+    Value::Map(fields.map(|(name, text)| Entry::Pair((*name).into(), Value::text(*text))).collect())
 }
 
 /// What locking a file gives.
 pub(crate) struct Locked {
     /// The encrypted file.
     pub(crate) bytes: Vec<u8>,
-    spellings: Spellings,
     mac: String,
+    /// The owner's spellings, as they are stored.
+    spellings: Option<SecretBytes>,
     announced: bool,
+}
+
+impl Locked {
+    fn spellings(&self) -> Spellings {
+        self.spellings.as_ref().map_or_else(Spellings::default, |json| Spellings::from_json(json))
+    }
+}
+
+/// True for what the manual says cannot come back (`src/docs/lossless.md`): an
+/// alias that is a key or refers to one, an anchor with a colon.
+fn is_in_the_manual(tree: &Tree<'_>) -> bool {
+    let key_alias = |node: &Node| {
+        let is_scalar = node.kind == Kind::Scalar && tree.raw(node.span).starts_with(b"*");
+        is_scalar || tree.raw(node.key).starts_with(b"*")
+    };
+    let colon = |(_, it): &(NodeId, Properties)| {
+        !it.anchor.is_empty() && tree.source.get(it.anchor.end as usize) == Some(&b':')
+    };
+    tree.nodes.iter().any(key_alias) || tree.properties.iter().any(colon)
 }
 
 /// Encrypts every value of a file; `None` if it cannot be read.
@@ -57,13 +81,16 @@ pub(crate) fn lock(format: Format, source: &[u8]) -> Option<Locked> {
     let plan = file.plan(None);
     let json = plan.spellings.to_json();
     let mut out = SecretBytes::default();
-    let attach = store.attach(&tree, &metadata());
+    let marked = !plan.spellings.is_empty() || spelling::needs_mark(format, &tree);
+    let attach = store.attach(&tree, &metadata(marked));
     file.write(&plan, &cipher(), None, attach, &mut StdRng::seed_from_u64(1), &mut out);
     Some(Locked {
         bytes: out.to_vec(),
         mac: plan.mac.hex(),
-        announced: json.is_none() && !plan.spellings.is_empty() || plan.notices.contains(&Notice::LayoutLost),
-        spellings: json.map_or_else(Spellings::default, |json| Spellings::from_json(&json)),
+        announced: json.is_none() && !plan.spellings.is_empty()
+            || plan.notices.contains(&Notice::LayoutLost)
+            || is_in_the_manual(&tree),
+        spellings: json,
     })
 }
 
@@ -72,6 +99,7 @@ pub(crate) fn unlock(
     format: Format,
     bytes: &[u8],
     spellings: Spellings,
+    recorder: Option<&mut Ciphertexts>,
 ) -> Result<(Vec<u8>, String), String> {
     let store = format.store();
     let mut tree = store.read(bytes, Purpose::AsIs).map_err(|error| error.to_string())?;
@@ -80,22 +108,62 @@ pub(crate) fn unlock(
     let cipher = cipher();
     let file = Encrypted { store, tree: &tree, selection: &selection, cipher: &cipher };
     let mut out = SecretBytes::default();
-    let extras = Extras { spellings, keep_spellings: true, ..Extras::default() };
+    let extras = Extras { spellings, keep_spellings: true, recorder, ..Extras::default() };
     let findings =
         file.write_plain(extras, store.detach(&tree), &mut out).map_err(|error| error.to_string())?;
-    Ok((out.to_vec(), findings.mac.hex()))
+    let (values, found) = file.to_values().map_err(|error| error.to_string())?;
+    if found.mac.hex() != findings.mac.hex() {
+        return Err("the MAC of the values is another than that of the text".into());
+    }
+    let plain = store.read(&out, Purpose::AsIs).map_err(|error| format!("what came back: {error}"))?;
+    let same = plain_values(store, &plain).iter().zip(&values).all(|(text, value)| text.same_data(value));
+    if same {
+        Ok((out.to_vec(), findings.mac.hex()))
+    } else {
+        Err(format!("the text says other values than the tokens\n{}\n{values:?}", show(&out)))
+    }
+}
+
+fn show(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string().replace("\\n", "\\n\n")
+}
+
+/// Encrypts the plain text of `locked` again with the tokens that it had.
+fn relock(format: Format, locked: &Locked, plain: &[u8], mut known: Ciphertexts) -> Option<Vec<u8>> {
+    let store = format.store();
+    let old = store.read(&locked.bytes, Purpose::AsIs).ok()?;
+    let mut tree = store.read(plain, Purpose::Encrypt).ok()?;
+    let selection = Selection::everything();
+    selection.mark(&mut tree, Stage::Plain);
+    known.finish();
+    let file = PlainFile { store, tree: &tree, selection: &selection, keep_spellings: true };
+    let plan = file.plan(Some(&mut known));
+    let attach = store.attach_text(&tree, &store.metadata_text(&old, &[]));
+    let mut out = SecretBytes::default();
+    file.write(&plan, &cipher(), Some(&mut known), attach, &mut StdRng::seed_from_u64(2), &mut out);
+    Some(out.to_vec())
 }
 
 /// Locks and unlocks a file, and says what broke the promise if something did.
 pub(crate) fn round_trip(format: Format, source: &[u8]) -> Result<Fate, String> {
     let Some(locked) = lock(format, source) else { return Ok(Fate::Refused) };
-    let show = |bytes: &[u8]| bytes.escape_ascii().to_string().replace("\\n", "\\n\n");
-    let (back, mac) = unlock(format, &locked.bytes, locked.spellings)
-        .map_err(|error| format!("our own file does not open: {error}\n{}", show(&locked.bytes)))?;
+    let mut known = Ciphertexts::default();
+    let (back, mac) =
+        unlock(format, &locked.bytes, locked.spellings(), Some(&mut known)).map_err(|error| {
+            format!("our own file does not open: {error}\n{}\n{}", show(source), show(&locked.bytes))
+        })?;
     if mac != locked.mac {
         return Err(format!("the values changed on the way\n{}\n{}", show(source), show(&locked.bytes)));
     }
     if back == source {
+        let again = relock(format, &locked, source, known);
+        if again.as_ref() != Some(&locked.bytes) {
+            let again = again.map_or_else(|| "nothing".to_owned(), |again| show(&again));
+            return Err(format!(
+                "saving without a change changes the file\n--- before\n{}\n--- after\n{again}",
+                show(&locked.bytes)
+            ));
+        }
         Ok(Fate::CameBack)
     } else if locked.announced {
         Ok(Fate::Announced)

@@ -22,8 +22,8 @@ use base64::prelude::BASE64_STANDARD_NO_PAD;
 use bech32::FromBase32;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::super::files::reason;
 use super::super::search_path;
+use super::super::system_error::reason;
 use crate::app::ports::Prompt;
 use crate::domain::keys::{go_quoted, plugin_of_identity, plugin_of_recipient};
 

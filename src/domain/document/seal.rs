@@ -19,7 +19,7 @@ use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::select::{Selection, Stage};
 use crate::domain::store::splice::Edit;
-use crate::domain::store::{Plain, Store};
+use crate::domain::store::{Format, Plain, Store};
 use crate::domain::tree::{Flags, Kind, NodeId, Style, Tree};
 
 /// A plain file with all that encrypting it takes. The leaves of `tree` are
@@ -82,6 +82,7 @@ impl<'t, 's> PlainFile<'t, 's> {
             aad: Vec::new(),
             scratch: SecretBytes::default(),
             odd_comments: HashSet::new(),
+            kept_values: 0,
             plan: SealPlan {
                 mac: Mac::new(self.selection.mac_only_encrypted()),
                 spellings: SpellingList::default(),
@@ -105,6 +106,7 @@ impl<'t, 's> PlainFile<'t, 's> {
             }
         }
         planner.keep_comments();
+        planner.keep_duplicates();
         planner.plan
     }
 
@@ -314,6 +316,8 @@ impl<R: RngCore + CryptoRng + ?Sized> Sealer<'_, R> {
 struct Planner<'k, 't, 's> {
     /// Texts of comments that decryption would write differently.
     odd_comments: HashSet<&'t [u8]>,
+    /// How many values and aliases have their spelling kept.
+    kept_values: usize,
     file: PlainFile<'t, 's>,
     known: Option<&'k mut Ciphertexts>,
     walk: Walk,
@@ -357,6 +361,7 @@ impl<'t> Planner<'_, 't, '_> {
                     self.plan.encrypted += 1;
                     if !self.comes_back(id, &payload, &aad) {
                         let path = self.walk.spelling_path(tree, id);
+                        self.kept_values += 1;
                         self.keep_spelling(id, path);
                     }
                 }
@@ -395,13 +400,54 @@ impl<'t> Planner<'_, 't, '_> {
         if self.odd_comments.is_empty() {
             return;
         }
+        let is_odd = |id: &NodeId| {
+            let node = tree.node(*id);
+            node.kind == Kind::Comment
+                && !node.flags.has(Flags::METADATA)
+                && self.file.is_sealed_comment(*id)
+                && self.odd_comments.contains(tree.text(node.text))
+        };
+        let mut odd: Vec<NodeId> = (0..tree.nodes.len() as NodeId).filter(is_odd).collect();
+        odd.sort_by_key(|id| tree.node(*id).span.start);
+        for id in odd {
+            self.keep_spelling(id, index_path(tree, id));
+        }
+    }
+
+    /// Where keys stand twice, a kept spelling could be taken by the wrong one:
+    /// then all values at its path keep theirs, in order.
+    fn keep_duplicates(&mut self) {
+        let PlainFile { store, tree, .. } = self.file;
+        if self.kept_values == 0 || store.format() == Format::Yaml && tree.documents.len() == 1 {
+            return;
+        }
+        let kept = self.plan.spellings.paths();
+        let mut walk = Walk::default();
+        let mut found = Vec::new();
         for id in 0..tree.nodes.len() as NodeId {
             let node = tree.node(id);
-            let sealed = node.kind == Kind::Comment
-                && !node.flags.has(Flags::METADATA)
-                && self.file.is_sealed_comment(id);
-            if sealed && self.odd_comments.contains(tree.text(node.text)) {
-                self.keep_spelling(id, index_path(tree, id));
+            if node.kind == Kind::Comment || node.flags.has(Flags::METADATA) {
+                continue;
+            }
+            walk.enter(tree, id);
+            let sealed = self.plan.expanded.binary_search(&id).is_ok() || self.file.payload(id).is_some();
+            if sealed
+                && let path = walk.spelling_path(tree, id)
+                && kept.contains(&path)
+            {
+                found.push((id, path));
+            }
+        }
+        if found.len() > self.kept_values {
+            // As decryption meets them.
+            found.sort_by_key(|(id, _)| tree.node(*id).span.start);
+            self.plan.spellings.forget(found.iter().map(|(_, path)| path.as_str()).collect());
+            for (id, path) in found {
+                if tree.node(id).kind == Kind::Alias {
+                    self.plan.spellings.push(path, tree.raw(tree.node(id).span));
+                } else {
+                    self.keep_spelling(id, path);
+                }
             }
         }
     }
@@ -450,6 +496,7 @@ impl<'t> Planner<'_, 't, '_> {
         let span = tree.node(id).span;
         let path = self.walk.spelling_path(tree, id);
         self.plan.notices.push(Notice::AliasExpanded { path: path.clone(), line: tree.line(span.start) });
+        self.kept_values += 1;
         self.plan.spellings.push(path, tree.raw(span));
     }
 }

@@ -7,9 +7,11 @@
 //! used where it reads back as the very value that was decrypted, so an old or
 //! misplaced one does no harm.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::domain::secret::{SecretBytes, wipe};
+use crate::domain::store::Format;
+use crate::domain::tree::{Document, Kind, Node, Style, Tree};
 
 /// Name of the metadata field. Its presence also says that the layout of the
 /// file is its owner's where the same bytes from SOPS would mean something else.
@@ -17,6 +19,20 @@ pub const FIELD: &str = "leaflock_source";
 
 /// Associated data of the field's token.
 pub const AAD: &[u8] = b"leaflock_source";
+
+/// True when the encrypted file must say that its layout is its owner's: SOPS
+/// would move comments behind values above their keys, and show a document
+/// without entries as `{}`.
+pub fn needs_mark(format: Format, tree: &Tree<'_>) -> bool {
+    let inline = |node: &Node| node.kind == Kind::Comment && node.style == Style::Inline;
+    let is_bare = |document: &Document| {
+        let root = document.root;
+        (root > 0 || document.span.start == 0)
+            && tree.node(root).style != Style::Flow
+            && tree.children(root).all(|child| tree.node(child).kind == Kind::Comment)
+    };
+    format == Format::Yaml && (tree.nodes.iter().any(inline) || tree.documents.iter().any(is_bare))
+}
 
 /// Spellings to be stored, in file order.
 #[derive(Debug, Default)]
@@ -35,6 +51,16 @@ impl SpellingList {
     /// True when nothing needs to be stored.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// The paths that have one.
+    pub fn paths(&self) -> HashSet<String> {
+        self.entries.iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Drops the spellings at `paths`.
+    pub fn forget(&mut self, paths: HashSet<&str>) {
+        self.entries.retain(|(path, _)| !paths.contains(path.as_str()));
     }
 
     /// The JSON text to encrypt; `None` if a spelling is not UTF-8, which JSON

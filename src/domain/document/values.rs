@@ -1,15 +1,18 @@
 //! Encrypted file → owned values: for other formats, `--extract`, and
 //! comparisons.
 
+use super::Notice;
 use super::alias;
 use super::leaf::{LeafError, LeafOpener, Opened};
 use super::open::{Encrypted, Findings, TreeError};
 use super::walk::{Walk, append_aad};
 use crate::domain::crypto::mac::Mac;
-use crate::domain::crypto::token::Token;
+use crate::domain::crypto::token::{Token, is_token};
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::Text;
 use crate::domain::select::Stage;
+use crate::domain::store::splice::{Edit, apply};
+use crate::domain::store::{Layout, Store};
 use crate::domain::tree::{Flags, Kind, NodeId, Tree};
 use crate::domain::value::{Entry, Value};
 
@@ -22,7 +25,7 @@ impl Encrypted<'_, '_> {
         for document in &self.tree.documents {
             documents.push(builder.build(document.root, Walk::default())?);
         }
-        Ok((documents, Findings { mac: builder.mac, notices: Vec::new() }))
+        Ok((documents, Findings { mac: builder.mac, notices: builder.notices }))
     }
 
     /// The value of node `id`.
@@ -34,11 +37,68 @@ impl Encrypted<'_, '_> {
 }
 
 /// A plain tree as values, without metadata.
-pub fn plain_values(store: &'static dyn crate::domain::store::Store, tree: &Tree<'_>) -> Vec<Value> {
+pub fn plain_values(store: &'static dyn Store, tree: &Tree<'_>) -> Vec<Value> {
+    values_of(store, tree, Whole::Data)
+}
+
+/// True when the file stands as SOPS writes it in `layout`, its comments aside:
+/// where those are, SOPS itself need not put them again.
+pub fn is_laid_out(store: &'static dyn Store, tree: &Tree<'_>, layout: Layout) -> bool {
+    let comments = tree.nodes.iter().filter(|node| node.kind == Kind::Comment);
+    let bare = apply(tree.source, comments.map(|node| Edit::new(node.span, "")).collect());
+    store
+        .emit(&values_of(store, tree, Whole::DataAndMetadata), layout)
+        .is_ok_and(|emitted| skeleton(&emitted) == skeleton(&bare))
+}
+
+/// A text without blank lines, and with a dash or brace that a comment has parted
+/// from what follows it put together again.
+fn skeleton(text: &[u8]) -> Vec<u8> {
+    let mut out: Vec<u8> = Vec::with_capacity(text.len());
+    let mut dangling = None;
+    for line in text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end) {
+        if line.is_empty() {
+            continue;
+        }
+        let joined = dangling.take().and_then(|column: usize| {
+            let behind = line.get(column..).filter(|_| line[..column].trim_ascii().is_empty());
+            behind.or_else(|| (line.trim_ascii() == b"}").then_some(b"}"))
+        });
+        match joined {
+            Some(rest) => {
+                out.pop();
+                if out.ends_with(b"-") {
+                    out.push(b' ');
+                }
+                out.extend_from_slice(rest);
+            }
+            None => out.extend_from_slice(line),
+        }
+        out.push(b'\n');
+        let last = out[..out.len() - 1].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let last = &out[last..out.len() - 1];
+        let dashes = last.iter().all(|byte| matches!(byte, b' ' | b'-'));
+        if dashes && last.ends_with(b"-") && last != b"---" || last.ends_with(b"{") {
+            dangling = Some(last.len() + 1);
+        }
+    }
+    out
+}
+
+/// How much of a file becomes values.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    /// Its data with the comments.
+    Data,
+    /// Its data and its metadata, without comments.
+    DataAndMetadata,
+}
+
+fn values_of(store: &'static dyn Store, tree: &Tree<'_>, whole: Whole) -> Vec<Value> {
     let leaf = |id: NodeId| Value::Scalar(store.scalar(tree, id).into_owned());
     let build = |root| {
         let mut assembly = Assembly::new(tree, root);
-        collect_plain(tree, root, &mut assembly, &leaf);
+        collect_plain(tree, root, whole, &mut assembly, &leaf);
         assembly.finish()
     };
     tree.documents.iter().map(|document| build(document.root)).collect()
@@ -47,22 +107,24 @@ pub fn plain_values(store: &'static dyn crate::domain::store::Store, tree: &Tree
 fn collect_plain(
     tree: &Tree<'_>,
     root: NodeId,
+    whole: Whole,
     assembly: &mut Assembly<'_, '_>,
     leaf: &dyn Fn(NodeId) -> Value,
 ) {
     for id in root..tree.node(root).end {
         let node = tree.node(id);
-        if node.flags.has(Flags::METADATA) || node.flags.has(Flags::SHADOWED) {
+        if node.flags.has(Flags::METADATA) && whole == Whole::Data || node.flags.has(Flags::SHADOWED) {
             continue;
         }
         match node.kind {
             Kind::Map | Kind::List => assembly.open(id),
             Kind::Scalar => assembly.add(id, leaf(id)),
+            Kind::Comment if whole == Whole::DataAndMetadata => {}
             Kind::Comment => assembly.comment(id, Text::Borrowed(tree.text(node.text)).into_owned()),
             Kind::Alias => {
                 let target = alias::target(tree, id);
                 let mut copy = Assembly::new(tree, target);
-                collect_plain(tree, target, &mut copy, leaf);
+                collect_plain(tree, target, whole, &mut copy, leaf);
                 assembly.add(id, copy.finish());
             }
         }
@@ -73,12 +135,13 @@ struct Builder<'t, 's> {
     file: Encrypted<'t, 's>,
     opener: LeafOpener<'t>,
     mac: Mac,
+    notices: Vec<Notice>,
 }
 
 impl<'t, 's> Builder<'t, 's> {
     fn new(file: Encrypted<'t, 's>) -> Self {
         let mac = Mac::new(file.selection.mac_only_encrypted());
-        Self { file, opener: LeafOpener::new(file.cipher), mac }
+        Self { file, opener: LeafOpener::new(file.cipher), mac, notices: Vec::new() }
     }
 
     /// The value of `root` and what is below it.
@@ -139,10 +202,16 @@ impl<'t, 's> Builder<'t, 's> {
     fn comment(&mut self, id: NodeId) -> Text<'static> {
         let node = self.file.tree.node(id);
         let raw = self.file.tree.text(node.text);
-        if node.flags.has(Flags::SELECTED)
-            && let Some(comment) = self.file.open_comment(&mut self.opener, id)
-        {
+        if !node.flags.has(Flags::SELECTED) || raw.is_empty() {
+            return Text::from(raw.to_vec());
+        }
+        let line = self.file.tree.line(node.span.start);
+        if !is_token(raw) {
+            self.notices.push(Notice::PlainComment { line });
+        } else if let Some(comment) = self.file.open_comment(&mut self.opener, id) {
             return Text::from(comment.text.to_vec());
+        } else {
+            self.notices.push(Notice::UnreadableComment { line });
         }
         Text::from(raw.to_vec())
     }
@@ -154,7 +223,7 @@ impl<'t, 's> Builder<'t, 's> {
         let marks = self.file.selection.alias_marks(tree, id, Stage::Encrypted);
         let mut values = Vec::with_capacity(marks.len());
         let mut marks = marks.into_iter();
-        let Self { file, opener, mac } = self;
+        let Self { file, opener, mac, .. } = self;
         alias::each_leaf(tree, id, aad, &mut |leaf, aad| {
             let selected = marks.next().unwrap_or(false);
             let token = Token::parse(tree.text(tree.node(leaf).text)).filter(|_| selected);
@@ -171,7 +240,7 @@ impl<'t, 's> Builder<'t, 's> {
         })?;
         let values = std::cell::RefCell::new(values.into_iter());
         let mut assembly = Assembly::new(tree, target);
-        collect_plain(tree, target, &mut assembly, &|_| {
+        collect_plain(tree, target, Whole::Data, &mut assembly, &|_| {
             Value::Scalar(values.borrow_mut().next().unwrap_or(Scalar::Null))
         });
         Ok(assembly.finish())

@@ -14,7 +14,7 @@ const FORMATS: [Format; 5] = [Format::Yaml, Format::Json, Format::Dotenv, Format
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((head, rest)) = data.split_at_checked(7) else { return };
     let format = FORMATS[usize::from(head[0]) % FORMATS.len()];
-    let _ = lossless::unlock(format, rest, Spellings::default());
+    let _ = lossless::unlock(format, rest, Spellings::default(), None);
     let Some(mut locked) = lossless::lock(format, rest) else { return };
     for damage in head[1..].chunks(3) {
         let at = usize::from(u16::from_le_bytes([damage[0], damage[1]])) % locked.bytes.len().max(1);
@@ -22,5 +22,5 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             *byte = damage[2];
         }
     }
-    let _ = lossless::unlock(format, &locked.bytes, Spellings::default());
+    let _ = lossless::unlock(format, &locked.bytes, Spellings::default(), None);
 });

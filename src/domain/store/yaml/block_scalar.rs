@@ -3,7 +3,7 @@
 //! body alone wherever that is possible, so that header, header comment and the
 //! blank lines behind stay as they are.
 
-use super::chars::trailing_break;
+use super::chars::{find_break, line_break, trailing_break};
 use super::emit_scalar::{fits_block, write_block_lines};
 use super::metadata;
 use crate::domain::store::splice::Edit;
@@ -54,12 +54,8 @@ impl<'s> Block<'s> {
         };
         let indicators = raw[1..].iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-')).count();
         let header = &raw[1..=indicators];
-        let header_end = memchr::memchr2(b'\n', b'\r', raw)?;
-        let line_break: &[u8] = match &raw[header_end..] {
-            [b'\r', b'\n', ..] => b"\r\n",
-            [b'\r', ..] => b"\r",
-            _ => b"\n",
-        };
+        let header_end = find_break(raw)?;
+        let line_break = &raw[header_end..header_end + line_break(raw, header_end)];
         let start = header_end + line_break.len();
         let body = raw.get(start..)?;
         let kept = body.len() - trailing_break(body);
@@ -104,7 +100,12 @@ impl<'s> Block<'s> {
     /// Appends `text` as the body, or with a header of its own where the header at
     /// hand would change it. `None`, with nothing written, if no block can hold it here.
     pub(super) fn write_text(&self, text: &[u8], out: &mut Vec<u8>) -> Option<Span> {
-        if self.bodiless || text.is_empty() || !fits_block(text) {
+        // Only a body whose lines end as the header's does is put together as it was.
+        if self.bodiless
+            || text.is_empty()
+            || !fits_block(text)
+            || !matches!(self.line_break, b"\n" | b"\r" | b"\r\n")
+        {
             return None;
         }
         let trailing = text.iter().rev().take_while(|byte| **byte == b'\n').count();

@@ -55,6 +55,13 @@ pub(super) fn line_break(source: &[u8], at: usize) -> usize {
     }
 }
 
+/// Where the first line break in `bytes` starts.
+pub(super) fn find_break(bytes: &[u8]) -> Option<usize> {
+    let near = memchr::memchr2(b'\n', b'\r', bytes);
+    let line = &bytes[..near.unwrap_or(bytes.len())];
+    memchr::memchr2_iter(0xC2, 0xE2, line).find(|at| line_break(bytes, *at) > 0).or(near)
+}
+
 /// The length of the line break that `bytes` end with.
 pub(super) fn trailing_break(bytes: &[u8]) -> usize {
     match bytes {

@@ -166,6 +166,11 @@ impl Element {
     }
 }
 
+/// True for a comment's token that is a list element.
+pub(super) fn is_comment_element(tree: &Tree<'_>, id: NodeId) -> bool {
+    tree.node(tree.node(id).parent).kind == Kind::List && is_comment_token(tree, id)
+}
+
 /// A token of a comment, by its type.
 fn is_comment_token(tree: &Tree<'_>, id: NodeId) -> bool {
     let node = tree.node(id);

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::chars::line_break;
+use super::chars::{find_break, line_break};
 use super::comments::{Assignment, Slot};
 use super::events::{Comments, Event, EventKind};
 use super::parse::Parser;
@@ -463,7 +463,7 @@ fn behind_marker_line(source: &[u8], at: usize) -> usize {
     let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     match rest.get(blanks) {
         None | Some(b'\n' | b'\r' | b'#') => {
-            let Some(found) = memchr::memchr2(b'\n', b'\r', rest) else { return source.len() };
+            let Some(found) = find_break(rest) else { return source.len() };
             at + found + line_break(source, at + found)
         }
         _ => at,

@@ -18,17 +18,24 @@ use crate::domain::value::{Entry, Value};
 /// Longer keys are written behind `? ` (go-yaml's limit, in bytes).
 const LONGEST_SIMPLE_KEY: usize = 128;
 
+/// SOPS's indentation where nothing else is said.
+pub const DEFAULT_INDENT: u8 = 4;
+
+/// The columns of a level in `layout`.
+pub fn indent_of(layout: Layout) -> i32 {
+    match layout.indent {
+        None | Some(0) => i32::from(DEFAULT_INDENT),
+        Some(indent @ 2..=9) => i32::from(indent),
+        Some(_) => 2,
+    }
+}
+
 /// Documents one behind the other, `---` between them.
 ///
 /// # Errors
 /// A document that is neither a map nor empty cannot stand in a SOPS file.
 pub fn emit(documents: &[Value], layout: Layout) -> Result<Vec<u8>, WriteError> {
-    let indent = match layout.indent {
-        None | Some(0) => 4,
-        Some(indent @ 2..=9) => i32::from(indent),
-        Some(_) => 2,
-    };
-    let mut writer = Writer::new(indent);
+    let mut writer = Writer::new(indent_of(layout));
     for (number, document) in documents.iter().enumerate() {
         if !matches!(document, Value::Map(_)) {
             return Err(WriteError::new("a YAML document of a SOPS file must be a map"));

@@ -2,6 +2,7 @@
 //! so that decryption can tell them again.
 
 use super::block_scalar::Block;
+use super::chars::{find_break, line_break, trailing_break};
 use super::comment_place;
 use super::emit_scalar::{
     Form, binary_text, fits_plain_in_flow, fits_single_quotes, form_of, write_block_lines, write_double,
@@ -239,20 +240,21 @@ fn write_literal(tree: &Tree<'_>, id: NodeId, text: &[u8], out: &mut Vec<u8>) {
 /// of a block. An encrypted comment on the line does not count: it is moved above.
 fn takes_literal(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> bool {
     let node = tree.node(id);
+    let raw = tree.raw(node.span);
     // A block's span ends behind its last line break.
-    let raw = match node.style {
-        Style::Literal | Style::Folded => tree.raw(node.span).trim_ascii_end(),
-        _ => tree.raw(node.span),
+    let end = match node.style {
+        Style::Literal | Style::Folded => raw.len() - trailing_break(raw),
+        _ => raw.len(),
     };
-    let rest = &tree.source[node.span.start as usize + raw.len()..];
-    let Some(end) = memchr::memchr2(b'\n', b'\r', rest) else { return false };
+    let rest = &tree.source[node.span.start as usize + end..];
+    let Some(end) = find_break(rest) else { return false };
     let behind = &rest[..end];
     let comment = behind.trim_ascii_start().starts_with(b"#ENC[");
     if !behind.is_empty() && (!comment || metadata::is_marked(tree)) {
         return false;
     }
     let below = &rest[end..];
-    let below = below.strip_prefix(b"\r\n").unwrap_or(&below[1..]);
+    let below = &below[line_break(below, 0)..];
     let next = below.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     let Some(next) = next else { return !text.ends_with(b"\n\n") && text != b"\n" || below.is_empty() };
     let blank = below[..next].iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));

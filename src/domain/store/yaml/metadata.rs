@@ -3,7 +3,7 @@
 //! without a final line break gets one in front of the block and none behind it,
 //! so that taking the block out gives the file back.
 
-use super::chars::own_break;
+use super::chars::{self, find_break, own_break, trailing_break};
 use super::emit::{Blocks, emit_block};
 use super::emit_scalar::{form_of, write_double, write_typed};
 use super::resolve::resolve;
@@ -30,8 +30,10 @@ pub(super) fn line_break(tree: &Tree<'_>) -> &'static [u8] {
 
 /// The first byte of the line that `at` is in, behind a byte order mark.
 pub(super) fn line_start(source: &[u8], at: usize) -> usize {
-    match source[..at].iter().rposition(|byte| matches!(byte, b'\n' | b'\r')) {
-        Some(before) => before + 1,
+    let ends = |(_, byte): &(usize, &u8)| matches!(byte, b'\n' | b'\r' | 0x85 | 0xA8 | 0xA9);
+    let mut breaks = source[..at].iter().enumerate().rev().filter(ends).map(|(at, _)| at + 1);
+    match breaks.find(|end| ends_in_break(&source[..*end])) {
+        Some(behind) => behind,
         None if source.starts_with(b"\xEF\xBB\xBF") => 3.min(at),
         None => 0,
     }
@@ -39,15 +41,14 @@ pub(super) fn line_start(source: &[u8], at: usize) -> usize {
 
 /// One past the line break of the line that `at` is in, or the end of the file.
 pub(super) fn line_end(source: &[u8], at: usize) -> usize {
-    match memchr::memchr2(b'\n', b'\r', &source[at..]) {
-        Some(found) if source[at + found..].starts_with(b"\r\n") => at + found + 2,
-        Some(found) => at + found + 1,
+    match find_break(&source[at..]) {
+        Some(found) => at + found + chars::line_break(source, at + found),
         None => source.len(),
     }
 }
 
 pub(super) fn ends_in_break(bytes: &[u8]) -> bool {
-    matches!(bytes.last(), Some(b'\n' | b'\r'))
+    trailing_break(bytes) > 0
 }
 
 /// The `sops` entry of a document.
@@ -97,11 +98,7 @@ fn block_span(tree: &Tree<'_>, entry: NodeId) -> Span {
         end = line_end(tree.source, end);
     }
     if end == tree.source.len() && !ends_in_break(tree.source) {
-        start -= match &tree.source[..start] {
-            [.., b'\r', b'\n'] => 2,
-            [.., b'\n' | b'\r'] => 1,
-            _ => 0,
-        };
+        start -= trailing_break(&tree.source[..start]);
     }
     Span::new(start, end)
 }
@@ -290,7 +287,7 @@ fn has_comma(tree: &Tree<'_>, last: NodeId, end: usize) -> bool {
     while let [first, tail @ ..] = rest {
         match first {
             b',' => return true,
-            b'#' => rest = &rest[memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len())..],
+            b'#' => rest = &rest[find_break(rest).unwrap_or(rest.len())..],
             _ => rest = tail,
         }
     }

@@ -37,12 +37,25 @@ pub(super) fn metadata_text(tree: &Tree<'_>, changes: &[(&str, Option<&str>)]) -
     }
     let mut text = apply(tree.raw(whole), edits);
     if !flow_root {
-        text.retain(|byte| *byte != b'\r');
+        text = with_line_feeds(&text);
         if !text.ends_with(b"\n") {
             text.push(b'\n');
         }
     }
     MetadataText(text)
+}
+
+/// `text` with LF for every line break.
+fn with_line_feeds(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\r', rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.push(b'\n');
+        rest = rest[at + 1..].strip_prefix(b"\n").unwrap_or(&rest[at + 1..]);
+    }
+    out.extend_from_slice(rest);
+    out
 }
 
 /// One past the last line of entry `id`.

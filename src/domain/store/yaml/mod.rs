@@ -38,6 +38,30 @@ use crate::domain::scalar::Scalar;
 use crate::domain::tree::{NodeId, Span, Style, Tree};
 use crate::domain::value::Value;
 
+/// What a file that SOPS may have written looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SopsLook {
+    /// Its indentation, told by its metadata.
+    pub indent: u8,
+    /// A list holds encrypted comments as elements. Where SOPS prints those as
+    /// comments, they and what is around them may stand elsewhere.
+    pub moves_comments: bool,
+}
+
+/// How SOPS will have laid out `tree`, if it wrote it: `None` for our own files
+/// that say so.
+pub fn sops_look(tree: &Tree<'_>) -> Option<SopsLook> {
+    if metadata::is_marked(tree) {
+        return None;
+    }
+    let entry = metadata::entry(tree, tree.documents.first()?)?;
+    let field = tree.children(entry).next()?;
+    let indent = u8::try_from(tree.node(field).indent).ok()?;
+    let moves_comments =
+        (0..tree.nodes.len() as NodeId).any(|id| comment_place::is_comment_element(tree, id));
+    Some(SopsLook { indent, moves_comments })
+}
+
 /// The YAML store.
 #[derive(Clone, Copy, Debug)]
 pub struct Yaml;

@@ -3,6 +3,7 @@
 //! that one value and nothing else.
 
 use super::block_scalar::Block;
+use super::chars;
 use super::metadata;
 use super::read;
 use super::resolve::resolve;
@@ -26,7 +27,7 @@ pub(super) fn spelled(tree: &Tree<'_>, id: NodeId, spelling: &[u8], value: &Scal
         _ => None,
     };
     // A block's body starts with blanks or a line break, a whole value never does.
-    let body = matches!(spelling.first(), Some(b' ' | b'\n' | b'\r'));
+    let body = spelling.first() == Some(&b' ') || chars::line_break(spelling, 0) > 0;
     let (span, header) = match (&block, body) {
         (Some(block), true) => {
             let header = Span { start: node.span.start, end: block.body.start };
@@ -63,9 +64,19 @@ fn without_comment(header: &[u8]) -> Vec<u8> {
     let indicators =
         header.iter().take_while(|byte| matches!(byte, b'|' | b'>' | b'+' | b'-' | b'0'..=b'9')).count();
     let mut out = header[..indicators].to_vec();
-    let breaks = header.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
-    out.extend_from_slice(&header[header.len() - breaks..]);
+    out.extend_from_slice(&header[header.len() - chars::trailing_break(header)..]);
     out
+}
+
+/// An entry behind the value.
+const TAIL: &[u8] = b"z: 0\n";
+
+/// The line break at `at`, or a line feed.
+fn next_break<'s>(tree: &Tree<'s>, at: usize) -> &'s [u8] {
+    match chars::line_break(tree.source, at) {
+        0 => b"\n",
+        length => &tree.source[at..at + length],
+    }
 }
 
 /// The small document.
@@ -126,7 +137,8 @@ impl Probe {
         let at_end = metadata::is_plain_end(tree, value_end(tree, node));
         if !at_end {
             // What follows must stay what it is.
-            out.extend_from_slice(b"\nz: 0\n");
+            out.extend_from_slice(next_break(tree, value_end(tree, node)));
+            out.extend_from_slice(TAIL);
             nodes += 1;
         }
         Self { text, start, end, nodes, tagged: !tag.is_empty() }
@@ -135,7 +147,7 @@ impl Probe {
     /// The anchor in the spelling, if it reads as `value`.
     fn check(&self, tree: &Tree<'_>, value: &Scalar<'_>) -> Option<Vec<u8>> {
         let read = read::read(&self.text, Purpose::AsIs).ok()?;
-        let last = self.nodes - 1 - usize::from(self.text.ends_with(b"\nz: 0\n"));
+        let last = self.nodes - 1 - usize::from(self.text.ends_with(TAIL));
         let node = read.nodes.get(last)?;
         let comments = read.nodes.iter().any(|node| node.kind == Kind::Comment);
         if comments
@@ -146,7 +158,7 @@ impl Probe {
             return None;
         }
         let (start, end) = (node.span.start as usize, node.span.end as usize);
-        let breaks = metadata::line_break(tree).len().max(1);
+        let breaks = metadata::line_break(tree).len().max(3);
         let fits = end == self.end
             || (matches!(node.style, Style::Literal | Style::Folded)
                 && end <= self.end + breaks

@@ -1,6 +1,7 @@
 //! Entries of `{}` and `[]`: added behind the last one, on its line or below it
 //! as the others stand; removed with the comma that goes with them.
 
+use super::super::chars::find_break;
 use super::super::emit_scalar::{
     Form, binary_text, fits_plain_in_flow, form_of, write_double, write_single, write_typed,
 };
@@ -183,7 +184,7 @@ fn next_comma(tree: &Tree<'_>, from: usize, close: usize) -> Option<usize> {
 /// Behind the comment on the rest of the line, if there is one.
 fn behind_comment(tree: &Tree<'_>, at: usize, close: usize) -> usize {
     let rest = &tree.source[at..close];
-    let line = &rest[..memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len())];
+    let line = &rest[..find_break(rest).unwrap_or(rest.len())];
     if line.trim_ascii_start().starts_with(b"#") { at + line.len() } else { at }
 }
 

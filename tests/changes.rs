@@ -1,0 +1,53 @@
+//! One change in each of thousands of generated documents, in memory: it reads
+//! back as that change of the data.
+
+use super::testkit::changes::{self, Change};
+use super::testkit::generate::Document;
+use super::testkit::rng::Rng;
+use super::testkit::shrink::shrink;
+use leaflock::domain::store::Format;
+
+/// Documents a format gets.
+const DOCUMENTS: u64 = 3000;
+
+fn changes_read_back(extension: &str) {
+    let format = Format::of_path(&format!("x.{extension}"));
+    let (mut made, mut problems) = (0, Vec::new());
+    for seed in 2_000_000..2_000_000 + DOCUMENTS {
+        let document = Document::generate(extension, seed);
+        let change = Change::new((Rng::new(seed).next() as u32).to_le_bytes());
+        match changes::check(format, &document.bytes, &change) {
+            Ok(done) => made += u64::from(done),
+            Err(_) => {
+                let fails = |document: &Document| changes::check(format, &document.bytes, &change).is_err();
+                let small = shrink(&document, 1000, fails);
+                problems.push(changes::check(format, &small.bytes, &change).unwrap_err());
+                if problems.len() == 5 {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n==========\n"));
+    assert!(made * 5 > DOCUMENTS, "only {made} changes were made in {DOCUMENTS} documents");
+}
+
+#[test]
+fn changes_of_yaml_read_back() {
+    changes_read_back("yaml");
+}
+
+#[test]
+fn changes_of_json_read_back() {
+    changes_read_back("json");
+}
+
+#[test]
+fn changes_of_dotenv_read_back() {
+    changes_read_back("env");
+}
+
+#[test]
+fn changes_of_ini_read_back() {
+    changes_read_back("ini");
+}
