@@ -20,6 +20,8 @@ mod keys;
 mod leak;
 mod lossless;
 mod quirks;
+mod run;
+mod run_dotenv;
 mod structure;
 mod terminal;
 mod testkit;

@@ -118,7 +118,7 @@ fn ending(status: ExitStatus) -> String {
     format!("exit status {}", status.code().unwrap_or(1))
 }
 
-fn is_executable(path: &Path) -> bool {
+pub(super) fn is_executable(path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -1,6 +1,7 @@
 //! What the tests share: a sandbox to run programs in, the real `sops`, and
 //! generators of documents.
 
+pub(crate) mod docs;
 pub(crate) mod gen_flat;
 pub(crate) mod gen_json;
 pub(crate) mod gen_yaml;
