@@ -5,13 +5,14 @@
 //! this process stops with it.
 #![expect(clippy::disallowed_methods, reason = "the home of the processes that commands start")]
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::app::ports::{Account, Ending, FileError, Launch, LaunchError, LaunchErrorKind, Processes};
 
+use super::search_path::is_executable;
 use super::signals::{self, Manner};
 use super::system_error::reason;
 use super::{accounts, hardening};
@@ -87,11 +88,23 @@ pub fn die_of(signal: i32) {
 }
 
 fn command(launch: &Launch) -> Command {
-    let (program, arguments) = launch.words.split_first().map_or((None, &[][..]), |(a, b)| (Some(a), b));
-    let mut command = Command::new(program.unwrap_or(&OsString::new()));
+    let nothing = OsString::new();
+    let (program, arguments) = launch.words.split_first().unwrap_or((&nothing, &[]));
+    let found = launch.search_path.as_deref().and_then(|path| find(program, path));
+    let mut command = Command::new(found.as_deref().unwrap_or(Path::new(program)));
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::arg0(&mut command, program);
     command.args(arguments).env_clear();
     command.envs(launch.environment.iter().map(|(name, value)| (name, value)));
     command
+}
+
+/// The program of a bare name, as a shell finds it.
+fn find(program: &OsStr, search_path: &OsStr) -> Option<PathBuf> {
+    if program.as_encoded_bytes().iter().any(|byte| std::path::is_separator(char::from(*byte))) {
+        return None;
+    }
+    std::env::split_paths(search_path).map(|folder| folder.join(program)).find(|path| is_executable(path))
 }
 
 #[cfg(unix)]
