@@ -11,7 +11,7 @@ use crate::domain::document::open::Extras;
 use crate::domain::document::values::is_laid_out;
 use crate::domain::index::{self, Component, LookupError};
 use crate::domain::secret::SecretBytes;
-use crate::domain::store::{Format, Layout, WriteError, flat_names, json, shell, yaml};
+use crate::domain::store::{Format, Layout, WriteError, json, shell, yaml};
 use crate::domain::value::{Entry, Value};
 
 /// What to decrypt and how to show it.
@@ -222,36 +222,9 @@ fn emit(
                 Ok(script.text)
             },
         ),
-        OutputFormat::File(Format::Dotenv) => {
-            flat(documents).and_then(|flat| Format::Dotenv.store().emit(&flat, layout)).map(SecretBytes::new)
-        }
         OutputFormat::File(format) => format.store().emit(documents, layout).map(SecretBytes::new),
     };
     emitted.map_err(|error| emit_error(unlocked, error))
-}
-
-/// The first document without nesting: `database.password` becomes
-/// `database_password`.
-fn flat(documents: &[Value]) -> Result<Vec<Value>, WriteError> {
-    let Some(first @ Value::Map(entries)) = documents.first() else { return Ok(documents.to_vec()) };
-    let is_nested = |entry: &Entry| matches!(entry, Entry::Pair(_, Value::Map(_) | Value::List(_)));
-    if !entries.iter().any(is_nested) {
-        return Ok(vec![first.clone()]);
-    }
-    flat_names::check_clashes(&flat_names::leaves(first)?)?;
-    let mut flat = Vec::with_capacity(entries.len());
-    for entry in entries {
-        if !is_nested(entry) {
-            flat.push(entry.clone());
-            continue;
-        }
-        let alone = Value::Map(vec![entry.clone()]);
-        let leaves = flat_names::leaves(&alone)?;
-        flat.extend(
-            leaves.into_iter().map(|leaf| Entry::Pair(leaf.name, Value::Scalar(leaf.scalar.clone()))),
-        );
-    }
-    Ok(vec![Value::Map(flat)])
 }
 
 /// Dotenv text is often fed to `eval`, which reads quotes, blanks and `$` in it.

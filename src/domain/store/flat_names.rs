@@ -32,20 +32,53 @@ pub struct Leaf<'v> {
     pub scalar: &'v Scalar<'static>,
 }
 
-/// The leaves of `value` in document order; comments have no name and are left
-/// out, as are maps and lists without a leaf.
+/// What becomes a line of a flat file.
+#[derive(Debug)]
+pub enum Line<'v> {
+    /// A comment's text.
+    Comment(&'v [u8]),
+    /// A value under its name.
+    Leaf(Leaf<'v>),
+}
+
+/// The entries of a map as lines of a file without nesting, in document order.
+///
+/// # Errors
+/// Two values of one name, if joining made one of them; nesting too deep.
+pub fn lines(entries: &[Entry]) -> Result<Vec<Line<'_>>, WriteError> {
+    let mut found = Vec::with_capacity(entries.len());
+    collect_entries(entries, &Leaf::root(), 0, &mut found)?;
+    check_clashes(&found)?;
+    Ok(found)
+}
+
+/// The leaves of `value` in document order.
 ///
 /// # Errors
 /// When `value` is a leaf itself, which has no name, or nested too deeply.
 pub fn leaves(value: &Value) -> Result<Vec<Leaf<'_>>, WriteError> {
+    if !matches!(value, Value::Map(_) | Value::List(_)) {
+        return Err(WriteError::new("a single value has no name to be written under"));
+    }
     let mut found = Vec::new();
-    match value {
-        Value::Map(_) | Value::List(_) => collect(value, &Leaf::root(), 0, &mut found)?,
-        Value::Scalar(_) | Value::Comment(_) => {
-            return Err(WriteError::new("a single value has no name to be written under"));
+    collect(value, &Leaf::root(), 0, &mut found)?;
+    Ok(found.into_iter().filter_map(Line::into_leaf).collect())
+}
+
+impl<'v> Line<'v> {
+    fn as_leaf(&self) -> Option<&Leaf<'v>> {
+        match self {
+            Self::Leaf(leaf) => Some(leaf),
+            Self::Comment(_) => None,
         }
     }
-    Ok(found)
+
+    fn into_leaf(self) -> Option<Leaf<'v>> {
+        match self {
+            Self::Leaf(leaf) => Some(leaf),
+            Self::Comment(_) => None,
+        }
+    }
 }
 
 impl Leaf<'_> {
@@ -84,32 +117,43 @@ fn collect<'v>(
     value: &'v Value,
     at: &Leaf<'_>,
     depth: usize,
-    found: &mut Vec<Leaf<'v>>,
+    found: &mut Vec<Line<'v>>,
 ) -> Result<(), WriteError> {
     if depth > DEPTH {
         return Err(WriteError::new(format!("values are nested more than {DEPTH} levels deep")));
     }
     match value {
-        Value::Scalar(scalar) => found.push(Leaf {
+        Value::Scalar(scalar) => found.push(Line::Leaf(Leaf {
             path: at.path.clone(),
             dotted: at.dotted.clone(),
             name: at.name.clone(),
             scalar,
-        }),
-        Value::Comment(_) => {}
-        Value::Map(entries) => {
-            for entry in entries {
-                if let Entry::Pair(key, value) = entry {
-                    collect(value, &at.child(key, &format!("\"{key}\"")), depth + 1, found)?;
-                }
+        })),
+        Value::Comment(text) => found.push(Line::Comment(text)),
+        Value::Map(entries) => collect_entries(entries, at, depth, found)?,
+        Value::List(elements) => {
+            let mut count = 0;
+            for element in elements {
+                let index = count.to_string();
+                collect(element, &at.child(&index, &index), depth + 1, found)?;
+                count += usize::from(!matches!(element, Value::Comment(_)));
             }
         }
-        Value::List(elements) => {
-            for (index, element) in
-                elements.iter().filter(|one| !matches!(one, Value::Comment(_))).enumerate()
-            {
-                let index = index.to_string();
-                collect(element, &at.child(&index, &index), depth + 1, found)?;
+    }
+    Ok(())
+}
+
+fn collect_entries<'v>(
+    entries: &'v [Entry],
+    at: &Leaf<'_>,
+    depth: usize,
+    found: &mut Vec<Line<'v>>,
+) -> Result<(), WriteError> {
+    for entry in entries {
+        match entry {
+            Entry::Comment(text) => found.push(Line::Comment(text)),
+            Entry::Pair(key, value) => {
+                collect(value, &at.child(key, &format!("\"{key}\"")), depth + 1, found)?;
             }
         }
     }
@@ -118,8 +162,8 @@ fn collect<'v>(
 
 /// Refuses two leaves of different places under one name. A key that is repeated
 /// in one map (dotenv allows it) is no clash.
-pub fn check_clashes(leaves: &[Leaf<'_>]) -> Result<(), WriteError> {
-    let mut sorted: Vec<&Leaf<'_>> = leaves.iter().collect();
+fn check_clashes(lines: &[Line<'_>]) -> Result<(), WriteError> {
+    let mut sorted: Vec<&Leaf<'_>> = lines.iter().filter_map(Line::as_leaf).collect();
     sorted.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
     for pair in sorted.windows(2) {
         if let [one, other] = pair
@@ -137,7 +181,7 @@ pub fn check_clashes(leaves: &[Leaf<'_>]) -> Result<(), WriteError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_clashes, leaves};
+    use super::{leaves, lines};
     use crate::domain::scalar::Scalar;
     use crate::domain::value::{Entry, Value};
 
@@ -182,12 +226,11 @@ mod tests {
 
     #[test]
     fn a_clash_names_both_places_and_a_repeated_key_is_none() {
-        let clash =
-            map(vec![pair("a_b", Value::text("1")), pair("a", map(vec![pair("b", Value::text("2"))]))]);
-        let error = check_clashes(&leaves(&clash).unwrap()).unwrap_err();
+        let clash = [pair("a_b", Value::text("1")), pair("a", map(vec![pair("b", Value::text("2"))]))];
+        let error = lines(&clash).unwrap_err();
         assert_eq!(error.message, r#"["a"]["b"] and ["a_b"] would both be written as a_b"#);
-        let repeated = map(vec![pair("a", Value::text("1")), pair("a", Value::text("2"))]);
-        assert!(check_clashes(&leaves(&repeated).unwrap()).is_ok());
+        let repeated = [pair("a", Value::text("1")), pair("a", Value::text("2"))];
+        assert!(lines(&repeated).is_ok());
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod tests;
 
 use memchr::{memchr, memchr_iter, memchr2, memmem};
 
-use super::flatten::{self, Line};
+use super::flat_names::{Line, lines as flat_lines};
 use super::splice::Edit;
 use super::{Format, Layout, MetadataText, Plain, Purpose, ReadError, ReadErrorKind, Store, WriteError};
 use crate::domain::scalar::{FloatStyle, Scalar, write_float};
@@ -389,14 +389,14 @@ impl Store for Dotenv {
     fn emit(&self, documents: &[Value], _layout: Layout) -> Result<Vec<u8>, WriteError> {
         let Some(Value::Map(entries)) = documents.first() else { return Ok(Vec::new()) };
         let mut out = Vec::new();
-        for line in flatten::lines(entries)? {
+        for line in flat_lines(entries)? {
             match line {
                 Line::Comment(text) => write_comment(text, &mut out),
-                Line::Pair(key, scalar) => {
-                    check_key(&key)?;
-                    out.extend_from_slice(key.as_bytes());
+                Line::Leaf(leaf) => {
+                    check_key(&leaf.name)?;
+                    out.extend_from_slice(leaf.name.as_bytes());
                     out.push(b'=');
-                    write_scalar(scalar, &mut out);
+                    write_scalar(leaf.scalar, &mut out);
                     out.push(b'\n');
                 }
             }

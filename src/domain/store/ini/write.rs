@@ -7,7 +7,7 @@ use super::text::{is_marker, trim, trimmed};
 use crate::domain::scalar::Scalar;
 use crate::domain::store::WriteError;
 use crate::domain::store::dotenv;
-use crate::domain::store::flatten::{Line, lines};
+use crate::domain::store::flat_names::{Line, lines};
 use crate::domain::tree::{Kind, Style};
 use crate::domain::value::{Entry, Value};
 
@@ -193,8 +193,9 @@ fn section_pairs(entries: &[Entry]) -> Result<(Vec<Vec<u8>>, Vec<Pair>), WriteEr
             Line::Comment(text) => {
                 pairs.last_mut().map_or(&mut comments, |pair| &mut pair.comments).push(text.to_vec());
             }
-            Line::Pair(key, scalar) => {
-                pairs.push(Pair { comments: Vec::new(), key: written_key(&key)?, value: text_of(scalar) });
+            Line::Leaf(leaf) => {
+                let (key, value) = (written_key(&leaf.name)?, text_of(leaf.scalar));
+                pairs.push(Pair { comments: Vec::new(), key, value });
             }
         }
     }

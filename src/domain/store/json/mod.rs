@@ -2,8 +2,8 @@
 //! stands between the values is never touched.
 //!
 //! Numbers are typed as SOPS 3.13.2 does: an integer if the literal fits 64
-//! bits, else a double. Releases before read every number as a double; where
-//! that makes a difference [`clear_number_as_float`] gives their reading.
+//! bits, else a double. Releases before read every number as a double, and the
+//! MAC allows for both.
 
 mod edit;
 mod read;
@@ -32,17 +32,6 @@ pub struct Json;
 /// one line, as SOPS never writes it.
 pub fn sops_indent(tree: &Tree<'_>) -> Option<u8> {
     edit::sops_indent(tree)
-}
-
-/// The value of scalar `id` as SOPS before 3.13.2 reads it, if that differs
-/// from [`Store::scalar`]: an integer literal as a double. The hashed texts of
-/// the two differ beyond 2^53 (and for `-0`), so that a MAC over such a number
-/// in clear holds under one reading only.
-pub fn clear_number_as_float(tree: &Tree<'_>, id: NodeId) -> Option<Scalar<'static>> {
-    match Json.scalar(tree, id) {
-        Scalar::Int(_) => Some(Scalar::Float(float_of(tree.text(tree.node(id).text)))),
-        _ => None,
-    }
 }
 
 /// The double that a number literal stands for; NaN for anything else.
