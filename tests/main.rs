@@ -12,13 +12,17 @@
     reason = "a test that cannot go on fails by panicking, and it owns the files that it touches"
 )]
 
+mod callers;
 mod command_line;
 mod compat;
 mod crash;
+mod drop_in;
 mod exec;
+mod github_action;
 mod keys;
 mod leak;
 mod lossless;
+mod network;
 mod quirks;
 mod run;
 mod run_dotenv;
