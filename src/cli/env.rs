@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use Variable as V;
 
+use crate::app::variables::Variables;
+
 /// The variables (sops-compat 10.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variable {
@@ -180,8 +182,8 @@ impl Environment {
     }
 
     /// Every variable, known or not, for the programs that are started.
-    pub fn all(&self) -> Vec<(OsString, OsString)> {
-        (self.all)()
+    pub fn all(&self) -> Variables {
+        Variables::new((self.all)())
     }
 
     /// The value, even an empty one: for variables where SOPS distinguishes
