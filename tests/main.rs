@@ -14,14 +14,18 @@
 
 mod batch;
 mod changes;
+mod callers;
 mod command_line;
 mod compat;
 mod crash;
+mod drop_in;
 mod exec;
+mod github_action;
 mod keys;
 mod leak;
 mod lossless;
 mod plugins;
+mod network;
 mod quirks;
 mod run;
 mod run_dotenv;
