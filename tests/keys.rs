@@ -4,6 +4,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use expectrl::{Eof, Expect, Session};
 
 use super::testkit::generate::{Document, EXTENSIONS};
 use super::testkit::gpg::GpgHome;
@@ -159,6 +162,129 @@ fn what_gpg_cannot_do_is_said_in_its_words() {
     let said = sandbox.ours(&["encrypt", "--pgp", &fingerprint, "--output", "b.yaml", "a.yaml"]);
     assert_ne!(said.code, Some(0));
     assert!(!sandbox.path("b.yaml").exists());
+}
+
+/// How often a pinentry was asked for a passphrase.
+fn times_asked(log: &Path) -> usize {
+    fs::read_to_string(log).unwrap_or_default().lines().filter(|line| line.starts_with("GETPIN")).count()
+}
+
+#[test]
+fn gpg_agent_asks_once_for_all_files_of_a_call() {
+    let home = GpgHome::new();
+    let fingerprint = home.generate_locked("Locked <locked@away.test>", "open it");
+    let mut sandbox = Sandbox::new();
+    sandbox.set_env("GNUPGHOME", home.path());
+    for number in 0..12 {
+        sandbox.write(&format!("d/{number}.yaml"), format!("number: {number}\n"));
+    }
+    sandbox.ours(&["encrypt", "-i", "--pgp", &fingerprint, "d"]).ok();
+    let log = sandbox.path("pinentry.log");
+    home.pinentry(&log, "ERR 83886179 Operation cancelled <Pinentry>");
+    let said = sandbox.ours(&["decrypt", "-i", "d"]).fails(128);
+    assert!(said.contains("12 failed") && said.contains("Operation cancelled"), "{said}");
+    assert_eq!(times_asked(&log), 1, "{said}");
+    fs::remove_file(&log).unwrap();
+    home.pinentry(&log, "D open it");
+    sandbox.set_env("GPG_TTY", "/dev/pts/nowhere");
+    sandbox.ours(&["decrypt", "-i", "d"]).ok();
+    assert_eq!(times_asked(&log), 1);
+    assert!(fs::read_to_string(&log).unwrap().contains("OPTION ttyname=/dev/pts/nowhere\n"));
+    assert_eq!(sandbox.read("d/11.yaml"), b"number: 11\n");
+}
+
+#[test]
+fn gpg_is_told_which_terminal_to_ask_on() {
+    let home = GpgHome::new();
+    let fingerprint = home.generate_locked("Locked <locked@away.test>", "open it");
+    let mut sandbox = Sandbox::new();
+    sandbox.set_env("GNUPGHOME", home.path());
+    sandbox.write("a.yaml", "a: 1\n");
+    sandbox.ours(&["encrypt", "-i", "--pgp", &fingerprint, "a.yaml"]).ok();
+    let log = sandbox.path("pinentry.log");
+    home.pinentry(&log, "D open it");
+    let mut command = Command::new("sh");
+    command.args(["-c", "tty; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_leaflock"), "decrypt", "a.yaml"]);
+    command.env_clear().envs(sandbox.environment()).current_dir(sandbox.path(""));
+    let mut session = Session::spawn(command).unwrap();
+    let found = session.expect("a: 1").unwrap();
+    let shown = String::from_utf8_lossy(found.before()).into_owned();
+    let terminal = shown.split_whitespace().next().unwrap();
+    assert!(terminal.starts_with("/dev/"), "{shown}");
+    assert!(fs::read_to_string(&log).unwrap().contains(&format!("OPTION ttyname={terminal}\n")), "{shown}");
+    session.expect(Eof).unwrap();
+}
+
+#[test]
+fn the_words_of_gpg_are_the_same_in_every_locale() {
+    let (mut sandbox, _home, fingerprint) = with_gpg();
+    sandbox.write("a.yaml", "a: 1\n");
+    sandbox.ours(&["encrypt", "-i", "--pgp", &fingerprint, "a.yaml"]).ok();
+    let nobody = GpgHome::new();
+    sandbox.set_env("GNUPGHOME", nobody.path());
+    sandbox.set_env("LC_ALL", "de_DE.UTF-8").set_env("LANGUAGE", "de:fr");
+    let said = sandbox.ours(&["decrypt", "a.yaml"]).fails(128);
+    assert!(said.contains("No secret key"), "{said}");
+}
+
+#[test]
+fn the_order_of_decryption_is_the_one_asked_for() {
+    let (mut sandbox, _home, fingerprint) = with_gpg();
+    sandbox.set_env("SOPS_AGE_KEY", ALICE.identity.lines().last().unwrap());
+    sandbox.write("a.yaml", "a: 1\n");
+    sandbox.ours(&["encrypt", "-i", "--pgp", &fingerprint, "--age", ALICE.recipient, "a.yaml"]).ok();
+    let log = spied(&mut sandbox);
+    for (flag, variable, runs_gpg) in [
+        ("", "", false),
+        ("age,pgp", "pgp,age", false),
+        ("pgp,age", "", true),
+        ("pgp", "", true),
+        ("kms,age", "", false),
+        ("", "pgp,age", true),
+    ] {
+        sandbox.set_env("SOPS_DECRYPTION_ORDER", variable);
+        for ours in [true, false] {
+            let arguments = if flag.is_empty() {
+                vec!["decrypt", "a.yaml"]
+            } else {
+                vec!["decrypt", "--decryption-order", flag, "a.yaml"]
+            };
+            if ours { sandbox.ours(&arguments) } else { sandbox.sops(&arguments) }.ok();
+            assert_eq!(log.exists(), runs_gpg, "{flag} {variable} {ours}");
+            let _ = fs::remove_file(&log);
+        }
+    }
+    let said = sandbox.ours(&["decrypt", "--decryption-order", "age,pgp,age", "a.yaml"]).fails(112);
+    assert!(said.contains("Duplicate decryption key type: age"), "{said}");
+}
+
+#[test]
+fn keys_of_other_kinds_are_kept_and_named_where_they_are_missed() {
+    let layout = fs::read_to_string(vector("34-all-key-types-layout/encrypted.yaml")).unwrap();
+    let mut sandbox = Sandbox::new();
+    sandbox.set_env("SOPS_AGE_KEY_FILE", vector("34-all-key-types-layout/key.txt").to_str().unwrap());
+    sandbox.write("a.yaml", &layout);
+    let plain = sandbox.ours(&["decrypt", "a.yaml"]).text();
+    sandbox.ours(&["set", "a.yaml", "[\"added\"]", "\"new\""]).ok();
+    let changed = String::from_utf8(sandbox.read("a.yaml")).unwrap();
+    let kept = |text: &str| -> Vec<String> {
+        let block = text[text.find("\nsops:").unwrap()..].lines();
+        let own = ["lastmodified", "mac", "leaflock_source"];
+        block
+            .filter(|line| !own.iter().any(|name| line.trim_start().starts_with(name)))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(kept(&changed), kept(&layout));
+    assert_eq!(sandbox.ours(&["decrypt", "a.yaml"]).text(), format!("{plain}added: new\n"));
+    sandbox.set_env("SOPS_AGE_KEY_FILE", "/nowhere");
+    let said = sandbox.ours(&["decrypt", "a.yaml"]).fails(128);
+    for title in ["AWS KMS", "GCP KMS", "HuaweiCloud KMS", "Azure Key Vault", "HashiCorp Vault"] {
+        assert!(said.contains(&format!("{title} keys are not in this build yet")), "{said}");
+    }
+    sandbox.write("b.yaml", "b: 1\n");
+    let said = sandbox.ours(&["encrypt", "--kms", "arn:aws:kms:eu-west-1:1:key/2", "b.yaml"]).fails(1);
+    assert!(said.contains("AWS KMS keys are not in this build yet"), "{said}");
 }
 
 #[test]

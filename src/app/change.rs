@@ -68,7 +68,7 @@ pub fn open(file: &Unlocked<'_>, keys: &OpenOptions, with_metadata: bool) -> Res
         recorder: Some(&mut known),
     };
     let detach = if with_metadata { Vec::new() } else { locked.store.detach(&locked.tree) };
-    let mut plain = SecretBytes::new(Vec::with_capacity(locked.tree.source.len()));
+    let mut plain = open::plain_buffer(locked, &detach);
     let findings =
         file.file().write_plain(extras, detach, &mut plain).map_err(|error| file.tree_error(error))?;
     if !keys.ignore_mac {

@@ -138,10 +138,11 @@ fn in_own_format(
         hoist: locked.metadata.source.is_none(),
         recorder: None,
     };
-    let mut bytes = SecretBytes::new(Vec::with_capacity(locked.tree.source.len()));
+    let detach = locked.store.detach(&locked.tree);
+    let mut bytes = open::plain_buffer(locked, &detach);
     let findings = unlocked
         .file()
-        .write_plain(extras, locked.store.detach(&locked.tree), &mut bytes)
+        .write_plain(extras, detach, &mut bytes)
         .map_err(|error| unlocked.tree_error(error))?;
     check_mac(unlocked, &findings.mac, request)?;
     notices.extend(findings.notices.iter().map(|it| open::notice(&locked.place, it)));

@@ -23,6 +23,7 @@ use crate::domain::keys::{Refusal, SealedKey, WrappedKey};
 use crate::domain::metadata::{MasterKey, Metadata, MetadataError};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Stage;
+use crate::domain::store::splice::Edit;
 use crate::domain::store::{Format, Purpose, ReadError, ReadErrorKind, Store, binary};
 use crate::domain::tree::{Flags, Tree};
 
@@ -199,6 +200,13 @@ impl<'s> Locked<'s> {
     fn mac_error(&self, message: String) -> Error {
         Error::Mac { place: self.place.clone(), cause: message.into() }
     }
+}
+
+/// A buffer for the plain text, which is no longer than the file without what
+/// `detach` takes out of it: all of it is wiped in the end, so it is no longer than that.
+pub fn plain_buffer(locked: &Locked<'_>, detach: &[Edit]) -> SecretBytes {
+    let taken: usize = detach.iter().map(|edit| (edit.span.end - edit.span.start) as usize).sum();
+    SecretBytes::new(Vec::with_capacity(locked.tree.source.len().saturating_sub(taken) + 64))
 }
 
 /// The store that reads and writes the encrypted form of `format`.

@@ -99,7 +99,11 @@ fn askpass(env: &Environment) -> Option<Askpass> {
 
 /// What the environment says about GnuPG.
 fn pgp_environment(env: &Environment) -> PgpEnvironment {
-    PgpEnvironment { program: env.get(Variable::GpgExec), home: env.path(Variable::GnupgHome) }
+    PgpEnvironment {
+        program: env.get(Variable::GpgExec),
+        home: env.path(Variable::GnupgHome),
+        terminal: env.get(Variable::GpgTty),
+    }
 }
 
 /// Where temporary files go if no variable says so.

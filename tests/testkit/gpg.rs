@@ -33,6 +33,34 @@ impl GpgHome {
         self.fingerprint(name)
     }
 
+    /// Makes a key with a passphrase that the agent does not know any more.
+    pub(crate) fn generate_locked(&self, name: &str, passphrase: &str) -> String {
+        let ask = ["--pinentry-mode", "loopback", "--passphrase", passphrase, "--quick-generate-key"];
+        self.gpg(&[&ask[..], &[name, "future-default", "default", "never"]].concat());
+        self.stop();
+        self.fingerprint(name)
+    }
+
+    /// Has the agent ask through a program that writes down what it is told, and
+    /// answers `answer` (a line of the Assuan protocol).
+    pub(crate) fn pinentry(&self, log: &Path, answer: &str) {
+        let script = format!(
+            "#!/bin/sh\necho 'OK at your service'\nwhile read -r word rest; do\n  echo \"$word $rest\" >>{}\n  case \
+             $word in\n  GETPIN) echo '{answer}'; echo OK ;;\n  BYE) echo OK; exit ;;\n  *) echo OK ;;\n  esac\ndone\n",
+            log.display()
+        );
+        let program = self.0.path().join("pinentry");
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(self.0.path().join("gpg-agent.conf"), format!("pinentry-program {}\n", program.display()))
+            .unwrap();
+        self.stop();
+    }
+
+    fn stop(&self) {
+        drop(Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.path()).status());
+    }
+
     /// The fingerprint of the first secret key whose name fits.
     pub(crate) fn fingerprint(&self, name: &str) -> String {
         let names: &[&str] = if name.is_empty() { &[] } else { &[name] };
@@ -56,7 +84,6 @@ impl GpgHome {
 
 impl Drop for GpgHome {
     fn drop(&mut self) {
-        let stop = Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.path()).status();
-        drop(stop);
+        self.stop();
     }
 }

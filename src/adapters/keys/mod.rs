@@ -23,6 +23,7 @@ use age_identity::Identities;
 pub struct KeySources<'e> {
     identities: Identities<'e>,
     pgp: PgpEnvironment,
+    agent: pgp::Agent,
 }
 
 impl<'e> KeySources<'e> {
@@ -33,7 +34,7 @@ impl<'e> KeySources<'e> {
         files: &'e dyn Files,
         prompt: &'e dyn Prompt,
     ) -> Self {
-        Self { identities: Identities::new(age, files, prompt), pgp }
+        Self { identities: Identities::new(age, files, prompt), pgp, agent: pgp::Agent::default() }
     }
 }
 
@@ -62,7 +63,7 @@ impl Keys for KeySources<'_> {
     ) -> Result<SecretBytes, Vec<Refusal>> {
         match kind {
             KeyKind::Age => age::unwrap(keys, &self.identities, others),
-            KeyKind::Pgp => pgp::unwrap(keys, &self.pgp),
+            KeyKind::Pgp => pgp::unwrap(keys, &self.pgp, &self.agent),
             _ => {
                 let refusal = |key: &WrappedKey<'_>| Refusal {
                     key: key.recipient.to_owned(),

@@ -2,12 +2,18 @@
 //! sops does (sops-compat 7.1): its keyring, its agent and its pinentry stay
 //! the ones that know keys and passphrases. Nothing is run, nor looked for,
 //! unless a file or a rule names a PGP key.
+//!
+//! gpg-agent asks for a passphrase and keeps it for a while. So that it asks once
+//! for many files, a key is used by one thread at a time until it is known
+//! whether it asks, and by none after the person refused.
 
 #![expect(clippy::disallowed_methods, reason = "the home of gpg")]
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::domain::keys::sources::PgpEnvironment;
@@ -73,12 +79,30 @@ fn shortened(fingerprint: &str) -> String {
     digits.chars().skip(skipped).chain(pin.chars()).collect()
 }
 
+/// What a call knows of PGP keys, by their fingerprints.
+#[derive(Debug, Default)]
+pub(super) struct Agent {
+    turns: Mutex<Turns>,
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    /// Keys that were tried, so that nothing is asked for them any more.
+    settled: HashSet<String>,
+    /// Keys for which the person was asked in vain, with gpg's words.
+    refused: HashMap<String, String>,
+}
+
 /// Opens the first of `keys` that gpg has a secret key for: the bytes that were
 /// wrapped, or one refusal per key in the words of sops.
-pub fn unwrap(keys: &[WrappedKey<'_>], environment: &PgpEnvironment) -> Result<SecretBytes, Vec<Refusal>> {
+pub(super) fn unwrap(
+    keys: &[WrappedKey<'_>],
+    environment: &PgpEnvironment,
+    agent: &Agent,
+) -> Result<SecretBytes, Vec<Refusal>> {
     let mut refusals = Vec::with_capacity(keys.len());
     for key in keys {
-        match open(key.enc, environment) {
+        match agent.open(key, environment) {
             Ok(secret) => return Ok(secret),
             Err(reason) => refusals.push(Refusal {
                 key: key.recipient.to_owned(),
@@ -93,11 +117,54 @@ pub fn unwrap(keys: &[WrappedKey<'_>], environment: &PgpEnvironment) -> Result<S
     Err(refusals)
 }
 
+impl Agent {
+    /// Opens `key` when its turn has come.
+    fn open(&self, key: &WrappedKey<'_>, environment: &PgpEnvironment) -> Result<SecretBytes, String> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = turns.refused.get(key.recipient) {
+            return Err(reason.clone());
+        }
+        if turns.settled.contains(key.recipient) {
+            drop(turns);
+            return open(key.enc, environment);
+        }
+        let opened = open(key.enc, environment);
+        match &opened {
+            Err(reason) if was_refused(reason) => {
+                turns.refused.insert(key.recipient.to_owned(), reason.clone());
+            }
+            _ => {
+                turns.settled.insert(key.recipient.to_owned());
+            }
+        }
+        opened
+    }
+}
+
+/// What gpg says when its agent asked in vain, or could not ask.
+const REFUSED: [&str; 6] =
+    ["cancelled", "Bad passphrase", "Bad PIN", "Timeout", "No pinentry", "Inappropriate ioctl"];
+
+fn was_refused(reason: &str) -> bool {
+    REFUSED.iter().any(|words| reason.contains(words))
+}
+
+/// Advice where the agent found nobody to ask.
+fn with_advice(words: String) -> String {
+    if words.contains("No pinentry") || words.contains("Inappropriate ioctl") {
+        return format!(
+            "{words} (gpg-agent could not ask for the passphrase: run this on a terminal, or give gpg-agent a \
+             pinentry that needs none)"
+        );
+    }
+    words
+}
+
 fn open(message: &str, environment: &PgpEnvironment) -> Result<SecretBytes, String> {
     if message.len() > LONGEST_MESSAGE {
         return Err("the wrapped key is too long".to_owned());
     }
-    let secret = run(environment, &["-d"], message.as_bytes())?;
+    let secret = run(environment, &["-d"], message.as_bytes()).map_err(with_advice)?;
     if secret.is_empty() { Err("the wrapped key is empty".to_owned()) } else { Ok(secret) }
 }
 
@@ -109,6 +176,13 @@ fn run(environment: &PgpEnvironment, arguments: &[&str], input: &[u8]) -> Result
     if let Some(home) = &environment.home {
         command.env("GNUPGHOME", home);
     }
+    // gpg's standard streams are pipes, so it cannot find the terminal itself.
+    if let Some(terminal) = environment.terminal.clone().or_else(terminal_name) {
+        command.env("GPG_TTY", terminal);
+    }
+    // Its words are ours to understand and to show, whatever the locale; what
+    // pinentry shows follows the locale still.
+    command.env("LANGUAGE", "en");
     let mut child = command.spawn().map_err(|error| not_started(&program, &error))?;
     let (output, words) = converse(&mut child, input);
     let status = child.wait().map_err(|error| error.to_string())?;
@@ -116,6 +190,22 @@ fn run(environment: &PgpEnvironment, arguments: &[&str], input: &[u8]) -> Result
         return Err(if words.is_empty() { status.to_string() } else { words });
     }
     output.map_err(|error| format!("its output could not be read: {error}"))
+}
+
+/// The name of the terminal that one of our standard streams is.
+fn terminal_name() -> Option<OsString> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::{AsFd, BorrowedFd};
+        use std::os::unix::ffi::OsStringExt;
+        let name = |stream: BorrowedFd<'_>| rustix::termios::ttyname(stream, Vec::new()).ok();
+        let found = name(io::stdin().as_fd())
+            .or_else(|| name(io::stdout().as_fd()))
+            .or_else(|| name(io::stderr().as_fd()))?;
+        Some(OsString::from_vec(found.into_bytes()))
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 /// Feeds `input` to the program and takes what it prints, and what it says.

@@ -37,6 +37,8 @@ pub struct PgpEnvironment {
     pub program: Option<OsString>,
     /// `GNUPGHOME`: where GnuPG keeps its keys; it knows its default itself.
     pub home: Option<PathBuf>,
+    /// `GPG_TTY`: the terminal on which its agent asks, if not this one.
+    pub terminal: Option<OsString>,
 }
 
 /// One place where identities may be, in the order of sops-compat 6.2.

@@ -148,8 +148,9 @@ impl<'s> Scanner<'s> {
     pub(super) fn push_decoded(&mut self, bytes: &[u8]) {
         if self.decoded.is_empty() {
             // Escapes grow a text by half at most (`\L`): never moved, so never left behind.
-            let rest = self.source.len() - self.pos.min(self.source.len());
-            self.decoded.as_mut_vec().reserve_exact(bytes.len() + rest + rest / 2 + 16);
+            let rest = &self.source[self.pos.min(self.source.len())..];
+            let growth = memchr::memchr(b'\\', rest).map_or(0, |at| (rest.len() - at) / 2);
+            self.decoded.as_mut_vec().reserve_exact(bytes.len() + rest.len() + growth + 16);
         }
         self.decoded.as_mut_vec().extend_from_slice(bytes);
     }
