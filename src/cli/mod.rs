@@ -27,6 +27,7 @@ pub mod output;
 pub mod report;
 pub mod set;
 pub mod unset;
+pub mod who;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -120,6 +121,8 @@ pub enum Verb {
     ExecFile,
     /// `filestatus`
     Filestatus,
+    /// `who`
+    Who,
     /// `config explain`
     ConfigExplain,
     /// `init`
@@ -144,6 +147,7 @@ impl Verb {
         Verb::ExecEnv,
         Verb::ExecFile,
         Verb::Filestatus,
+        Verb::Who,
         Verb::ConfigExplain,
         Verb::Completion,
         Verb::Man,
@@ -161,6 +165,7 @@ impl Verb {
             Self::ExecEnv => "exec-env",
             Self::ExecFile => "exec-file",
             Self::Filestatus => "filestatus",
+            Self::Who => "who",
             Self::ConfigExplain => "config",
             Self::Init => "init",
             Self::Completion => "completion",
@@ -178,7 +183,7 @@ impl Verb {
 
     /// The commands that exist under a name.
     pub fn of_mode(mode: Mode) -> impl Iterator<Item = Self> {
-        let ours = |verb: &Self| matches!(verb, Self::ConfigExplain | Self::Init | Self::Man);
+        let ours = |verb: &Self| matches!(verb, Self::Who | Self::ConfigExplain | Self::Init | Self::Man);
         Self::ALL.iter().copied().filter(move |verb| mode == Mode::Leaflock || !ours(verb))
     }
 
@@ -193,6 +198,7 @@ impl Verb {
             Self::ExecEnv => exec_env::Arguments::command(),
             Self::ExecFile => exec_file::Arguments::command(),
             Self::Filestatus => filestatus::Arguments::command(),
+            Self::Who => who::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
@@ -222,6 +228,7 @@ impl Verb {
             Self::ExecEnv => self.with(before, rest, cli, exec_env::run),
             Self::ExecFile => self.with(before, rest, cli, exec_file::run),
             Self::Filestatus => self.with(before, rest, cli, filestatus::run),
+            Self::Who => self.with(before, rest, cli, who::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),

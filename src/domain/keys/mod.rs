@@ -17,6 +17,7 @@
 //!   one [`Refusal`] a key, ready for [`report`].
 
 pub mod kinds;
+pub mod names;
 pub mod report;
 pub mod sources;
 
