@@ -17,6 +17,7 @@ mod changes;
 mod command_line;
 mod compat;
 mod crash;
+mod doctor;
 mod exec;
 mod keys;
 mod leak;

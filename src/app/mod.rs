@@ -19,6 +19,7 @@ pub mod set;
 pub mod unset;
 pub mod filestatus;
 pub mod who;
+pub mod doctor;
 pub mod launch;
 pub mod exec_env;
 pub mod exec_file;

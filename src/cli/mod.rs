@@ -11,6 +11,7 @@ pub mod argv;
 pub mod completion;
 pub mod config_explain;
 pub mod decrypt;
+pub mod doctor;
 pub mod edit;
 pub mod encrypt;
 pub mod env;
@@ -123,6 +124,8 @@ pub enum Verb {
     Filestatus,
     /// `who`
     Who,
+    /// `doctor`
+    Doctor,
     /// `config explain`
     ConfigExplain,
     /// `init`
@@ -148,6 +151,7 @@ impl Verb {
         Verb::ExecFile,
         Verb::Filestatus,
         Verb::Who,
+        Verb::Doctor,
         Verb::ConfigExplain,
         Verb::Completion,
         Verb::Man,
@@ -166,6 +170,7 @@ impl Verb {
             Self::ExecFile => "exec-file",
             Self::Filestatus => "filestatus",
             Self::Who => "who",
+            Self::Doctor => "doctor",
             Self::ConfigExplain => "config",
             Self::Init => "init",
             Self::Completion => "completion",
@@ -183,7 +188,9 @@ impl Verb {
 
     /// The commands that exist under a name.
     pub fn of_mode(mode: Mode) -> impl Iterator<Item = Self> {
-        let ours = |verb: &Self| matches!(verb, Self::Who | Self::ConfigExplain | Self::Init | Self::Man);
+        let ours = |verb: &Self| {
+            matches!(verb, Self::Who | Self::Doctor | Self::ConfigExplain | Self::Init | Self::Man)
+        };
         Self::ALL.iter().copied().filter(move |verb| mode == Mode::Leaflock || !ours(verb))
     }
 
@@ -199,6 +206,7 @@ impl Verb {
             Self::ExecFile => exec_file::Arguments::command(),
             Self::Filestatus => filestatus::Arguments::command(),
             Self::Who => who::Arguments::command(),
+            Self::Doctor => doctor::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
@@ -229,6 +237,7 @@ impl Verb {
             Self::ExecFile => self.with(before, rest, cli, exec_file::run),
             Self::Filestatus => self.with(before, rest, cli, filestatus::run),
             Self::Who => self.with(before, rest, cli, who::run),
+            Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::args::{FilenameOverride, General, InputType};
 use super::argv::fields::{flags, words};
-use super::output::Output;
+use super::output::{Output, escape};
 use super::report::{self, Failure, Usage};
 use super::{Cli, args, exit, wire};
 use crate::app::who::{FileKeys, Key, Outcome, Request, run as use_case};
@@ -79,7 +79,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         let text = match (arguments.json, &request.recipient) {
             (true, _) => as_json(&outcome),
             (false, Some(_)) => outcome.files.iter().map(|file| shown(&file.path) + "\n").collect(),
-            (false, None) => as_text(&outcome),
+            (false, None) => escape(&as_text(&outcome)).into_owned(),
         };
         cli.output.text(&text)?;
         failures(&outcome, &mut cli.output)

@@ -20,6 +20,7 @@ pub mod kinds;
 pub mod names;
 pub mod report;
 pub mod sources;
+pub mod survey;
 
 #[cfg(test)]
 mod tests;
