@@ -92,7 +92,7 @@ fn as_text(outcome: &Outcome) -> String {
     }
     for plugin in &outcome.survey.plugins {
         let found = plugin.path.as_ref().map_or("not found".to_owned(), |path| path.display().to_string());
-        let _ = writeln!(text, "  {}: {found}", format!("age-plugin-{}", plugin.name));
+        let _ = writeln!(text, "  age-plugin-{}: {found}", plugin.name);
     }
     if let Some(gpg) = &outcome.survey.gpg {
         let keys = gpg.keys.as_deref().unwrap_or_default();
@@ -103,8 +103,8 @@ fn as_text(outcome: &Outcome) -> String {
     }
     let shown =
         |path: &Option<PathBuf>| path.as_ref().map_or("none".to_owned(), |it| it.display().to_string());
-    let _ = writeln!(text, "Config\n  {}: {}", ".sops.yaml", shown(&outcome.config));
-    let _ = writeln!(text, "  {}: {}", ".leaflock/names", shown(&outcome.names));
+    let _ = writeln!(text, "Config\n  .sops.yaml: {}", shown(&outcome.config));
+    let _ = writeln!(text, "  .leaflock/names: {}", shown(&outcome.names));
     files(outcome, &mut text);
     problems(&outcome.problems, &mut text);
     text
