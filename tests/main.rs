@@ -18,6 +18,7 @@ mod callers;
 mod command_line;
 mod compat;
 mod crash;
+mod doctor;
 mod drop_in;
 mod exec;
 mod github_action;

@@ -47,6 +47,12 @@ impl Files for SystemFiles {
         read(path)
     }
 
+    #[cfg(unix)]
+    fn mode(&self, path: &Path) -> Option<u32> {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(path).ok().map(|found| found.permissions().mode() & 0o7777)
+    }
+
     fn kind(&self, path: &Path) -> Result<Option<FileKind>, FileError> {
         match fs::metadata(path) {
             Ok(found) => Ok(Some(kind_of(&found))),

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use super::Deps;
 use super::config::{self, Found};
 use super::error::{Error, Place, While};
+use super::names;
 use super::open;
 use super::request::{FileOptions, Notice};
 use crate::domain::config::{Fate, Flags, PlanError, Recipient, Unknown, explain};
+use crate::domain::keys::names::Names;
 use crate::domain::store::{Format, Purpose, Store};
 
 /// What to explain.
@@ -91,6 +93,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         ),
         None => None,
     };
+    let (names, _) = names::of(deps, &name, &request.file);
     let matched_path = found.relative(&name);
     let file = tree.as_mut().map(|tree| (store as &dyn Store, tree));
     let explained = explain(&found.config, &matched_path, &Flags::default(), file, format == Format::Binary);
@@ -112,7 +115,11 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         config_found: found.how.to_owned(),
         matched_path,
         rules: rules.collect(),
-        groups: plan.groups.iter().map(|group| group.iter().map(shown).collect()).collect(),
+        groups: plan
+            .groups
+            .iter()
+            .map(|group| group.iter().map(|key| shown(key, &names)).collect())
+            .collect(),
         shamir_threshold: plan.shamir_threshold,
         selection: plan.selection.describe(),
         mac_only_encrypted: plan.selection.mac_only_encrypted(),
@@ -122,11 +129,12 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
 }
 
 /// A key with whose it is.
-fn shown(recipient: &Recipient) -> String {
-    let key = format!("{} {}", recipient.key.kind.metadata_field(), recipient.key.identity());
-    match &recipient.name {
-        Some(name) => format!("{key} ({name})"),
-        None => key,
+fn shown(recipient: &Recipient, names: &Names) -> String {
+    let identity = recipient.key.identity();
+    let key = format!("{} {identity}", recipient.key.kind.metadata_field());
+    match names.of(&identity).or(recipient.name.as_deref()) {
+        Some(name) if !identity.ends_with(name) => format!("{key} ({name})"),
+        _ => key,
     }
 }
 

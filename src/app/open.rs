@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::error::{Error, Place, While};
+use super::names;
 use super::parallel::{self, LARGE};
 use super::ports::{Contents, Durability, FileErrorKind, Fingerprint};
 use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source, Together};
@@ -18,6 +19,7 @@ use crate::domain::document;
 use crate::domain::document::open::{Encrypted, TreeError};
 use crate::domain::document::spelling::{self, Spellings};
 use crate::domain::keys::kinds::KeyKind;
+use crate::domain::keys::names::Names;
 use crate::domain::keys::report::{self, GroupOutcome};
 use crate::domain::keys::{Refusal, SealedKey, WrappedKey};
 use crate::domain::metadata::{MasterKey, Metadata, MetadataError};
@@ -297,7 +299,7 @@ fn data_key(
     let count = metadata.groups.len();
     let needed = if count > 1 { metadata.shamir_threshold.unwrap_or(count) } else { 0 };
     let failed = |hints| {
-        let cause = report::data_key_failure(&outcomes, needed, false);
+        let cause = report::data_key_failure(&outcomes, needed, &names_for(deps, place), false);
         Err(Error::DataKey { place: place.clone(), cause: cause.into(), hints })
     };
     let key = match &parts[..] {
@@ -320,8 +322,8 @@ fn data_key(
             if count > 1 || metadata.keys().any(|key| key.kind != KeyKind::Age) {
                 return failed(hints);
             }
-            let cause =
-                format!("{}\n{}", report::FIRST_LINE, report::short_answer(&tried, &refusals, &recipients));
+            let answer = report::short_answer(&tried, &refusals, &recipients, &names_for(deps, place));
+            let cause = format!("{}\n{answer}", report::FIRST_LINE);
             return Err(Error::DataKey { place: place.clone(), cause: cause.into(), hints });
         }
     };
@@ -331,6 +333,12 @@ fn data_key(
             failed(vec!["the key that was unwrapped is no data key of this file: it is damaged".to_owned()])
         }
     }
+}
+
+/// The names of the keys of a file.
+fn names_for(deps: &Deps<'_>, place: &Place) -> Names {
+    let path = place.path.as_deref().unwrap_or(Path::new("/"));
+    names::of(deps, path, &FileOptions::default()).0
 }
 
 /// The data key, or the share of it, that a group holds: kinds in decryption

@@ -11,6 +11,7 @@ use rand::{CryptoRng, RngCore};
 use super::variables::Variables;
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::keys::report::{NOBODY_TO_ASK, Tried};
+use crate::domain::keys::survey::{Opener, Survey};
 use crate::domain::keys::{KeyError, Refusal, SealedKey, WrappedKey};
 use crate::domain::secret::SecretBytes;
 
@@ -107,6 +108,13 @@ pub trait Files: Sync {
             Err(error) if error.kind == FileErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The permission bits of what stands at `path`, links followed; `None` where
+    /// there are none.
+    fn mode(&self, path: &Path) -> Option<u32> {
+        let _ = path;
+        None
     }
 
     /// What stands at `path`, or `None`.
@@ -427,6 +435,13 @@ pub trait Keys: Sync {
 
     /// The age identities that were tried so far.
     fn tried(&self) -> Vec<Tried>;
+
+    /// Looks at every place and program; GnuPG is run only if `pgp`. Nobody is asked
+    /// anything.
+    fn survey(&self, pgp: bool) -> Survey;
+
+    /// Who would open a key of that kind and name; without asking anybody.
+    fn opener(&self, kind: KeyKind, key: &str) -> Option<Opener>;
 
     /// The recipients of the identities in a file of identities, as far as they can
     /// be told without a passphrase.

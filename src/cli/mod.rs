@@ -11,6 +11,7 @@ pub mod argv;
 pub mod completion;
 pub mod config_explain;
 pub mod decrypt;
+pub mod doctor;
 pub mod edit;
 pub mod encrypt;
 pub mod env;
@@ -28,6 +29,7 @@ pub mod report;
 pub mod run;
 pub mod set;
 pub mod unset;
+pub mod who;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -123,6 +125,10 @@ pub enum Verb {
     ExecFile,
     /// `filestatus`
     Filestatus,
+    /// `who`
+    Who,
+    /// `doctor`
+    Doctor,
     /// `config explain`
     ConfigExplain,
     /// `init`
@@ -148,6 +154,8 @@ impl Verb {
         Verb::ExecEnv,
         Verb::ExecFile,
         Verb::Filestatus,
+        Verb::Who,
+        Verb::Doctor,
         Verb::ConfigExplain,
         Verb::Completion,
         Verb::Man,
@@ -166,6 +174,8 @@ impl Verb {
             Self::ExecEnv => "exec-env",
             Self::ExecFile => "exec-file",
             Self::Filestatus => "filestatus",
+            Self::Who => "who",
+            Self::Doctor => "doctor",
             Self::ConfigExplain => "config",
             Self::Init => "init",
             Self::Completion => "completion",
@@ -183,7 +193,12 @@ impl Verb {
 
     /// The commands that exist under a name.
     pub fn of_mode(mode: Mode) -> impl Iterator<Item = Self> {
-        let ours = |verb: &Self| matches!(verb, Self::ConfigExplain | Self::Init | Self::Man | Self::Run);
+        let ours = |verb: &Self| {
+            matches!(
+                verb,
+                Self::Who | Self::Doctor | Self::ConfigExplain | Self::Init | Self::Man | Self::Run
+            )
+        };
         Self::ALL.iter().copied().filter(move |verb| mode == Mode::Leaflock || !ours(verb))
     }
 
@@ -199,6 +214,8 @@ impl Verb {
             Self::ExecEnv => exec_env::Arguments::command(),
             Self::ExecFile => exec_file::Arguments::command(),
             Self::Filestatus => filestatus::Arguments::command(),
+            Self::Who => who::Arguments::command(),
+            Self::Doctor => doctor::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
@@ -229,6 +246,8 @@ impl Verb {
             Self::ExecEnv => self.with(before, rest, cli, exec_env::run),
             Self::ExecFile => self.with(before, rest, cli, exec_file::run),
             Self::Filestatus => self.with(before, rest, cli, filestatus::run),
+            Self::Who => self.with(before, rest, cli, who::run),
+            Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),

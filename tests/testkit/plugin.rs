@@ -30,6 +30,7 @@ impl Plugin {
         let keys = sandbox.folder().join("home/.config/sops/age");
         fs::create_dir_all(&keys).unwrap();
         fs::write(keys.join("keys.txt"), format!("# the key in my pocket\n{IDENTITY}\n")).unwrap();
+        fs::set_permissions(keys.join("keys.txt"), fs::Permissions::from_mode(0o600)).unwrap();
         Self { log }
     }
 

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -70,6 +71,7 @@ impl Sandbox {
         let keys = sandbox.folder.path().join("home/.config/sops/age");
         fs::create_dir_all(&keys).unwrap();
         fs::write(keys.join("keys.txt"), ALICE.identity).unwrap();
+        fs::set_permissions(keys.join("keys.txt"), fs::Permissions::from_mode(0o600)).unwrap();
         sandbox
     }
 

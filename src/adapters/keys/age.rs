@@ -21,12 +21,12 @@ use bech32::FromBase32;
 use super::age_blob::open;
 use super::age_hybrid::HybridRecipient;
 use super::age_identity::Identities;
-use super::age_parse::{Identity, parse_identities};
+use super::age_parse::{Identity, belongs, parse_identities};
 use super::age_plugin::{PluginIdentity, PluginRecipient, Plugins};
 use super::low_order::is_low_order;
 use super::plugin_round::Call;
 use crate::app::ports::Others;
-use crate::domain::keys::{KeyError, RecipientKind, Refusal, WrappedKey, recipient_kind, same_ssh_key};
+use crate::domain::keys::{KeyError, RecipientKind, Refusal, WrappedKey, recipient_kind};
 use crate::domain::secret::SecretBytes;
 
 /// From this many recipients on a second thread pays for itself.
@@ -195,16 +195,6 @@ fn open_own<'i>(
     std::iter::once(first).chain(identities).find_map(|identity| {
         let ready = identity.open()?;
         keys.iter().filter(|key| belongs(key, identity)).find_map(|key| open(key, &[ready]).ok())
-    })
-}
-
-fn belongs(key: &WrappedKey<'_>, identity: &Identity) -> bool {
-    // A post-quantum identity is not made to work out its recipient for nothing.
-    if identity.is_hybrid() && recipient_kind(key.recipient) != Ok(RecipientKind::Hybrid) {
-        return false;
-    }
-    identity.public().is_some_and(|public| {
-        if public.starts_with("ssh-") { same_ssh_key(key.recipient, public) } else { key.recipient == public }
     })
 }
 

@@ -7,17 +7,18 @@
 //! only if no identity opens the file.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::age_parse::{Identity, parse_identities, parse_ssh};
+use super::age_parse::{Identity, belongs, parse_identities, parse_ssh};
 use super::age_plugin::Plugins;
 use super::plugin_round::Rounds;
 use crate::app::ports::{Files, Prompt};
-use crate::domain::keys::go_quoted;
 use crate::domain::keys::report::Tried;
 use crate::domain::keys::sources::{AgeEnvironment, Outcome, Source, Visit, loading_report};
+use crate::domain::keys::survey::{Opener, Place, Plugin, Survey};
+use crate::domain::keys::{WrappedKey, go_quoted, plugin_of_recipient};
 use crate::domain::secret::SecretBytes;
 
 /// The longest encrypted identity file that sops reads.
@@ -79,6 +80,73 @@ impl<'e> Identities<'e> {
 
     pub(super) fn prompt(&self) -> &dyn Prompt {
         self.prompt
+    }
+
+    /// What is in every place, for people; see [`crate::app::ports::Keys::survey`].
+    pub(super) fn survey(&self) -> Survey {
+        let mut survey = Survey::default();
+        for place in self.ssh_places().iter().chain(self.native_places()) {
+            let mut identities = Vec::new();
+            place.identities.iter().for_each(|identity| identity.describe(&mut identities));
+            let Visit { source, outcome, .. } = &place.visit;
+            let path = self.path_of(*source);
+            survey.places.push(Place { source: *source, path, outcome: Some(outcome.clone()), identities });
+            for identity in place.identities.iter().filter_map(Identity::plugin) {
+                let name = identity.plugin().to_owned();
+                if survey.plugins.iter().all(|known| known.name != name) {
+                    survey.plugins.push(Plugin { path: self.plugins().program(&name), name });
+                }
+            }
+        }
+        let commands = [(Source::SshKeyCmd, &self.env.ssh_key_cmd), (Source::KeyCmd, &self.env.key_cmd)];
+        for (source, command) in commands {
+            let outcome = command.is_none().then_some(Outcome::Absent);
+            survey.places.push(Place { source, path: None, outcome, identities: Vec::new() });
+        }
+        survey.places.sort_by_key(|place| place.source);
+        survey
+    }
+
+    fn path_of(&self, source: Source) -> Option<PathBuf> {
+        let in_home = |name| self.env.home.as_ref().map(|home| home.join(".ssh").join(name));
+        match source {
+            Source::SshKeyFile => self.env.ssh_key_file.clone(),
+            Source::KeyFile => self.env.key_file.clone(),
+            Source::HomeEd25519 => in_home("id_ed25519"),
+            Source::HomeRsa => in_home("id_rsa"),
+            Source::DefaultKeyFile => self.env.default_key_file.clone(),
+            Source::SshKeyCmd | Source::Key | Source::KeyCmd => None,
+        }
+    }
+
+    /// Who would open what is wrapped for `recipient`.
+    pub(super) fn opener(&self, recipient: &str) -> Option<Opener> {
+        let commands = self.commands(recipient);
+        let places = || {
+            let own = self.ssh_places().iter().chain(self.native_places());
+            own.chain(commands.iter().map(|place| &**place))
+        };
+        let key = WrappedKey { recipient, enc: "" };
+        let opener = |place: &Loaded, certain, needs| Opener {
+            location: place.visit.location.clone(),
+            certain,
+            needs,
+        };
+        for place in places() {
+            if let Some(identity) = place.identities.iter().find(|identity| belongs(&key, identity)) {
+                return Some(opener(place, true, identity.is_locked().then_some("a passphrase")));
+            }
+        }
+        let plugin = plugin_of_recipient(recipient);
+        for place in places() {
+            let mut plugins = place.identities.iter().filter_map(Identity::plugin);
+            if plugins.any(|identity| Some(identity.plugin()) == plugin) {
+                return Some(opener(place, false, Some("its plugin")));
+            }
+        }
+        let locked = |identity: &Identity| identity.is_locked() && identity.public().is_none();
+        let place = places().find(|place| place.identities.iter().any(locked))?;
+        Some(opener(place, false, Some("a passphrase")))
     }
 
     /// How plugins are found and answered.

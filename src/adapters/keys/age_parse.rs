@@ -10,8 +10,8 @@ use age::ssh::{EncryptedKey, UnsupportedKey};
 use super::age_hybrid::HybridIdentity;
 use super::age_plugin::PluginIdentity;
 use crate::app::ports::{Prompt, PromptError};
-use crate::domain::keys::go_quoted;
 use crate::domain::keys::report::NOBODY_TO_ASK;
+use crate::domain::keys::{RecipientKind, WrappedKey, go_quoted, recipient_kind, same_ssh_key};
 use crate::domain::secret::SecretBytes;
 
 /// The longest SSH private key file: 64 KiB is a 300,000 bit RSA key.
@@ -119,6 +119,17 @@ impl Identity {
             _ => into.extend(self.public().map(str::to_owned)),
         }
     }
+}
+
+/// True when `key` is wrapped for the recipient of `identity`, by its text.
+pub(super) fn belongs(key: &WrappedKey<'_>, identity: &Identity) -> bool {
+    // A post-quantum identity is not made to work out its recipient for nothing.
+    if identity.is_hybrid() && recipient_kind(key.recipient) != Ok(RecipientKind::Hybrid) {
+        return false;
+    }
+    identity.public().is_some_and(|public| {
+        if public.starts_with("ssh-") { same_ssh_key(key.recipient, public) } else { key.recipient == public }
+    })
 }
 
 /// Parses identities, one a line; empty lines and lines that begin with `#` are

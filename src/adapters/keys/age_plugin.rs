@@ -43,6 +43,13 @@ pub(super) struct Plugins<'p> {
     pub(super) prompt: &'p dyn Prompt,
 }
 
+impl Plugins<'_> {
+    /// Where the program of plugin `name` is.
+    pub(super) fn program(&self, name: &str) -> Option<PathBuf> {
+        search_path::find(self.search_path, &program(name))
+    }
+}
+
 /// `AGE-PLUGIN-NAME-1…`
 pub(super) struct PluginIdentity {
     name: String,
@@ -336,9 +343,9 @@ fn program(name: &str) -> String {
 }
 
 fn find(name: &str, plugins: Plugins<'_>) -> Result<PathBuf, String> {
-    let program = program(name);
-    search_path::find(plugins.search_path, &program).ok_or_else(|| {
-        format!("couldn't start plugin: exec: {}: executable file not found in $PATH", go_quoted(&program))
+    plugins.program(name).ok_or_else(|| {
+        let program = go_quoted(&program(name));
+        format!("couldn't start plugin: exec: {program}: executable file not found in $PATH")
     })
 }
 

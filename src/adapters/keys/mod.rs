@@ -11,10 +11,14 @@ mod low_order;
 pub mod pgp;
 mod plugin_round;
 
+use std::sync::OnceLock;
+
 use crate::app::ports::{Files, Keys, NewIdentity, Others, Prompt};
 use crate::domain::keys::kinds::KeyKind;
+use crate::domain::keys::names::same_key;
 use crate::domain::keys::report::Tried;
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
+use crate::domain::keys::survey::{Gnupg, Opener, Survey};
 use crate::domain::keys::{KeyError, Refusal, WrappedKey};
 use crate::domain::secret::SecretBytes;
 use age_identity::Identities;
@@ -24,6 +28,14 @@ pub struct KeySources<'e> {
     identities: Identities<'e>,
     pgp: PgpEnvironment,
     agent: pgp::Agent,
+    secret_keys: OnceLock<Result<Vec<String>, String>>,
+}
+
+impl KeySources<'_> {
+    /// The secret keys that gpg lists; it is run once.
+    fn secret_keys(&self) -> &Result<Vec<String>, String> {
+        self.secret_keys.get_or_init(|| pgp::secret_keys(&self.pgp))
+    }
 }
 
 impl<'e> KeySources<'e> {
@@ -34,7 +46,12 @@ impl<'e> KeySources<'e> {
         files: &'e dyn Files,
         prompt: &'e dyn Prompt,
     ) -> Self {
-        Self { identities: Identities::new(age, files, prompt), pgp, agent: pgp::Agent::default() }
+        Self {
+            identities: Identities::new(age, files, prompt),
+            pgp,
+            agent: pgp::Agent::default(),
+            secret_keys: OnceLock::new(),
+        }
     }
 }
 
@@ -77,6 +94,30 @@ impl Keys for KeySources<'_> {
 
     fn tried(&self) -> Vec<Tried> {
         self.identities.tried()
+    }
+
+    fn survey(&self, pgp: bool) -> Survey {
+        let gpg = pgp.then(|| Gnupg {
+            program: self.pgp.program().to_string_lossy().into_owned(),
+            keys: self.secret_keys().clone(),
+        });
+        Survey { gpg, ..self.identities.survey() }
+    }
+
+    fn opener(&self, kind: KeyKind, key: &str) -> Option<Opener> {
+        match kind {
+            KeyKind::Age => self.identities.opener(key),
+            KeyKind::Pgp => {
+                let has =
+                    self.secret_keys().as_ref().is_ok_and(|keys| keys.iter().any(|own| same_key(own, key)));
+                has.then(|| Opener {
+                    location: self.pgp.program().to_string_lossy().into_owned(),
+                    certain: true,
+                    needs: None,
+                })
+            }
+            _ => None,
+        }
     }
 
     fn recipients_of(&self, identity_file: &[u8]) -> Vec<String> {

@@ -10,7 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "the home of gpg")]
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -168,10 +168,18 @@ fn open(message: &str, environment: &PgpEnvironment) -> Result<SecretBytes, Stri
     if secret.is_empty() { Err("the wrapped key is empty".to_owned()) } else { Ok(secret) }
 }
 
+/// The fingerprints of all secret keys and subkeys, or why gpg cannot tell.
+pub(super) fn secret_keys(environment: &PgpEnvironment) -> Result<Vec<String>, String> {
+    let listed = run(environment, &["--batch", "--with-colons", "--list-secret-keys"], b"")?;
+    let listed = String::from_utf8_lossy(&listed);
+    let fingerprint = |line: &str| line.strip_prefix("fpr:")?.split(':').nth(8).map(str::to_owned);
+    Ok(listed.lines().filter_map(fingerprint).collect())
+}
+
 /// What gpg prints for `input`, or why it failed in its own words.
 fn run(environment: &PgpEnvironment, arguments: &[&str], input: &[u8]) -> Result<SecretBytes, String> {
-    let program = environment.program.clone().unwrap_or_else(|| OsString::from("gpg"));
-    let mut command = Command::new(&program);
+    let program = environment.program();
+    let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(home) = &environment.home {
         command.env("GNUPGHOME", home);
@@ -183,7 +191,7 @@ fn run(environment: &PgpEnvironment, arguments: &[&str], input: &[u8]) -> Result
     // Its words are ours to understand and to show, whatever the locale; what
     // pinentry shows follows the locale still.
     command.env("LANGUAGE", "en");
-    let mut child = command.spawn().map_err(|error| not_started(&program, &error))?;
+    let mut child = command.spawn().map_err(|error| not_started(program, &error))?;
     let (output, words) = converse(&mut child, input);
     let status = child.wait().map_err(|error| error.to_string())?;
     if !status.success() {
@@ -241,7 +249,7 @@ fn read_secret(mut from: impl Read) -> io::Result<SecretBytes> {
 }
 
 /// Why gpg did not start, with what to do.
-fn not_started(program: &OsString, error: &io::Error) -> String {
+fn not_started(program: &OsStr, error: &io::Error) -> String {
     let name = go_quoted(&program.to_string_lossy());
     match error.kind() {
         io::ErrorKind::NotFound => {

@@ -21,6 +21,7 @@ pub use plan::{Flags, KeySource, Plan, PlanError, plan};
 pub use rules::{CreationRule, NO_MATCH};
 pub use template::{EXAMPLE, sops_yaml};
 
+use crate::domain::keys::names::Names;
 use crate::domain::store::{Format, Purpose, ReadErrorKind};
 use read::{Field, Reader};
 
@@ -139,6 +140,15 @@ impl Config {
         }
         config.unknown = reader.into_unknown();
         Ok(config)
+    }
+
+    /// Adds the names that stand beside keys, of all rules.
+    pub fn names(&self, into: &mut Names) {
+        for key in self.rules.iter().flatten().flat_map(CreationRule::named) {
+            if let Some(name) = &key.name {
+                into.add(&key.key.identity(), name);
+            }
+        }
     }
 }
 

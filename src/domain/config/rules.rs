@@ -103,6 +103,20 @@ fn read(reader: &mut Reader<'_>, field: &Field, index: usize) -> Result<Creation
 }
 
 impl CreationRule {
+    /// Its keys that have a name of their own. A name beside several keys is nobody's.
+    pub(super) fn named(&self) -> Vec<Recipient> {
+        let flat = self.flat.iter().filter_map(|(_, keys)| keys.as_ref().ok()).flatten();
+        let mut named = Vec::new();
+        for written in flat.chain(self.groups.iter().flatten()) {
+            let mut keys = Vec::new();
+            if written.resolve("", &[], &mut keys).is_ok() && keys.len() == 1 {
+                named.append(&mut keys);
+            }
+        }
+        named.retain(|key| key.name.is_some());
+        named
+    }
+
     /// Reads a selection rule or a list of keys.
     fn read_other(&mut self, reader: &mut Reader<'_>, name: &str, value: &Field) -> Result<(), ConfigError> {
         if let Some(kind) = RuleKind::ALL.into_iter().find(|kind| kind.name() == name) {

@@ -17,8 +17,10 @@
 //!   one [`Refusal`] a key, ready for [`report`].
 
 pub mod kinds;
+pub mod names;
 pub mod report;
 pub mod sources;
+pub mod survey;
 
 #[cfg(test)]
 mod tests;

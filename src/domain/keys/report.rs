@@ -2,6 +2,7 @@
 //! word (sops-compat 8), and a short answer beneath it: which identities were
 //! tried, who can open the file, what to do.
 
+use super::names::Names;
 use super::{RecipientKind, Refusal, plugin_of_recipient, recipient_kind};
 
 /// Columns at which sops wraps the error of a key.
@@ -48,9 +49,10 @@ pub struct Tried {
 pub const FIRST_LINE: &str = "Failed to get the data key required to decrypt the SOPS file.";
 
 /// The report of sops for exit code 128: no newline at its end. `threshold` is
-/// the number of groups needed, 0 if the file has one group only; `colour` is
+/// the number of groups needed, 0 if the file has one group only; a key's name
+/// stands behind sops's word; `colour` is
 /// for a standard output that is a terminal.
-pub fn data_key_failure(groups: &[GroupOutcome], threshold: usize, colour: bool) -> String {
+pub fn data_key_failure(groups: &[GroupOutcome], threshold: usize, names: &Names, colour: bool) -> String {
     let mut out = format!("{FIRST_LINE}\n\n");
     for (number, group) in groups.iter().enumerate() {
         match group {
@@ -63,7 +65,7 @@ pub fn data_key_failure(groups: &[GroupOutcome], threshold: usize, colour: bool)
                     if position > 0 {
                         out.push_str("  \n");
                     }
-                    push_refusal(&mut out, refusal, colour);
+                    push_refusal(&mut out, refusal, names, colour);
                 }
                 out.push('\n');
             }
@@ -78,7 +80,7 @@ pub fn data_key_failure(groups: &[GroupOutcome], threshold: usize, colour: bool)
 /// tried from where, what went wrong in other places, and who can open the file.
 /// `recipients` are those of the groups that failed, `refusals` what was said of
 /// their keys.
-pub fn short_answer(tried: &[Tried], refusals: &[&Refusal], recipients: &[&str]) -> String {
+pub fn short_answer(tried: &[Tried], refusals: &[&Refusal], recipients: &[&str], names: &Names) -> String {
     let mut out = String::new();
     let own =
         tried.iter().flat_map(|place| place.identities.iter().map(|identity| (identity, &place.location)));
@@ -96,11 +98,11 @@ pub fn short_answer(tried: &[Tried], refusals: &[&Refusal], recipients: &[&str])
         }
     }
     for (key, problem) in problems(tried, refusals) {
-        out.push_str(&format!("not opened: {}: {}\n", printable(key), printable(problem)));
+        out.push_str(&format!("not opened: {}: {}\n", printable(&names.shown(key)), printable(problem)));
     }
     out.push_str("the file can be opened by:");
     for recipient in recipients.iter().take(LISTED) {
-        out.push_str(&format!("\n  {}", printable(recipient)));
+        out.push_str(&format!("\n  {}", printable(&names.shown(recipient))));
     }
     if recipients.len() > LISTED {
         out.push_str(&format!("\n  and {} more", recipients.len() - LISTED));
@@ -191,8 +193,10 @@ fn status(good: bool, colour: bool) -> &'static str {
     }
 }
 
-fn push_refusal(out: &mut String, refusal: &Refusal, colour: bool) {
-    out.push_str(&format!("  {}: {}\n", printable(&refusal.key), status(false, colour)));
+fn push_refusal(out: &mut String, refusal: &Refusal, names: &Names, colour: bool) {
+    let name = names.of(&refusal.key).filter(|name| !refusal.key.ends_with(name));
+    let name = name.map(|name| format!(" ({})", printable(name))).unwrap_or_default();
+    out.push_str(&format!("  {}: {}{name}\n", printable(&refusal.key), status(false, colour)));
     for (attempt, reason) in refusal.reasons.iter().enumerate() {
         if attempt > 0 {
             out.push_str("    \n");

@@ -2,7 +2,7 @@
 //! them when none of them helped (sops-compat 6.2 and 6.3). The reading is done
 //! by an adapter; the order and the words are here.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -39,6 +39,13 @@ pub struct PgpEnvironment {
     pub home: Option<PathBuf>,
     /// `GPG_TTY`: the terminal on which its agent asks, if not this one.
     pub terminal: Option<OsString>,
+}
+
+impl PgpEnvironment {
+    /// The program to run.
+    pub fn program(&self) -> &OsStr {
+        self.program.as_deref().unwrap_or(OsStr::new("gpg"))
+    }
 }
 
 /// One place where identities may be, in the order of sops-compat 6.2.

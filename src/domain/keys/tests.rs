@@ -1,6 +1,7 @@
 //! Recipient syntax, and the report of sops. The long texts were recorded from
 //! sops 3.11.0.
 
+use super::names::Names;
 use super::report::{GroupOutcome, Tried, advice, data_key_failure, short_answer};
 use super::sources::{Outcome, Source, Visit, loading_report};
 use super::{KeyError, RecipientKind, Refusal, go_quoted, recipient_kind, same_ssh_key, split_recipients};
@@ -148,6 +149,8 @@ const WRONG_KEY: &str = "failed to create reader for decrypting sops data key wi
     'SOPS_AGE_SSH_PRIVATE_KEY_FILE', '/home/engineering/.ssh/id_ed25519', '/home/engineering/.ssh/id_rsa', \
     'SOPS_AGE_KEY', and 'SOPS_AGE_KEY_CMD'.";
 
+const NOBODY: &Names = &Names::nobody();
+
 fn refusal(key: &str) -> Refusal {
     Refusal { key: key.to_owned(), reasons: vec![WRONG_KEY.to_owned()], problem: None }
 }
@@ -183,8 +186,8 @@ Group 0: FAILED
 Recovery failed because no master key was able to decrypt the file. In
 order for SOPS to recover the file, at least one key has to be successful,
 but none were.";
-    assert_eq!(data_key_failure(&groups, 0, false), recorded);
-    let coloured = data_key_failure(&groups, 0, true);
+    assert_eq!(data_key_failure(&groups, 0, NOBODY, false), recorded);
+    let coloured = data_key_failure(&groups, 0, NOBODY, true);
     assert_eq!(coloured.matches("\u{1b}[31mFAILED\u{1b}[0m").count(), 3);
 }
 
@@ -225,7 +228,7 @@ Recovery failed because the file was encrypted with a Shamir threshold of
 key group. In order for SOPS to recover the file, at least 2 groups have to
 be successful. In order for a group to be successful, decryption has to
 succeed with any of the keys in that key group.";
-    assert_eq!(data_key_failure(&groups, 2, false), recorded);
+    assert_eq!(data_key_failure(&groups, 2, NOBODY, false), recorded);
 }
 
 #[test]
@@ -235,8 +238,8 @@ fn a_file_cannot_steer_the_terminal() {
         reasons: vec!["b\u{9b}c".into()],
         problem: Some("d\u{1b}e".into()),
     }])];
-    let report = data_key_failure(&groups, 0, false);
-    let answer = short_answer(&[], &[&groups[0].refusals()[0]], &["a\u{1b}[2J\r"]);
+    let report = data_key_failure(&groups, 0, NOBODY, false);
+    let answer = short_answer(&[], &[&groups[0].refusals()[0]], &["a\u{1b}[2J\r"], NOBODY);
     for text in [report, answer] {
         assert!(!text.contains(['\u{1b}', '\r', '\u{9b}']));
     }
@@ -257,14 +260,14 @@ fn the_short_answer_names_identities_places_and_recipients() {
     let recipients: Vec<String> = (0..12).map(|n| format!("age1r{n}")).collect();
     let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
     assert_eq!(
-        short_answer(&tried, &[], &recipients[..2]),
+        short_answer(&tried, &[], &recipients[..2], NOBODY),
         "identities tried:\n  age1me from SOPS_AGE_KEY_FILE\nnot usable: failed to execute\n\
          the file can be opened by:\n  age1r0\n  age1r1"
     );
-    assert!(short_answer(&tried, &[], &recipients).ends_with("  age1r9\n  and 2 more"));
+    assert!(short_answer(&tried, &[], &recipients, NOBODY).ends_with("  age1r9\n  and 2 more"));
     let nothing = [place("/h/.ssh/id_rsa", &[], None), place("SOPS_AGE_KEY", &[], None)];
     assert_eq!(
-        short_answer(&nothing, &[], &recipients[..1]),
+        short_answer(&nothing, &[], &recipients[..1], NOBODY),
         "no age identity found in /h/.ssh/id_rsa, SOPS_AGE_KEY\nthe file can be opened by:\n  age1r0"
     );
 
@@ -276,6 +279,6 @@ fn the_short_answer_names_identities_places_and_recipients() {
     assert!(remedies(&tried, &["age1yubikey1abc"]).contains("age-plugin-yubikey"));
     let refused = |key: &str, problem: &str| Refusal { problem: Some(problem.to_owned()), ..refusal(key) };
     let refused = [refused("age1a", "PIN is wrong"), refused("age1b", "PIN is wrong"), refusal("age1c")];
-    let answer = short_answer(&tried, &refused.iter().collect::<Vec<_>>(), &recipients[..1]);
+    let answer = short_answer(&tried, &refused.iter().collect::<Vec<_>>(), &recipients[..1], NOBODY);
     assert!(answer.contains("\nnot opened: age1a: PIN is wrong\nthe file can"), "{answer}");
 }
