@@ -6,7 +6,7 @@ use super::preview::draft_for_encryption;
 use crate::domain::tree::Tree;
 
 /// The largest source: every offset, and every offset of a decoded text behind
-/// it, must fit a [`Span`].
+/// it, must fit a span of the tree.
 const MAX_SIZE: usize = u32::MAX as usize / 5 * 2;
 
 /// Reads YAML as go-yaml v3.0.4 and SOPS read it.
