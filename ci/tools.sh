@@ -21,7 +21,7 @@ need() {
 }
 
 command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
-need age age gpg gnupg ssh-keygen openssh-client git git cc gcc python3 python3
+need age age gpg gnupg ssh-keygen openssh-client git git cc gcc python3 python3 node nodejs npm npm
 
 if [ -z "${SOPS_BIN:-}" ]; then
   # The program itself, not the Python script around it.
@@ -36,3 +36,13 @@ if [ -z "${SOPS_BIN:-}" ]; then
   fi
 fi
 export SOPS_BIN SOPS_DISABLE_VERSION_CHECK=1
+
+# Node's dotenv, the other opinion on what a dotenv file means.
+dotenv_version=16.6.1
+LEAFLOCK_TEST_NODE="$tools/node-$dotenv_version/node_modules"
+if [ ! -d "$LEAFLOCK_TEST_NODE/dotenv" ]; then
+  echo "installing dotenv $dotenv_version for node"
+  npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix "$tools/node-$dotenv_version" \
+    "dotenv@$dotenv_version"
+fi
+export LEAFLOCK_TEST_NODE

@@ -6,5 +6,8 @@ pub mod lossless {}
 #[doc = include_str!("docs/sops-differences.md")]
 pub mod sops_differences {}
 
+#[doc = include_str!("docs/dotenv.md")]
+pub mod dotenv {}
+
 #[doc = include_str!("docs/bench.md")]
 pub mod bench {}

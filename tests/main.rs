@@ -23,6 +23,8 @@ mod leak;
 mod lossless;
 mod plugins;
 mod quirks;
+mod run;
+mod run_dotenv;
 mod saving;
 mod structure;
 mod terminal;

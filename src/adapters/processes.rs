@@ -5,16 +5,16 @@
 //! this process stops with it.
 #![expect(clippy::disallowed_methods, reason = "the home of the processes that commands start")]
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::app::ports::{Account, Ending, FileError, Launch, LaunchError, LaunchErrorKind, Processes};
 
 use super::signals::{self, Manner};
 use super::system_error::reason;
-use super::{accounts, hardening};
+use super::{accounts, hardening, search_path};
 
 /// The programs of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,11 +87,22 @@ pub fn die_of(signal: i32) {
 }
 
 fn command(launch: &Launch) -> Command {
-    let (program, arguments) = launch.words.split_first().map_or((None, &[][..]), |(a, b)| (Some(a), b));
-    let mut command = Command::new(program.unwrap_or(&OsString::new()));
+    let nothing = OsString::new();
+    let (program, arguments) = launch.words.split_first().unwrap_or((&nothing, &[]));
+    let found = launch.search_path.as_deref().and_then(|path| find(program, path));
+    let mut command = Command::new(found.as_deref().unwrap_or(Path::new(program)));
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::arg0(&mut command, program);
     command.args(arguments).env_clear();
     command.envs(launch.environment.iter().map(|(name, value)| (name, value)));
     command
+}
+
+/// The program of a bare name; what is not found is left to the system, which looks
+/// in the environment's own `PATH`.
+fn find(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
+    let name = program.to_str().filter(|name| !name.contains(std::path::is_separator))?;
+    search_path::find(path, name)
 }
 
 #[cfg(unix)]

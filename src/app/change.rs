@@ -108,12 +108,10 @@ pub fn edited(
     Ok(SecretBytes::new(apply(tree.source, edits)))
 }
 
-/// A plain text read as it stands.
+/// A plain text read as it stands; in a dotenv file, values may span lines.
 pub fn parse_plain<'p>(plain: &'p [u8], format: Format, place: &Place) -> Result<Tree<'p>, Error> {
-    format
-        .store()
-        .read(plain, Purpose::AsIs)
-        .map_err(|error| open::read_error(error, place, While::Encrypting))
+    let purpose = if format == Format::Dotenv { Purpose::Encrypt } else { Purpose::AsIs };
+    format.store().read(plain, purpose).map_err(|error| open::read_error(error, place, While::Encrypting))
 }
 
 /// Seals `plain`, the new state of `file`, proves it, and replaces the file.

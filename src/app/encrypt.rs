@@ -2,6 +2,7 @@
 //! and rules of the command line (sops-compat 1, 2, 8, 9.5).
 
 use super::Deps;
+use super::change;
 use super::config;
 use super::error::{Error, Place, While};
 use super::open::{self, Locked};
@@ -22,7 +23,7 @@ use crate::domain::keys::kinds::{KeyKind, KeySpec};
 use crate::domain::metadata::{self, MasterKey, Metadata};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::{Selection, Stage};
-use crate::domain::store::{Format, Layout, Purpose};
+use crate::domain::store::{Format, Layout};
 
 /// What to encrypt, for whom, and where to.
 #[derive(Clone, Debug)]
@@ -236,9 +237,7 @@ fn wrap(deps: &Deps<'_>, plan: &Plan, data_key: &DataKey) -> Result<Vec<Vec<Mast
 /// The same values in another format, in SOPS's own layout.
 fn convert(bytes: &[u8], from: Format, to: Format, place: &Place) -> Result<SecretBytes, Error> {
     let store = from.store();
-    let tree = store
-        .read(bytes, Purpose::AsIs)
-        .map_err(|error| open::read_error(error, place, While::Encrypting))?;
+    let tree = change::parse_plain(bytes, from, place)?;
     to.store()
         .emit(&plain_values(store, &tree), Layout::default())
         .map(SecretBytes::new)

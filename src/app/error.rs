@@ -249,10 +249,12 @@ pub enum Error {
     FileStatus(Box<Error>),
 
     /// Exit 127, 126 or 1: a program did not start.
-    #[error("{error}")]
+    #[error("{message}")]
     Launch {
         /// Which, and why.
         error: LaunchError,
+        /// The same as text, in SOPS's words where it has any.
+        message: String,
         /// Bytes of its environment.
         total: usize,
         /// The largest variables with their sizes.
@@ -348,7 +350,7 @@ impl Error {
                 "if it is not, rename the entry: that name is taken by the metadata of encrypted files".to_owned(),
             ],
             Self::FileStatus(error) => error.hints(),
-            Self::Launch { error, total, largest } => launch_hints(error, *total, largest),
+            Self::Launch { error, total, largest, .. } => launch_hints(error, *total, largest),
             Self::NotEncrypted(_) => vec!["`leaflock encrypt -i FILE` encrypts it".to_owned()],
             _ => Vec::new(),
         }
@@ -363,7 +365,7 @@ fn launch_hints(error: &LaunchError, total: usize, largest: &[String]) -> Vec<St
                 .to_owned(),
         ],
         LaunchErrorKind::NotFound => {
-            vec!["the program is looked for in PATH, as it is in the command's environment".to_owned()]
+            vec!["a program without folders in its name is looked for in PATH".to_owned()]
         }
         LaunchErrorKind::Denied | LaunchErrorKind::Other => Vec::new(),
     }

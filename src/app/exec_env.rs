@@ -53,13 +53,14 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Option<Ending>, Error> 
     let mut environment = request.inherited.clone();
     environment.extend(launch::of_account(account.as_ref()));
     environment.extend(variables(document.as_ref(), &place)?);
-    let launch = Launch { words: launch::shell(request.command.clone()), environment, account };
+    let launch =
+        Launch { words: launch::shell(request.command.clone()), environment, search_path: None, account };
     match request.manner {
         Manner::Child => deps.processes.run(&launch).map(Some),
         Manner::SameProcess => Err(deps.processes.become_program(&launch)),
         Manner::Background => deps.processes.start(&launch).map(|()| None),
     }
-    .map_err(|error| launch::failed(error, &launch))
+    .map_err(|error| launch::shell_failed(error, &launch))
 }
 
 /// The pairs of the topmost map, in its order.

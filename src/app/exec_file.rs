@@ -54,7 +54,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let account = launch::account(deps, request.user.as_deref())?;
     let mut environment = request.inherited.clone();
     environment.extend(launch::of_account(account.as_ref()));
-    let mut launch = Launch { words: Vec::new(), environment, account };
+    let mut launch = Launch { words: Vec::new(), environment, search_path: None, account };
     let ending = if request.background {
         start(deps, request, &mut launch, name, &plaintext)?;
         None
@@ -81,7 +81,7 @@ fn run_with(
         folder.give_to(account).map_err(not_made)?;
     }
     launch.words = launch::shell(with_path(&request.command, path));
-    deps.processes.run(launch).map_err(|error| launch::failed(error, launch))
+    deps.processes.run(launch).map_err(|error| launch::shell_failed(error, launch))
 }
 
 /// Starts a command that outlives this process, and so would every file on disk:
@@ -103,7 +103,7 @@ fn start(
         }
     };
     launch.words = launch::shell(with_path(&request.command, &path));
-    deps.processes.start(launch).map_err(|error| launch::failed(error, launch))
+    deps.processes.start(launch).map_err(|error| launch::shell_failed(error, launch))
 }
 
 /// Refuses a name that leads out of the private directory.

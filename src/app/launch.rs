@@ -92,9 +92,20 @@ pub fn value(bytes: &SecretBytes) -> Option<OsString> {
     (!text.contains('\0')).then(|| OsString::from(text))
 }
 
-/// The error of a program that did not start, with what may have filled the
-/// environment.
+/// The error of a shell that did not start, in SOPS's words.
+pub fn shell_failed(error: LaunchError, launch: &Launch) -> Error {
+    let message = format!("fork/exec {}: {}", error.program.display(), error.reason);
+    with_sizes(error, message, launch)
+}
+
+/// The error of a program that did not start.
 pub fn failed(error: LaunchError, launch: &Launch) -> Error {
+    let message = error.to_string();
+    with_sizes(error, message, launch)
+}
+
+/// Adds what may have filled the environment.
+fn with_sizes(error: LaunchError, message: String, launch: &Launch) -> Error {
     /// How many names are worth showing.
     const SHOWN: usize = 3;
     let mut sizes: Vec<(usize, String)> = launch
@@ -106,5 +117,5 @@ pub fn failed(error: LaunchError, launch: &Launch) -> Error {
     let total = sizes.iter().map(|(size, _)| size).sum();
     let largest =
         sizes.into_iter().take(SHOWN).map(|(size, name)| format!("{name} ({size} bytes)")).collect();
-    Error::Launch { error, total, largest }
+    Error::Launch { error, message, total, largest }
 }

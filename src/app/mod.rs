@@ -20,6 +20,7 @@ pub mod filestatus;
 pub mod launch;
 pub mod exec_env;
 pub mod exec_file;
+pub mod run;
 pub mod config_explain;
 pub mod init;
 

@@ -220,6 +220,9 @@ pub struct Launch {
     pub words: Vec<OsString>,
     /// Its whole environment; the last of a name counts.
     pub environment: Vec<(OsString, OsString)>,
+    /// Where the program is looked for: the caller's `PATH`, whatever the
+    /// environment's is. `None` is the system's own places.
+    pub search_path: Option<OsString>,
     /// Who is to run it, if not the caller.
     pub account: Option<Account>,
 }
@@ -246,9 +249,9 @@ pub enum LaunchErrorKind {
     Other,
 }
 
-/// A program that did not start. Prints as Go does.
+/// A program that did not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("fork/exec {}: {reason}", program.display())]
+#[error("cannot run {}: {reason}", program.display())]
 pub struct LaunchError {
     /// The program.
     pub program: PathBuf,

@@ -222,12 +222,14 @@ fn refuse_ambiguous(plain: &Plain<'_>) -> Result<(), Error> {
     let Some(at) = plain.tree.nodes.iter().position(unclear) else { return Ok(()) };
     let line = plain.tree.line(plain.tree.nodes[at].span.start);
     let path = index_path(&plain.tree, at as NodeId);
-    Err(Error::Encrypt {
-        place: plain.place.clone().at_line(Some(line)).at_key(path),
-        cause: "sops takes a part of this value for a comment, and it would stay in clear: put it in \
-                backquotes, or let the rule encrypt it"
-            .into(),
-    })
+    let cause = if plain.store.format() == Format::Dotenv {
+        "sops reads no value of several lines, and this one would stay in clear: write its line breaks as \\n, \
+         or let the rule encrypt it"
+    } else {
+        "sops takes a part of this value for a comment, and it would stay in clear: put it in backquotes, or \
+         let the rule encrypt it"
+    };
+    Err(Error::Encrypt { place: plain.place.clone().at_line(Some(line)).at_key(path), cause: cause.into() })
 }
 
 /// Encrypts a binary file: a JSON object with the bytes at `data` (sops-compat

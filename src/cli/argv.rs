@@ -21,6 +21,8 @@ pub struct Line {
     pub help: Option<Help>,
     /// Where the first word stood, if reading stopped there.
     pub stopped_at: Option<usize>,
+    /// How many of the words stood behind `--`.
+    pub behind_dashes: usize,
 }
 
 /// One flag.
@@ -77,6 +79,7 @@ impl Reader<'_> {
                     line.stopped_at = Some(at).filter(|at| *at < arguments.len());
                 } else {
                     line.words.extend_from_slice(&arguments[at..]);
+                    line.behind_dashes = arguments.len() - at;
                 }
                 return Ok(line);
             }
@@ -122,6 +125,9 @@ impl Reader<'_> {
         match closest(name, names.iter().map(|(long, _)| *long)) {
             Some(flag) => usage.hint(format!("did you mean --{flag}?")),
             None if self.command.is_empty() => usage.hint("leaflock help lists the commands"),
+            None if self.command == "run" => {
+                usage.hint("what belongs to the command stands behind `--`: leaflock run FILE -- COMMAND")
+            }
             None => usage.hint(format!("leaflock {} --help lists the flags", self.command)),
         }
     }

@@ -25,6 +25,7 @@ pub mod legacy;
 pub mod man;
 pub mod output;
 pub mod report;
+pub mod run;
 pub mod set;
 pub mod unset;
 pub mod wire;
@@ -114,6 +115,8 @@ pub enum Verb {
     Set,
     /// `unset`
     Unset,
+    /// `run`
+    Run,
     /// `exec-env`
     ExecEnv,
     /// `exec-file`
@@ -141,6 +144,7 @@ impl Verb {
         Verb::Edit,
         Verb::Set,
         Verb::Unset,
+        Verb::Run,
         Verb::ExecEnv,
         Verb::ExecFile,
         Verb::Filestatus,
@@ -158,6 +162,7 @@ impl Verb {
             Self::Edit => "edit",
             Self::Set => "set",
             Self::Unset => "unset",
+            Self::Run => "run",
             Self::ExecEnv => "exec-env",
             Self::ExecFile => "exec-file",
             Self::Filestatus => "filestatus",
@@ -178,7 +183,7 @@ impl Verb {
 
     /// The commands that exist under a name.
     pub fn of_mode(mode: Mode) -> impl Iterator<Item = Self> {
-        let ours = |verb: &Self| matches!(verb, Self::ConfigExplain | Self::Init | Self::Man);
+        let ours = |verb: &Self| matches!(verb, Self::ConfigExplain | Self::Init | Self::Man | Self::Run);
         Self::ALL.iter().copied().filter(move |verb| mode == Mode::Leaflock || !ours(verb))
     }
 
@@ -190,6 +195,7 @@ impl Verb {
             Self::Edit => edit::Arguments::command(),
             Self::Set => set::Arguments::command(),
             Self::Unset => unset::Arguments::command(),
+            Self::Run => run::Arguments::command(),
             Self::ExecEnv => exec_env::Arguments::command(),
             Self::ExecFile => exec_file::Arguments::command(),
             Self::Filestatus => filestatus::Arguments::command(),
@@ -219,6 +225,7 @@ impl Verb {
             Self::Edit => self.with(before, rest, cli, edit::run),
             Self::Set => self.with(before, rest, cli, set::run),
             Self::Unset => self.with(before, rest, cli, unset::run),
+            Self::Run => self.with(before, rest, cli, run::run),
             Self::ExecEnv => self.with(before, rest, cli, exec_env::run),
             Self::ExecFile => self.with(before, rest, cli, exec_file::run),
             Self::Filestatus => self.with(before, rest, cli, filestatus::run),
@@ -249,10 +256,14 @@ impl Verb {
         if let Some(how_much) = line.help {
             return help::of_verb(self, how_much, cli);
         }
+        let behind = if empty.takes_command() { line.behind_dashes } else { 0 };
+        let command = line.words.split_off(line.words.len() - behind);
         let reaching = self.reaching(before, &empty, cli)?;
         self.check_count(A::LIMIT, &mut line.words, cli)?;
         cli.env.heed(reaching.iter().copied().chain(&line.flags));
-        work(fill(reaching.into_iter().chain(&line.flags), line.words)?, cli)
+        let mut arguments: A = fill(reaching.into_iter().chain(&line.flags), line.words)?;
+        arguments.take_command(command);
+        work(arguments, cli)
     }
 
     /// The flags from before the word that reach the command (sops-compat 10.1).

@@ -8,6 +8,7 @@ pub mod value;
 pub mod tree;
 pub mod index;
 pub mod store;
+pub mod environment;
 pub mod sample;
 pub mod crypto;
 pub mod go_regex;

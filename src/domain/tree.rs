@@ -132,8 +132,8 @@ impl Flags {
     pub const ODD_KEY: Flags = Flags(16);
     /// The node has a YAML tag or anchor: see [`Tree::properties`].
     pub const PROPERTIES: Flags = Flags(32);
-    /// SOPS reads another value from these bytes than we do (INI `a=x;y`): safe
-    /// to encrypt, not to leave in clear.
+    /// SOPS reads another value from these bytes than we do (INI `a=x;y`, dotenv
+    /// values of several lines): safe to encrypt, not to leave in clear.
     pub const AMBIGUOUS: Flags = Flags(64);
 
     /// True when every flag of `other` is set.

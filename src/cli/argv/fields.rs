@@ -52,6 +52,14 @@ pub trait Words {
 
     /// Stores `words`, of which there are at most [`Words::LIMIT`].
     fn take(&mut self, words: Vec<OsString>);
+
+    /// True when the words behind `--` are another program's.
+    fn takes_command(&self) -> bool {
+        false
+    }
+
+    /// Stores those words.
+    fn take_command(&mut self, _words: Vec<OsString>) {}
 }
 
 /// A field that a flag is put into.

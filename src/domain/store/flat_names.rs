@@ -9,11 +9,23 @@ use crate::domain::value::{Entry, Value};
 /// How deep values may be nested; deeper ones are refused, not followed.
 const DEPTH: usize = 128;
 
+/// The letters of a variable's name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Case {
+    /// In upper case.
+    #[default]
+    Upper,
+    /// As the keys have them.
+    Keep,
+}
+
 /// One leaf of a nested value.
 #[derive(Debug)]
 pub struct Leaf<'v> {
     /// Where it stands, as an index: `["database"]["hosts"][0]`.
     pub path: String,
+    /// The same with dots: `database.hosts.0`.
+    pub dotted: String,
     /// Its flat name: `database_hosts_0`.
     pub name: String,
     /// Its value.
@@ -39,13 +51,31 @@ pub fn leaves(value: &Value) -> Result<Vec<Leaf<'_>>, WriteError> {
 impl Leaf<'_> {
     /// The place above everything.
     fn root() -> Leaf<'static> {
-        Leaf { path: String::new(), name: String::new(), scalar: &Scalar::Null }
+        Leaf { path: String::new(), dotted: String::new(), name: String::new(), scalar: &Scalar::Null }
     }
 
     /// The place of child `key` below this place; `step` is it as an index component.
     fn child(&self, key: &str, step: &str) -> Leaf<'static> {
-        let name = if self.path.is_empty() { key.to_owned() } else { format!("{}_{key}", self.name) };
-        Leaf { path: format!("{}[{step}]", self.path), name, scalar: &Scalar::Null }
+        let joined = |above: &str, joint: char| {
+            if self.path.is_empty() { key.to_owned() } else { format!("{above}{joint}{key}") }
+        };
+        let (dotted, name) = (joined(&self.dotted, '.'), joined(&self.name, '_'));
+        Leaf { path: format!("{}[{step}]", self.path), dotted, name, scalar: &Scalar::Null }
+    }
+
+    /// The variable that the leaf becomes: `_` for what a shell does not allow in a
+    /// name. `None` if nothing of the name is left.
+    pub fn variable(&self, case: Case) -> Option<String> {
+        let allowed = |c: char| match (c.is_ascii_alphanumeric(), case) {
+            (true, Case::Upper) => c.to_ascii_uppercase(),
+            (true, Case::Keep) => c,
+            (false, _) => '_',
+        };
+        let mut name: String = self.name.chars().map(allowed).collect();
+        if name.starts_with(|first: char| first.is_ascii_digit()) {
+            name.insert(0, '_');
+        }
+        name.contains(|c: char| c != '_').then_some(name)
     }
 }
 
@@ -60,7 +90,12 @@ fn collect<'v>(
         return Err(WriteError::new(format!("values are nested more than {DEPTH} levels deep")));
     }
     match value {
-        Value::Scalar(scalar) => found.push(Leaf { path: at.path.clone(), name: at.name.clone(), scalar }),
+        Value::Scalar(scalar) => found.push(Leaf {
+            path: at.path.clone(),
+            dotted: at.dotted.clone(),
+            name: at.name.clone(),
+            scalar,
+        }),
         Value::Comment(_) => {}
         Value::Map(entries) => {
             for entry in entries {

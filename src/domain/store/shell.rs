@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::WriteError;
-use super::flat_names::{self, Leaf};
+use super::flat_names::{self, Case, Leaf};
 use crate::domain::scalar::{FloatStyle, Scalar, write_float};
 use crate::domain::secret::SecretBytes;
 use crate::domain::value::Value;
@@ -84,15 +84,10 @@ pub fn emit(value: &Value) -> Result<Script, WriteError> {
 
 /// The variable that a leaf is exported as.
 fn identifier(leaf: &Leaf<'_>) -> Result<String, WriteError> {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    let mut name: String = leaf.name.chars().map(allowed).collect();
-    if name.starts_with(|first: char| first.is_ascii_digit()) {
-        name.insert(0, '_');
-    }
     let refused = |message: String| WriteError { message, hint: Some("rename the key") };
-    if !name.contains(|c: char| c != '_') {
+    let Some(name) = leaf.variable(Case::Upper) else {
         return Err(refused(format!("{} gives no name for a shell variable", leaf.path)));
-    }
+    };
     if READ_ONLY.binary_search(&name.as_str()).is_ok() {
         return Err(refused(format!(
             "{} would be exported as {name}, which shells keep read-only",
@@ -117,11 +112,6 @@ fn write_export(name: &str, leaf: &Leaf<'_>, out: &mut Vec<u8>) -> Result<(), Wr
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"='");
     match leaf.scalar {
-        Scalar::Null => {}
-        Scalar::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
-        Scalar::Float(value) => write_float(*value, FloatStyle::Dotenv, out),
-        Scalar::Time(value) => value.write_whole_seconds(out),
-        Scalar::Int(_) => leaf.scalar.write_canonical(out),
         Scalar::Str(text) => {
             if memchr::memchr(0, text).is_some() {
                 let message = format!("{} holds a NUL byte, which no shell variable can hold", leaf.path);
@@ -135,9 +125,22 @@ fn write_export(name: &str, leaf: &Leaf<'_>, out: &mut Vec<u8>) -> Result<(), Wr
             }
             out.extend_from_slice(&text[done..]);
         }
+        other => write_text(other, out),
     }
     out.extend_from_slice(b"'\n");
     Ok(())
+}
+
+/// Appends a value as a variable holds it: numbers as dotenv shows them, null empty.
+pub fn write_text(scalar: &Scalar<'_>, out: &mut Vec<u8>) {
+    match scalar {
+        Scalar::Null => {}
+        Scalar::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+        Scalar::Float(value) => write_float(*value, FloatStyle::Dotenv, out),
+        Scalar::Time(value) => value.write_whole_seconds(out),
+        Scalar::Int(_) => scalar.write_canonical(out),
+        Scalar::Str(text) => out.extend_from_slice(text),
+    }
 }
 
 /// The first line of dotenv text that a shell would read as something else than

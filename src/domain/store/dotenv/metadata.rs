@@ -41,18 +41,26 @@ pub(super) fn read(tree: &Tree<'_>) -> Result<Option<Value>, ReadError> {
     if found { unflatten(&pairs).map(Some) } else { Ok(None) }
 }
 
-/// For each blank line, where it starts and whether it holds a carriage return.
-fn blank_lines(source: &[u8]) -> impl Iterator<Item = (usize, bool)> + '_ {
-    lines(source).filter_map(|(start, end)| match &source[start..end] {
-        b"" if end < source.len() => Some((start, false)),
-        b"\r" => Some((start, true)),
-        _ => None,
+/// For each blank line outside of values, where it starts and whether it holds a
+/// carriage return.
+fn blank_lines<'t>(tree: &'t Tree<'_>) -> impl Iterator<Item = (usize, bool)> + 't {
+    let source = tree.source;
+    let mut values = tree.nodes[1..].iter().map(|node| node.span.range()).peekable();
+    lines(source).filter_map(move |(start, end)| {
+        while values.next_if(|value| value.end < start).is_some() {}
+        let is_inside = values.peek().is_some_and(|value| value.start < start);
+        match &source[start..end] {
+            _ if is_inside => None,
+            b"" if end < source.len() => Some((start, false)),
+            b"\r" => Some((start, true)),
+            _ => None,
+        }
     })
 }
 
-/// What [`BLANK_LINES`] says of `source`, if anything.
-fn note(source: &[u8]) -> Option<String> {
-    let note: String = blank_lines(source).map(|(_, cr)| if cr { 'r' } else { 'n' }).collect();
+/// What [`BLANK_LINES`] says of a file, if anything.
+fn note(tree: &Tree<'_>) -> Option<String> {
+    let note: String = blank_lines(tree).map(|(_, cr)| if cr { 'r' } else { 'n' }).collect();
     if !note.contains('r') {
         return None;
     }
@@ -82,9 +90,9 @@ pub(super) fn attach_text(tree: &Tree<'_>, metadata: &MetadataText) -> Vec<Edit>
     let source = tree.source;
     let mut text = metadata.0.clone();
     let mut edits = Vec::new();
-    if let Some(note) = note(source) {
+    if let Some(note) = note(tree) {
         text = with_field(&text, BLANK_LINES, Some(&note));
-        let returns = blank_lines(source).filter(|(_, cr)| *cr);
+        let returns = blank_lines(tree).filter(|(_, cr)| *cr);
         edits.extend(returns.map(|(at, _)| Edit::new(Span::new(at, at + 1), "")));
     }
     if !source.is_empty() && !source.ends_with(b"\n") {
@@ -121,7 +129,7 @@ pub(super) fn detach(tree: &Tree<'_>) -> Vec<Edit> {
     let mut edits: Vec<Edit> = Vec::new();
     if !note.is_empty() {
         let all = note.starts_with(b"crlf");
-        for (index, (at, _)) in blank_lines(source).filter(|(_, cr)| !cr).enumerate() {
+        for (index, (at, _)) in blank_lines(tree).filter(|(_, cr)| !cr).enumerate() {
             if all || note.get(index) == Some(&b'r') {
                 edits.push(Edit::new(Span::new(at, at), "\r"));
             }

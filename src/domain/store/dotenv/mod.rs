@@ -3,6 +3,10 @@
 //! the two characters `\n` in a value are a line break, and there is no other
 //! escape. Metadata are the lines whose key starts with `sops_`.
 //!
+//! SOPS knows no value of several lines. A plain file may hold one in quotes all the
+//! same: it is encrypted as one value, which SOPS prints on one line, and cannot
+//! stay in clear.
+//!
 //! A carriage return is part of its value or comment, as it is for SOPS. A
 //! line that holds nothing else is blank for us but an error for SOPS, so that
 //! `metadata` keeps those out of encrypted files.
@@ -11,7 +15,7 @@ mod metadata;
 #[cfg(test)]
 mod tests;
 
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memchr_iter, memchr2, memmem};
 
 use super::flatten::{self, Line};
 use super::splice::Edit;
@@ -38,7 +42,7 @@ fn lines(source: &[u8]) -> impl Iterator<Item = (usize, usize)> + '_ {
     })
 }
 
-fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
+fn read(source: &[u8], purpose: Purpose) -> Result<Tree<'_>, ReadError> {
     if source.len() >= (u32::MAX / 2) as usize {
         return Err(ReadError::syntax(1, "the file is larger than 2 GiB"));
     }
@@ -58,7 +62,11 @@ fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
         indent: 0,
     };
     tree.nodes.push(root);
+    let mut read_up_to = 0;
     for (number, (start, end)) in lines(source).enumerate() {
+        if start < read_up_to {
+            continue;
+        }
         let line = &source[start..end];
         let id = tree.nodes.len() as NodeId;
         let mut node = Node { end: id + 1, span: Span::new(start, end), ..root };
@@ -76,7 +84,13 @@ fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
                 node.style = Style::Plain;
                 node.key = Span::new(start, start + equals);
                 node.key_text = node.key;
-                node.span = Span::new(start + equals + 1, end);
+                let value = start + equals + 1;
+                let last = if purpose == Purpose::Encrypt { end_of_lines(source, value, end) } else { None };
+                if let Some(last) = last {
+                    node.flags.set(Flags::AMBIGUOUS);
+                    read_up_to = last;
+                }
+                node.span = Span::new(value, last.unwrap_or(end));
                 node.text = decode(&mut tree, node.span);
                 if line.starts_with(PREFIX) {
                     node.flags.set(Flags::METADATA);
@@ -90,11 +104,43 @@ fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
     Ok(tree)
 }
 
+/// Where the last line ends of the value that starts at `value`, if it stands in
+/// quotes that close on a later line than the one that ends at `end`, with nothing
+/// but a comment behind them.
+fn end_of_lines(source: &[u8], value: usize, end: usize) -> Option<usize> {
+    let open = value + source[value..end].iter().position(|byte| !b" \t".contains(byte))?;
+    let quote = source[open];
+    let close = match quote {
+        b'\'' => memchr(quote, &source[open + 1..])? + open + 1,
+        b'"' => closing_quote(source, open + 1)?,
+        _ => return None,
+    };
+    if close < end {
+        return None;
+    }
+    let last = memchr(b'\n', &source[close..]).map_or(source.len(), |length| close + length);
+    let behind = &source[close + 1..last];
+    let behind = behind.strip_suffix(b"\r").unwrap_or(behind);
+    let comment = behind.iter().position(|byte| !b" \t".contains(byte));
+    comment.is_none_or(|at| at > 0 && behind[at] == b'#').then_some(last)
+}
+
+/// The first double quote from `at` on that no backslash escapes.
+fn closing_quote(source: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += memchr2(b'"', b'\\', source.get(at..)?)?;
+        if source[at] == b'"' {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
 fn no_equals(line: usize) -> ReadError {
     ReadError {
         message: "invalid dotenv input line: it has no `=`".into(),
         line: Some(line),
-        hint: Some("a value is one line for SOPS: write the line breaks in it as \\n"),
+        hint: Some("a value of several lines stands in quotes, or has its line breaks written as \\n"),
         kind: ReadErrorKind::Syntax,
     }
 }
@@ -199,8 +245,8 @@ impl Store for Dotenv {
         Format::Dotenv
     }
 
-    fn read<'s>(&self, source: &'s [u8], _purpose: Purpose) -> Result<Tree<'s>, ReadError> {
-        read(source)
+    fn read<'s>(&self, source: &'s [u8], purpose: Purpose) -> Result<Tree<'s>, ReadError> {
+        read(source, purpose)
     }
 
     fn scalar<'t>(&self, tree: &'t Tree<'_>, id: NodeId) -> Scalar<'t> {
@@ -243,7 +289,10 @@ impl Store for Dotenv {
 
     fn spelled(&self, tree: &Tree<'_>, id: NodeId, spelling: &[u8], value: &Scalar<'_>) -> Option<Span> {
         let Scalar::Str(text) = value else { return None };
-        if memchr(b'\n', spelling).is_some() {
+        if let Some(first) = memchr(b'\n', spelling)
+            && (tree.node(id).kind == Kind::Comment
+                || end_of_lines(spelling, 0, first) != Some(spelling.len()))
+        {
             return None;
         }
         let reads_back = if tree.node(id).kind == Kind::Comment {

@@ -252,3 +252,46 @@ proptest! {
         prop_assert_eq!(apply(&locked, edits), source);
     }
 }
+
+/// A plain file's values of several lines, and lines that only look like one.
+#[test]
+fn quotes_that_close_later_make_one_value() {
+    let values = |source: &str| -> Vec<(String, String)> {
+        let tree = read(source.as_bytes());
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        tree.children(0).map(|id| (text(tree.key(id)), text(tree.text(tree.node(id).text)))).collect()
+    };
+    for (source, expected) in [
+        ("A=\"x\ny\"\nB=1\n", &[("A", "\"x\ny\""), ("B", "1")][..]),
+        ("export A= 'x\n\n#y\nB=2' # c\nC=3", &[("export A", " 'x\n\n#y\nB=2' # c"), ("C", "3")]),
+        ("A=\"x\\\"\n\\\\\"\n", &[("A", "\"x\\\"\n\\\\\"")]),
+        ("A=\"x\r\ny\"\r\nB=1\r\n", &[("A", "\"x\r\ny\"\r"), ("B", "1\r")]),
+        ("A=\"x\nB=\"y\"\n", &[("A", "\"x"), ("B", "\"y\"")]),
+        ("A=\"x\nB=1\n", &[("A", "\"x"), ("B", "1")]),
+        ("A='x\nB=it's\n", &[("A", "'x"), ("B", "it's")]),
+        ("A=x\"\nB=\"\n", &[("A", "x\""), ("B", "\"")]),
+        ("A=\"x\" \nB=\"\\\n", &[("A", "\"x\" "), ("B", "\"\\")]),
+    ] {
+        let found = values(source);
+        let found: Vec<(&str, &str)> = found.iter().map(|(key, value)| (&key[..], &value[..])).collect();
+        assert_eq!(found, expected, "{source:?}");
+        let single = Dotenv.read(source.as_bytes(), Purpose::AsIs);
+        assert!(single.is_err() || single.unwrap().nodes.len() >= expected.len());
+    }
+}
+
+/// Blank CRLF lines inside of a value are the value's.
+#[test]
+fn metadata_stay_out_of_values() {
+    let source = b"\r\nA=\"x\r\n\r\ny\"\r\n\r\n";
+    let tree = read(source);
+    let attached = apply(source, Dotenv.attach(&tree, &metadata()));
+    assert!(attached.starts_with(b"\nA=\"x\r\n\r\ny\"\r\n\n"), "{}", String::from_utf8_lossy(&attached));
+}
+
+/// A quote that never closes is looked for once a kind, not once a line.
+#[test]
+fn open_quotes_stay_linear() {
+    let source = "A=\"x\nB='y\n".repeat(100_000);
+    assert_eq!(read(source.as_bytes()).nodes.len(), 200_001);
+}

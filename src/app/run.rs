@@ -1,0 +1,223 @@
+//! A command, started without a shell, with the values of files in its environment
+//! or in private files. It takes this process's place where nothing has to be
+//! cleaned up behind it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::Deps;
+use super::decrypt;
+use super::error::{Error, Place, While};
+use super::launch::{self, Variable as Inherited};
+use super::open::{self, Locked};
+use super::ports::{Ending, Launch, PrivateDir};
+use super::request::{Destination, FileOptions, Named, OpenOptions, Source};
+use crate::domain::environment::{self, Pattern, Variable, dotenv, is_name};
+use crate::domain::secret::SecretBytes;
+use crate::domain::store::Format;
+use crate::domain::store::flat_names::Case;
+
+/// The file that is meant where none is named.
+pub const DEFAULT_FILE: &str = ".env";
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The encrypted files; a later one wins over an earlier one.
+    pub files: Vec<PathBuf>,
+    /// Formats, config, names.
+    pub file: FileOptions,
+    /// Keys and MAC.
+    pub open: OpenOptions,
+    /// The keys that are wanted; none is all.
+    pub only: Vec<String>,
+    /// Stands before every name.
+    pub prefix: String,
+    /// Variables that hold the path of a file with a value: their names, the keys.
+    pub in_files: Vec<(String, String)>,
+    /// The letters of names that keys become.
+    pub case: Case,
+    /// The program and its arguments.
+    pub command: Vec<OsString>,
+    /// The caller's environment, if the command is to have it.
+    pub inherited: Vec<Inherited>,
+    /// Where the program is looked for.
+    pub search_path: Option<OsString>,
+}
+
+/// Runs the command. Returns how it ended, or not at all.
+pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Ending, Error> {
+    let mut variables = Vec::new();
+    for path in &request.files {
+        let more = of_file(deps, request, path, &variables)?;
+        variables.retain(|known: &Variable| more.iter().all(|new| new.name != known.name));
+        variables.extend(more);
+    }
+    let in_files = take_files(&mut variables, &request.in_files)?;
+    select(&mut variables, &request.only)?;
+    let mut launch = Launch {
+        words: request.command.clone(),
+        environment: request.inherited.clone(),
+        search_path: request.search_path.clone(),
+        account: None,
+    };
+    for variable in &variables {
+        let name = format!("{}{}", request.prefix, variable.name);
+        let value = launch::value(&variable.value).ok_or_else(|| not_text(variable))?;
+        launch.environment.push((name.into(), value));
+    }
+    drop(variables);
+    if in_files.is_empty() {
+        return Err(launch::failed(deps.processes.become_program(&launch), &launch));
+    }
+    let folder = deps.private_files.create().map_err(Error::Read)?;
+    for (name, variable) in &in_files {
+        let path = write(&*folder, name, variable)?;
+        launch.environment.push((name.into(), path.into()));
+    }
+    drop(in_files);
+    deps.processes.run(&launch).map_err(|error| launch::failed(error, &launch))
+}
+
+/// The variables of one file, of which the last of a name counts.
+fn of_file(
+    deps: &Deps<'_>,
+    request: &Request,
+    path: &Path,
+    earlier: &[Variable],
+) -> Result<Vec<Variable>, Error> {
+    let source = Source::File(path.to_owned());
+    let name = deps.files.absolute(path).map_err(Error::Read)?;
+    let format = request.file.input_format.unwrap_or_else(|| Format::of_path(&name.to_string_lossy()));
+    if format == Format::Dotenv {
+        return of_dotenv(deps, request, source, earlier);
+    }
+    let input = open::read_input(deps, &source, &request.file)?;
+    let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, &request.open)?;
+    let documents = launch::values(&unlocked, &request.open)?;
+    let Some(document) = documents.first() else { return Ok(Vec::new()) };
+    environment::of_document(document, request.case).map_err(|error| Error::Emit {
+        place: input.place(),
+        during: While::Decrypting,
+        error,
+    })
+}
+
+/// A dotenv file as its owner wrote it, read as programs read it.
+fn of_dotenv(
+    deps: &Deps<'_>,
+    request: &Request,
+    source: Source,
+    earlier: &[Variable],
+) -> Result<Vec<Variable>, Error> {
+    let place = match &source {
+        Source::File(path) => Place::file(deps.files.absolute(path).map_err(Error::Read)?),
+        Source::Stdin => Place::default(),
+    };
+    let decrypted = decrypt::run(
+        deps,
+        &decrypt::Request {
+            source,
+            file: request.file.clone(),
+            output_format: Some(decrypt::OutputFormat::File(Format::Dotenv)),
+            extract: None,
+            destination: Destination::Stdout,
+            open: request.open.clone(),
+            terminal: true,
+            named: Named::Directly,
+        },
+    )?;
+    let outer = |name: &str| {
+        let of_files = earlier.iter().find(|variable| variable.name == name);
+        let of_caller = || request.inherited.iter().find(|(known, _)| known.to_str() == Some(name));
+        match of_files {
+            Some(variable) => Some(variable.value.clone()),
+            None => of_caller().map(|(_, value)| SecretBytes::new(value.clone().into_encoded_bytes())),
+        }
+    };
+    let assignments = dotenv::read(&decrypted.output.unwrap_or_default(), &outer)
+        .map_err(|error| open::read_error(error, &place, While::Decrypting))?;
+    let mut variables: Vec<Variable> = Vec::with_capacity(assignments.len());
+    for assignment in assignments {
+        variables.retain(|known| known.name != assignment.name);
+        variables.push(Variable {
+            path: format!("[\"{}\"]", assignment.name),
+            dotted: assignment.name.clone(),
+            name: assignment.name,
+            value: assignment.value,
+        });
+    }
+    Ok(variables)
+}
+
+/// Takes out the variables that are wanted in files.
+fn take_files(
+    variables: &mut Vec<Variable>,
+    in_files: &[(String, String)],
+) -> Result<Vec<(String, Variable)>, Error> {
+    let mut taken: Vec<(String, Variable)> = Vec::new();
+    for (name, key) in in_files {
+        if !is_name(name) || taken.iter().any(|(other, _)| other == name) {
+            let message = format!("--file {name}={key}: {name} is no name, or is given twice");
+            return Err(conflict(message, "write --file NAME=KEY, NAME in letters, digits and _"));
+        }
+        let pattern = Pattern::new(key);
+        let meant: Vec<usize> = (0..variables.len()).filter(|at| pattern.means(&variables[*at])).collect();
+        match meant[..] {
+            [at] => taken.push((name.clone(), variables.remove(at))),
+            [] => return Err(unknown(key, variables)),
+            _ => {
+                let message = format!("--file {name}={key} means {} values", meant.len());
+                return Err(conflict(message, "name one of them, for example by its whole path"));
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// Keeps the variables that `only` means; every word of it must mean one.
+fn select(variables: &mut Vec<Variable>, only: &[String]) -> Result<(), Error> {
+    if only.is_empty() {
+        return Ok(());
+    }
+    let patterns: Vec<Pattern> = only.iter().map(|text| Pattern::new(text)).collect();
+    for pattern in &patterns {
+        if !variables.iter().any(|variable| pattern.means(variable)) {
+            return Err(unknown(&pattern.text, variables));
+        }
+    }
+    variables.retain(|variable| patterns.iter().any(|pattern| pattern.means(variable)));
+    Ok(())
+}
+
+fn unknown(key: &str, variables: &[Variable]) -> Error {
+    /// How many names are worth showing.
+    const SHOWN: usize = 12;
+    let names: Vec<&str> = variables.iter().take(SHOWN).map(|variable| variable.name.as_str()).collect();
+    Error::NotFound {
+        place: Place::default(),
+        message: format!("no value is called {key}"),
+        hints: vec![format!("the variables are {}", names.join(", "))],
+    }
+}
+
+fn conflict(message: String, hint: &str) -> Error {
+    Error::Conflict { message, hints: vec![hint.to_owned()] }
+}
+
+fn not_text(variable: &Variable) -> Error {
+    Error::Other {
+        place: Place::default().at_key(variable.path.clone()),
+        cause: "this system's environment cannot hold the value".into(),
+        hints: vec!["--file NAME=KEY hands it over as a file".to_owned()],
+    }
+}
+
+/// Writes a value to a file whose name tells its key, for programs that look at
+/// the end of a name.
+fn write(folder: &dyn PrivateDir, name: &str, variable: &Variable) -> Result<PathBuf, Error> {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    let key: String = variable.dotted.chars().map(allowed).collect();
+    let inner = folder.write(&format!("{name}.{}", key.trim_start_matches('.')), &variable.value);
+    inner.map_err(Error::Read)
+}

@@ -1,0 +1,178 @@
+//! `leaflock run`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
+use super::argv::fields::{Words, flags};
+use super::env::Variable;
+use super::report::{Failure, Usage};
+use super::{Cli, args, exit, wire};
+use crate::app::error::Error;
+use crate::app::ports::Ending;
+use crate::app::run::{DEFAULT_FILE, Request, run as use_case};
+use crate::domain::store::flat_names::Case;
+
+/// Run a command with the values of files in its environment
+///
+/// Starts the command itself, without a shell and in this process: signals, exit
+/// code and terminal are the command's own. Maps are flattened (`database.password`
+/// becomes DATABASE_PASSWORD); a dotenv file means what it means to a shell. Without
+/// FILE it is .env. SOPS_AGE_KEY is not handed on: the command gets the values, not
+/// the key to all others.
+#[derive(Parser, Clone, Debug, Default)]
+#[command(verbatim_doc_comment, name = "run", override_usage = "leaflock run [OPTIONS] [FILE…] -- COMMAND [ARGUMENT…]", after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The encrypted files; of a repeated name the last file's value counts
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The program and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+    /// Only these keys, comma-separated: names, paths like database.password, everything below database, or with *
+    #[arg(long, value_name = "KEYS")]
+    pub only: Vec<String>,
+    /// Put this before every name
+    #[arg(long, value_name = "PREFIX")]
+    pub prefix: Option<String>,
+    /// Write KEY's value to a private file, gone when the command ends, and its path to variable NAME
+    #[arg(long, value_name = "NAME=KEY")]
+    pub file: Vec<String>,
+    /// Nothing but the files' values in the environment
+    #[arg(long)]
+    pub pristine: bool,
+    /// Keep the case of keys
+    #[arg(long)]
+    pub keep_case: bool,
+    /// Hand SOPS_AGE_KEY on, for commands that decrypt files themselves
+    #[arg(long)]
+    pub keep_identity: bool,
+    /// Keys and MAC.
+    #[command(flatten)]
+    pub opening: Opening,
+    /// Input format.
+    #[command(flatten)]
+    pub input_type: InputType,
+    /// Key services.
+    #[command(flatten)]
+    pub services: KeyServices,
+    /// General flags.
+    #[command(flatten)]
+    pub general: General,
+}
+
+flags!(Arguments {
+    only "only" "", prefix "prefix" "", file "file" "", pristine "pristine" "", keep_case "keep-case" "",
+    keep_identity "keep-identity" ""
+} opening, input_type, services, general);
+
+impl Words for Arguments {
+    const LIMIT: usize = usize::MAX;
+
+    fn may_dash(&self, _: usize) -> bool {
+        false
+    }
+
+    fn take(&mut self, words: Vec<OsString>) {
+        self.files = words.into_iter().map(PathBuf::from).collect();
+    }
+
+    fn take_command(&mut self, words: Vec<OsString>) {
+        self.command = words;
+    }
+
+    fn takes_command(&self) -> bool {
+        true
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  leaflock run -- npm start
+  leaflock run --only database config/prod.yaml -- ./migrate
+  leaflock run --file TLS_KEY=tls.key secrets.yaml -- ./serve --port 443
+  leaflock run base.env prod.env -- sh -c 'echo \"$DATABASE_URL\"'";
+
+/// Runs the command.
+pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    if arguments.command.is_empty() {
+        return Err(no_command(&arguments.files).into());
+    }
+    let mut notices = Vec::new();
+    arguments.services.check(&cli.env)?;
+    let mut inherited = if arguments.pristine { Vec::new() } else { cli.env.all() };
+    if !arguments.keep_identity {
+        inherited.retain(|(name, _)| name != Variable::AgeKey.name());
+    }
+    let by_default = arguments.files.is_empty();
+    let files = if by_default { vec![DEFAULT_FILE.into()] } else { arguments.files };
+    let request = Request {
+        files,
+        file: args::file_options(
+            arguments.general,
+            arguments.input_type,
+            FilenameOverride::default(),
+            cli.mode,
+            &cli.env,
+            &mut notices,
+        )?,
+        open: arguments.opening.resolve(&cli.env)?,
+        only: keys(&arguments.only),
+        prefix: arguments.prefix.unwrap_or_default(),
+        in_files: in_files(&arguments.file)?,
+        case: if arguments.keep_case { Case::Keep } else { Case::Upper },
+        command: arguments.command,
+        inherited,
+        search_path: cli.env.get(Variable::Path),
+    };
+    cli.output.notices(&notices);
+    let ended = wire::with_deps(&cli.env, |deps| match use_case(deps, &request) {
+        Err(Error::NoSuchFile(_)) if by_default => Err(no_file().into()),
+        ended => Ok(ended?),
+    })?;
+    match ended {
+        Ending::Code(0) => Ok(()),
+        Ending::Code(code) => Err(Failure::Command { code, message: None }),
+        Ending::Signal(signal) => {
+            wire::die_of(signal);
+            let code = u8::try_from(signal).unwrap_or(0).saturating_add(SIGNALLED);
+            Err(Failure::Command { code, message: None })
+        }
+    }
+}
+
+/// What shells add to the number of a signal.
+const SIGNALLED: u8 = 128;
+
+fn no_command(files: &[PathBuf]) -> Usage {
+    let words: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let hint = match &words[..] {
+        [file, command @ ..] if !command.is_empty() => {
+            format!("leaflock run {file} -- {}", command.join(" "))
+        }
+        _ => "leaflock run FILE -- COMMAND, for example: leaflock run secrets.env -- npm start".to_owned(),
+    };
+    Usage::new("no command to run: it stands behind `--`").hint(hint)
+}
+
+fn no_file() -> Usage {
+    let message = format!("Error: no file specified, and there is no {DEFAULT_FILE} here");
+    Usage::with_code(exit::NO_FILE, message).hint("leaflock run FILE -- COMMAND")
+}
+
+/// The words of comma-separated lists.
+fn keys(lists: &[String]) -> Vec<String> {
+    let words = lists.iter().flat_map(|list| list.split(','));
+    words.map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+fn in_files(pairs: &[String]) -> Result<Vec<(String, String)>, Usage> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, key)) if !name.is_empty() && !key.is_empty() => Ok((name.to_owned(), key.to_owned())),
+        _ => Err(Usage::new("--file wants NAME=KEY")
+            .hint("for example --file TLS_KEY=tls.key: the file's path is in TLS_KEY")),
+    };
+    pairs.iter().map(pair).collect()
+}
