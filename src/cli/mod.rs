@@ -345,7 +345,7 @@ const NOT_BUILT: [(&str, &str); 5] = [
 
 /// Finds the command word and runs its command.
 fn dispatch(arguments: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
-    if arguments.last().is_some_and(|word| word == completion::CALLBACK) {
+    if arguments.last().is_some_and(|word| word == completion::CALLBACK) && !is_of_a_command(arguments) {
         return completion::answer(arguments, cli);
     }
     let leading = leading(arguments)?;
@@ -364,6 +364,12 @@ fn dispatch(arguments: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
         Some(verb) => verb.run(&leading.flags, &arguments[at + 1..], cli),
         None => legacy::run(&word, arguments, &leading, at, cli),
     }
+}
+
+/// True when the last word is one of the program that `run` starts.
+fn is_of_a_command(arguments: &[OsString]) -> bool {
+    let dashes = arguments.iter().position(|word| word == "--");
+    arguments.first().is_some_and(|word| word == "run") && dashes.is_some_and(|at| at + 2 < arguments.len())
 }
 
 /// The flags before the first word.

@@ -31,13 +31,13 @@ pub struct Arguments {
     /// The program and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
-    /// Only these keys, comma-separated: names, paths like database.password, everything below database, or with *
+    /// Only these, comma-separated: names, paths (database.password, database for all below), or with *
     #[arg(long, value_name = "KEYS")]
     pub only: Vec<String>,
     /// Put this before every name
     #[arg(long, value_name = "PREFIX")]
     pub prefix: Option<String>,
-    /// Write KEY's value to a private file, gone when the command ends, and its path to variable NAME
+    /// Hand KEY's value over in a private file, gone with the command, its path in NAME
     #[arg(long, value_name = "NAME=KEY")]
     pub file: Vec<String>,
     /// Nothing but the files' values in the environment

@@ -102,7 +102,7 @@ fn variables_count_like_flags_and_empty_ones_do_not() {
 
 #[test]
 fn words_that_sops_does_not_know_are_files_under_its_name() {
-    for word in ["init", "config", "man"] {
+    for word in ["init", "config", "man", "run"] {
         assert!(Verb::of_word(word, Mode::Leaflock).is_some());
         assert!(Verb::of_word(word, Mode::Sops).is_none());
     }
@@ -116,6 +116,8 @@ fn the_completion_scripts_of_sops_still_get_answers() {
     assert!(stdout.contains("decrypt\n") && !stdout.contains("init\n"));
     let (_, stdout, _) = run(Mode::Sops, &["decrypt", "--", "--generate-bash-completion"], &[]);
     assert!(stdout.contains("--extract\n"));
+    let (_, stdout, _) = run(Mode::Leaflock, &["run", NO_SUCH, "--", "x", "--generate-bash-completion"], &[]);
+    assert_eq!(stdout, "");
 }
 
 #[test]
