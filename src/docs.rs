@@ -6,6 +6,9 @@ pub mod lossless {}
 #[doc = include_str!("docs/sops-differences.md")]
 pub mod sops_differences {}
 
+#[doc = include_str!("docs/drop-in.md")]
+pub mod drop_in {}
+
 #[doc = include_str!("docs/dotenv.md")]
 pub mod dotenv {}
 

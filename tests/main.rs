@@ -13,14 +13,18 @@
 )]
 
 mod batch;
+mod callers;
 mod changes;
 mod command_line;
 mod compat;
 mod crash;
+mod drop_in;
 mod exec;
+mod github_action;
 mod keys;
 mod leak;
 mod lossless;
+mod network;
 mod plugins;
 mod quirks;
 mod run;

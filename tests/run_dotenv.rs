@@ -4,10 +4,10 @@
 #![cfg(unix)]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::testkit::docs;
 use super::testkit::sandbox::{ALICE, Sandbox};
+use super::testkit::{docs, tools};
 
 /// Who reads the row as `run` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,21 +147,13 @@ impl Readers {
         sandbox.set_env("OUTER", "outer").set_env("SOPS_AGE_RECIPIENTS", ALICE.recipient);
         let keys = sandbox.folder().join("home/.config/sops/age/keys.txt");
         sandbox.set_env("SOPS_AGE_KEY_FILE", keys.to_str().unwrap()).set_env("HOME", "/home/x");
-        // target/debug/leaflock → target
-        let target = Path::new(env!("CARGO_BIN_EXE_leaflock")).ancestors().nth(2).unwrap();
-        let installed = target.join("test-tools/node-16.6.1/node_modules");
-        let modules = std::env::var_os("LEAFLOCK_TEST_NODE").map_or(installed, PathBuf::from);
-        assert!(modules.join("dotenv").is_dir(), "no dotenv in {}: run ci/test once", modules.display());
+        let modules = tools::node_modules();
         Self { sandbox, modules }
     }
 
     fn script(&self, program: &str, script: &str) -> Option<String> {
-        let program = std::env::split_paths(&std::env::var_os("PATH").unwrap())
-            .map(|folder| folder.join(program))
-            .find(|path| path.is_file())
-            .unwrap();
-        let output =
-            self.sandbox.run(&program, &[if program.ends_with("node") { "-e" } else { "-c" }, script], b"");
+        let flag = if program == "node" { "-e" } else { "-c" };
+        let output = self.sandbox.run(&tools::program(program), &[flag, script], b"");
         String::from_utf8(output.stdout).unwrap().strip_prefix("V:").map(str::to_owned)
     }
 

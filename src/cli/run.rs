@@ -31,7 +31,7 @@ pub struct Arguments {
     /// The program and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
-    /// Only these, comma-separated: names, paths (database.password, database for all below), or with *
+    /// Only these, comma-separated: names, paths (a.b, or a for all below it), or with *
     #[arg(long, value_name = "KEYS")]
     pub only: Vec<String>,
     /// Put this before every name

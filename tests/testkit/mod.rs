@@ -14,3 +14,4 @@ pub(crate) mod rng;
 pub(crate) mod sandbox;
 pub(crate) mod shrink;
 pub(crate) mod sops;
+pub(crate) mod tools;

@@ -91,6 +91,20 @@ impl Sandbox {
         &self.environment
     }
 
+    /// Puts a link to `program` on the search path under the name `sops`.
+    pub(crate) fn install_as_sops(&mut self, program: &Path) -> &mut Self {
+        let folder = self.folder.path().join("bin");
+        fs::create_dir_all(&folder).unwrap();
+        let link = folder.join("sops");
+        if link.symlink_metadata().is_ok() {
+            fs::remove_file(&link).unwrap();
+        }
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(program, link).unwrap();
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.display());
+        self.set_env("PATH", &path)
+    }
+
     /// The sandbox itself.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
