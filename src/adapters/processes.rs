@@ -94,7 +94,7 @@ fn command(launch: &Launch) -> Command {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::arg0(&mut command, program);
     command.args(arguments).env_clear();
-    command.envs(launch.environment.iter().map(|(name, value)| (name, value)));
+    command.envs(launch.environment.iter());
     command
 }
 

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use super::Deps;
 use super::error::{Error, Place};
-use super::launch::{self, Variable};
+use super::launch;
 use super::ports::{Ending, Launch};
 use super::request::{FileOptions, OpenOptions, Source};
+use super::variables::Variables;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::dotenv;
@@ -27,7 +28,7 @@ pub struct Request {
     /// The command line for the shell.
     pub command: OsString,
     /// The caller's environment, if the command is to have it.
-    pub inherited: Vec<Variable>,
+    pub inherited: Variables,
     /// The login name of another user.
     pub user: Option<String>,
     /// How it is started.
@@ -51,8 +52,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Option<Ending>, Error> 
     let (document, place) = launch::first_document(deps, &source, &request.file, &request.open)?;
     let account = launch::account(deps, request.user.as_deref())?;
     let mut environment = request.inherited.clone();
-    environment.extend(launch::of_account(account.as_ref()));
-    environment.extend(variables(document.as_ref(), &place)?);
+    launch::log_in(&mut environment, account.as_ref());
+    add(&mut environment, document.as_ref(), &place)?;
     let launch =
         Launch { words: launch::shell(request.command.clone()), environment, search_path: None, account };
     match request.manner {
@@ -63,13 +64,17 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Option<Ending>, Error> 
     .map_err(|error| launch::shell_failed(error, &launch))
 }
 
-/// The pairs of the topmost map, in its order.
-fn variables(document: Option<&Value>, place: &Place) -> Result<Vec<Variable>, Error> {
-    let Some(Value::Map(entries)) = document else { return Ok(Vec::new()) };
-    entries.iter().filter_map(Entry::pair).map(|(key, value)| variable(key, value, place)).collect()
+/// Adds the pairs of the topmost map, in its order.
+fn add(environment: &mut Variables, document: Option<&Value>, place: &Place) -> Result<(), Error> {
+    let Some(Value::Map(entries)) = document else { return Ok(()) };
+    for (key, value) in entries.iter().filter_map(Entry::pair) {
+        environment.push(key, variable(key, value, place)?);
+    }
+    Ok(())
 }
 
-fn variable(key: &str, value: &Value, place: &Place) -> Result<Variable, Error> {
+/// The value of the variable `key`.
+fn variable(key: &str, value: &Value, place: &Place) -> Result<OsString, Error> {
     let refused = |message: String, hint: &str| {
         let place = place.clone().at_key(format!("[\"{key}\"]"));
         Error::Other { place, cause: message.into(), hints: vec![hint.to_owned()] }
@@ -91,7 +96,7 @@ fn variable(key: &str, value: &Value, place: &Place) -> Result<Variable, Error> 
         }
     };
     match launch::value(&text) {
-        Some(text) if !key.contains('\0') => Ok((key.into(), text)),
+        Some(text) if !key.contains('\0') => Ok(text),
         _ => {
             let hint = "no variable can hold it; `leaflock exec-file` hands it over as a file";
             Err(refused("exec: environment variable contains NUL".to_owned(), hint))
@@ -101,7 +106,7 @@ fn variable(key: &str, value: &Value, place: &Place) -> Result<Variable, Error> 
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, variables};
+    use super::{Place, Variables, add};
     use crate::domain::scalar::Scalar;
     use crate::domain::value::{Entry, Value};
 
@@ -114,8 +119,10 @@ mod tests {
             Entry::Comment("no".into()),
             pair("lines", Scalar::Str("a\nb\\n\"c\"".into())),
         ]);
-        let found = variables(Some(&document), &Place::default()).unwrap();
+        let mut found = Variables::default();
+        add(&mut found, Some(&document), &Place::default()).unwrap();
+        let found: Vec<_> = found.iter().map(|(name, value)| (name.to_str(), value.to_str())).collect();
         let expected = [("null", "<nil>"), ("one", "1.0"), ("lines", "a\nb\\n\"c\"")];
-        assert_eq!(found, expected.map(|(name, value)| (name.into(), value.into())));
+        assert_eq!(found, expected.map(|(name, value)| (Some(name), Some(value))));
     }
 }

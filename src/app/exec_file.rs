@@ -7,9 +7,10 @@ use std::path::{Component, Path};
 use super::Deps;
 use super::decrypt;
 use super::error::{Error, Place};
-use super::launch::{self, Variable};
+use super::launch;
 use super::ports::{Ending, FileError, Launch, PrivateDir};
 use super::request::Notice;
+use super::variables::Variables;
 use crate::domain::secret::SecretBytes;
 
 /// SOPS's name for a file that was given none.
@@ -23,7 +24,7 @@ pub struct Request {
     /// The command line for the shell.
     pub command: OsString,
     /// The caller's environment.
-    pub inherited: Vec<Variable>,
+    pub inherited: Variables,
     /// The login name of another user.
     pub user: Option<String>,
     /// The file's name, if not [`FALLBACK_NAME`].
@@ -53,7 +54,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let plaintext = decrypted.into_bytes();
     let account = launch::account(deps, request.user.as_deref())?;
     let mut environment = request.inherited.clone();
-    environment.extend(launch::of_account(account.as_ref()));
+    launch::log_in(&mut environment, account.as_ref());
     let mut launch = Launch { words: Vec::new(), environment, search_path: None, account };
     let ending = if request.background {
         start(deps, request, &mut launch, name, &plaintext)?;

@@ -8,11 +8,9 @@ use super::error::{Error, Place};
 use super::open::{self, Locked, Unlocked};
 use super::ports::{Account, FileError, FileErrorKind, Launch, LaunchError};
 use super::request::{FileOptions, OpenOptions, Source};
+use super::variables::Variables;
 use crate::domain::secret::SecretBytes;
 use crate::domain::value::Value;
-
-/// A variable.
-pub type Variable = (OsString, OsString);
 
 /// The first document of an encrypted file, checked against its MAC.
 pub fn first_document(
@@ -64,12 +62,13 @@ pub fn account(deps: &Deps<'_>, name: Option<&str>) -> Result<Option<Account>, E
     }
 }
 
-/// What an account's login would set.
-pub fn of_account(account: Option<&Account>) -> Vec<Variable> {
-    let Some(account) = account else { return Vec::new() };
-    [("HOME", &account.home), ("USER", &account.name), ("LOGNAME", &account.name)]
-        .map(|(name, value)| (name.into(), value.into()))
-        .to_vec()
+/// Adds what an account's login would set.
+pub fn log_in(environment: &mut Variables, account: Option<&Account>) {
+    if let Some(account) = account {
+        environment.push("HOME", &account.home);
+        environment.push("USER", &account.name);
+        environment.push("LOGNAME", &account.name);
+    }
 }
 
 /// The words that run `command` in a shell, as SOPS does.

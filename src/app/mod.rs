@@ -2,6 +2,7 @@
 //! data, return data, never print, and know the world only through [`ports`].
 
 pub mod parallel;
+pub mod variables;
 pub mod ports;
 pub mod error;
 pub mod request;

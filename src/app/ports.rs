@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rand::{CryptoRng, RngCore};
 
+use super::variables::Variables;
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::keys::report::{NOBODY_TO_ASK, Tried};
 use crate::domain::keys::{KeyError, Refusal, SealedKey, WrappedKey};
@@ -218,8 +219,8 @@ pub struct Account {
 pub struct Launch {
     /// The program, and its arguments.
     pub words: Vec<OsString>,
-    /// Its whole environment; the last of a name counts.
-    pub environment: Vec<(OsString, OsString)>,
+    /// Its whole environment.
+    pub environment: Variables,
     /// Where the program is looked for: the caller's `PATH`, whatever the
     /// environment's is. `None` is the system's own places.
     pub search_path: Option<OsString>,

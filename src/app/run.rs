@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use super::Deps;
 use super::decrypt;
 use super::error::{Error, Place, While};
-use super::launch::{self, Variable as Inherited};
+use super::launch;
 use super::open::{self, Locked};
 use super::ports::{Ending, Launch, PrivateDir};
 use super::request::{Destination, FileOptions, Named, OpenOptions, Source};
+use super::variables::Variables;
 use crate::domain::environment::{self, Pattern, Variable, dotenv, is_name};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -40,7 +41,7 @@ pub struct Request {
     /// The program and its arguments.
     pub command: Vec<OsString>,
     /// The caller's environment, if the command is to have it.
-    pub inherited: Vec<Inherited>,
+    pub inherited: Variables,
     /// Where the program is looked for.
     pub search_path: Option<OsString>,
 }
@@ -64,7 +65,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Ending, Error> {
     for variable in &variables {
         let name = format!("{}{}", request.prefix, variable.name);
         let value = launch::value(&variable.value).ok_or_else(|| not_text(variable))?;
-        launch.environment.push((name.into(), value));
+        launch.environment.push(name, value);
     }
     drop(variables);
     if in_files.is_empty() {
@@ -73,7 +74,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Ending, Error> {
     let folder = deps.private_files.create().map_err(Error::Read)?;
     for (name, variable) in &in_files {
         let path = write(&*folder, name, variable)?;
-        launch.environment.push((name.into(), path.into()));
+        launch.environment.push(name, path);
     }
     drop(in_files);
     deps.processes.run(&launch).map_err(|error| launch::failed(error, &launch))
@@ -129,10 +130,10 @@ fn of_dotenv(
     )?;
     let outer = |name: &str| {
         let of_files = earlier.iter().find(|variable| variable.name == name);
-        let of_caller = || request.inherited.iter().find(|(known, _)| known.to_str() == Some(name));
+        let of_caller = || request.inherited.get(name);
         match of_files {
             Some(variable) => Some(variable.value.clone()),
-            None => of_caller().map(|(_, value)| SecretBytes::new(value.clone().into_encoded_bytes())),
+            None => of_caller().map(|value| SecretBytes::new(value.as_encoded_bytes().to_vec())),
         }
     };
     let assignments = dotenv::read(&decrypted.output.unwrap_or_default(), &outer)

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use Variable as V;
 
 use super::argv::Flag;
+use crate::app::variables::Variables;
 
 /// The variables (sops-compat 10.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,8 +212,8 @@ impl Environment {
     }
 
     /// Every variable, known or not, for the programs that are started.
-    pub fn all(&self) -> Vec<(OsString, OsString)> {
-        (self.all)()
+    pub fn all(&self) -> Variables {
+        Variables::new((self.all)())
     }
 
     /// The value, even an empty one: for variables where SOPS distinguishes

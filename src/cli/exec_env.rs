@@ -12,6 +12,7 @@ use super::{Cli, args, exit, wire};
 use crate::app::exec_env::{Manner, Request, run as use_case};
 use crate::app::ports::Ending;
 use crate::app::request::Notice;
+use crate::app::variables::Variables;
 
 /// Run a command in a shell, with the values of a file in its environment
 ///
@@ -96,7 +97,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         )?,
         open: arguments.opening.resolve(&cli.env)?,
         command,
-        inherited: if arguments.pristine { Vec::new() } else { cli.env.all() },
+        inherited: if arguments.pristine { Variables::default() } else { cli.env.all() },
         user: args::non_empty(arguments.user),
         manner,
     };

@@ -13,6 +13,7 @@ use super::{Cli, args, exit, wire};
 use crate::app::error::Error;
 use crate::app::ports::Ending;
 use crate::app::run::{DEFAULT_FILE, Request, run as use_case};
+use crate::app::variables::Variables;
 use crate::domain::store::flat_names::Case;
 
 /// Run a command with the values of files in its environment
@@ -102,9 +103,9 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     }
     let mut notices = Vec::new();
     arguments.services.check(&cli.env)?;
-    let mut inherited = if arguments.pristine { Vec::new() } else { cli.env.all() };
+    let mut inherited = if arguments.pristine { Variables::default() } else { cli.env.all() };
     if !arguments.keep_identity {
-        inherited.retain(|(name, _)| name != Variable::AgeKey.name());
+        inherited.remove(Variable::AgeKey.name());
     }
     let by_default = arguments.files.is_empty();
     let files = if by_default { vec![DEFAULT_FILE.into()] } else { arguments.files };
