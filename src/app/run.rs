@@ -11,7 +11,7 @@ use super::error::{Error, Place, While};
 use super::launch;
 use super::open::{self, Locked};
 use super::ports::{Ending, Launch, PrivateDir};
-use super::request::{Destination, FileOptions, Named, OpenOptions, Source};
+use super::request::{Destination, FileOptions, OpenOptions, Source, Task};
 use super::variables::Variables;
 use crate::domain::environment::{self, Pattern, Variable, dotenv, is_name};
 use crate::domain::secret::SecretBytes;
@@ -118,14 +118,11 @@ fn of_dotenv(
     let decrypted = decrypt::run(
         deps,
         &decrypt::Request {
-            source,
-            file: request.file.clone(),
+            task: Task::single(source, request.file.clone(), Destination::Stdout),
             output_format: Some(decrypt::OutputFormat::File(Format::Dotenv)),
             extract: None,
-            destination: Destination::Stdout,
             open: request.open.clone(),
             terminal: true,
-            named: Named::Directly,
         },
     )?;
     let outer = |name: &str| {
@@ -136,7 +133,7 @@ fn of_dotenv(
             None => of_caller().map(|value| SecretBytes::new(value.as_encoded_bytes().to_vec())),
         }
     };
-    let assignments = dotenv::read(&decrypted.output.unwrap_or_default(), &outer)
+    let assignments = dotenv::read(&decrypted.into_bytes(), &outer)
         .map_err(|error| open::read_error(error, &place, While::Decrypting))?;
     let mut variables: Vec<Variable> = Vec::with_capacity(assignments.len());
     for assignment in assignments {
