@@ -13,8 +13,8 @@
 )]
 
 mod batch;
-mod changes;
 mod callers;
+mod changes;
 mod command_line;
 mod compat;
 mod crash;
@@ -25,8 +25,8 @@ mod github_action;
 mod keys;
 mod leak;
 mod lossless;
-mod plugins;
 mod network;
+mod plugins;
 mod quirks;
 mod run;
 mod run_dotenv;

@@ -12,10 +12,9 @@ use std::process::{Child, Command, Stdio};
 
 use crate::app::ports::{Account, Ending, FileError, Launch, LaunchError, LaunchErrorKind, Processes};
 
-use super::search_path::is_executable;
 use super::signals::{self, Manner};
 use super::system_error::reason;
-use super::{accounts, hardening};
+use super::{accounts, hardening, search_path};
 
 /// The programs of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -99,12 +98,11 @@ fn command(launch: &Launch) -> Command {
     command
 }
 
-/// The program of a bare name, as a shell finds it.
-fn find(program: &OsStr, search_path: &OsStr) -> Option<PathBuf> {
-    if program.as_encoded_bytes().iter().any(|byte| std::path::is_separator(char::from(*byte))) {
-        return None;
-    }
-    std::env::split_paths(search_path).map(|folder| folder.join(program)).find(|path| is_executable(path))
+/// The program of a bare name; what is not found is left to the system, which looks
+/// in the environment's own `PATH`.
+fn find(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
+    let name = program.to_str().filter(|name| !name.contains(std::path::is_separator))?;
+    search_path::find(path, name)
 }
 
 #[cfg(unix)]

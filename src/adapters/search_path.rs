@@ -13,8 +13,7 @@ pub(super) fn find(search_path: &OsStr, name: &str) -> Option<PathBuf> {
         .find(|path| is_executable(path))
 }
 
-/// Whether the file there may be run.
-pub(super) fn is_executable(path: &Path) -> bool {
+fn is_executable(path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

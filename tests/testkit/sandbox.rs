@@ -88,6 +88,11 @@ impl Sandbox {
         self
     }
 
+    /// The environment of every program started from now on.
+    pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// Puts a link to `program` on the search path under the name `sops`.
     pub(crate) fn install_as_sops(&mut self, program: &Path) -> &mut Self {
         let folder = self.folder.path().join("bin");
@@ -100,11 +105,6 @@ impl Sandbox {
         std::os::unix::fs::symlink(program, link).unwrap();
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.display());
         self.set_env("PATH", &path)
-    }
-
-    /// The environment of every program started from now on.
-    pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
-        &self.environment
     }
 
     /// The sandbox itself.

@@ -1,4 +1,4 @@
-//! Programs of others that tests run, where `ci/tools.sh` has put them.
+//! Programs of others that tests run, where `ci/callers.sh` has put them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
