@@ -16,5 +16,7 @@ pub mod progress;
 pub mod prompt;
 pub mod random;
 pub mod replace;
+pub mod repository;
 pub mod signals;
 pub mod staging;
+pub mod transaction;

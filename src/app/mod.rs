@@ -9,6 +9,13 @@ pub mod batch;
 pub mod config;
 pub mod open;
 pub mod seal;
+pub mod wrap;
+pub mod rekey;
+pub mod strangers;
+pub mod updatekeys;
+pub mod rotate;
+pub mod groups;
+pub mod rekey_batch;
 pub mod replace;
 pub mod change;
 pub mod encrypt;
@@ -20,7 +27,10 @@ pub mod filestatus;
 pub mod config_explain;
 pub mod init;
 
-use ports::{Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Progress, Prompt, Random, Staging};
+use ports::{
+    Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Progress, Prompt, Random, Repository, Staging,
+    Transactions,
+};
 
 /// The ports a use case may need, built by `cli::wire` or by a test.
 pub struct Deps<'d> {
@@ -44,6 +54,10 @@ pub struct Deps<'d> {
     pub progress: &'d dyn Progress,
     /// Many files replaced at once.
     pub staging: &'d dyn Staging,
+    /// The git repository.
+    pub repository: &'d dyn Repository,
+    /// Many files replaced all or none.
+    pub transactions: &'d dyn Transactions,
     /// The config files that were read so far.
     pub configs: &'d config::Memory,
 }

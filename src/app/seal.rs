@@ -101,9 +101,11 @@ pub fn seal_new(
 ) -> Result<Sealed, Error> {
     refuse_ambiguous(plain)?;
     let cipher = Cipher::new(data_key);
+    // A file that SOPS laid out stays so.
+    let marked = metadata.source.is_some() || (metadata.former.is_none() && is_marked(plain));
     metadata.last_modified = deps.clock.now();
     metadata.mac = mac_token(deps, &cipher, plan.mac.hex(), &metadata.last_modified);
-    metadata.source = source_token(deps, &cipher, &mut plan, is_marked(plain));
+    metadata.source = source_token(deps, &cipher, &mut plan, marked);
     let attach = plain.store.attach(&plain.tree, &metadata.to_value());
     let file = PlainFile {
         store: plain.store,

@@ -17,14 +17,18 @@ pub mod env;
 pub mod exit;
 pub mod files;
 pub mod filestatus;
+pub mod groups;
 pub mod help;
 pub mod init;
+pub mod keychange;
 pub mod legacy;
 pub mod man;
 pub mod output;
 pub mod report;
+pub mod rotate;
 pub mod set;
 pub mod unset;
+pub mod updatekeys;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -114,6 +118,14 @@ pub enum Verb {
     Unset,
     /// `filestatus`
     Filestatus,
+    /// `updatekeys`
+    Updatekeys,
+    /// `rotate`
+    Rotate,
+    /// `groups add`
+    GroupsAdd,
+    /// `groups delete`
+    GroupsDelete,
     /// `config explain`
     ConfigExplain,
     /// `init`
@@ -136,6 +148,10 @@ impl Verb {
         Verb::Set,
         Verb::Unset,
         Verb::Filestatus,
+        Verb::Updatekeys,
+        Verb::Rotate,
+        Verb::GroupsAdd,
+        Verb::GroupsDelete,
         Verb::ConfigExplain,
         Verb::Completion,
         Verb::Man,
@@ -151,11 +167,24 @@ impl Verb {
             Self::Set => "set",
             Self::Unset => "unset",
             Self::Filestatus => "filestatus",
+            Self::Updatekeys => "updatekeys",
+            Self::Rotate => "rotate",
+            Self::GroupsAdd | Self::GroupsDelete => "groups",
             Self::ConfigExplain => "config",
             Self::Init => "init",
             Self::Completion => "completion",
             Self::Man => "man",
             Self::Help => "help",
+        }
+    }
+
+    /// Its words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::ConfigExplain => "config explain",
+            Self::GroupsAdd => "groups add",
+            Self::GroupsDelete => "groups delete",
+            verb => verb.word(),
         }
     }
 
@@ -181,6 +210,10 @@ impl Verb {
             Self::Set => set::Arguments::command(),
             Self::Unset => unset::Arguments::command(),
             Self::Filestatus => filestatus::Arguments::command(),
+            Self::Updatekeys => updatekeys::Arguments::command(),
+            Self::Rotate => rotate::Arguments::command(),
+            Self::GroupsAdd => groups::Add::command(),
+            Self::GroupsDelete => groups::Delete::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
@@ -207,6 +240,14 @@ impl Verb {
             Self::Set => self.with(before, rest, cli, set::run),
             Self::Unset => self.with(before, rest, cli, unset::run),
             Self::Filestatus => self.with(before, rest, cli, filestatus::run),
+            Self::Updatekeys => self.with(before, rest, cli, updatekeys::run),
+            Self::Rotate => self.with(before, rest, cli, rotate::run),
+            Self::GroupsAdd | Self::GroupsDelete => match groups::word(rest)? {
+                groups::Word::Add => Self::GroupsAdd.with(before, groups::behind(rest), cli, groups::add),
+                groups::Word::Delete => {
+                    Self::GroupsDelete.with(before, groups::behind(rest), cli, groups::delete)
+                }
+            },
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),
@@ -229,7 +270,7 @@ impl Verb {
         };
         let empty = A::default();
         let may_dash = |index| empty.may_dash(index);
-        let reader = Reader { command: self.word(), flags: &empty, may_dash: &may_dash, reach };
+        let reader = Reader { command: self.words(), flags: &empty, may_dash: &may_dash, reach };
         let mut line = reader.read(rest)?;
         if let Some(how_much) = line.help {
             return help::of_verb(self, how_much, cli);
@@ -303,10 +344,7 @@ fn fill<'f, A: Flags + Words + Default>(
 }
 
 /// Commands of SOPS that come later.
-const NOT_BUILT: [(&str, &str); 7] = [
-    ("rotate", "`rotate`"),
-    ("updatekeys", "`updatekeys`"),
-    ("groups", "`groups`"),
+const NOT_BUILT: [(&str, &str); 4] = [
     ("exec-env", "`exec-env`"),
     ("exec-file", "`exec-file`"),
     ("publish", "`publish`"),
@@ -368,10 +406,13 @@ pub fn tree(mode: Mode) -> clap::Command {
         .bin_name(mode.program())
         .disable_help_subcommand(true);
     for verb in Verb::of_mode(mode) {
-        top = top.subcommand(match verb {
-            Verb::ConfigExplain => config_explain::parent(),
-            _ => verb.command(),
-        });
+        top = match verb {
+            Verb::ConfigExplain => top.subcommand(config_explain::parent()),
+            Verb::GroupsAdd => top.subcommand(groups::parent()),
+            // Together with `add`.
+            Verb::GroupsDelete => top,
+            _ => top.subcommand(verb.command()),
+        };
     }
     top
 }

@@ -15,7 +15,9 @@ use crate::adapters::private_dir::SystemPrivateFiles;
 use crate::adapters::progress::TerminalProgress;
 use crate::adapters::prompt::TerminalPrompt;
 use crate::adapters::random::SystemRandom;
+use crate::adapters::repository::Git;
 use crate::adapters::staging::SystemStaging;
+use crate::adapters::transaction::SystemTransactions;
 use crate::app::Deps;
 use crate::app::config::Memory;
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
@@ -49,6 +51,8 @@ pub fn with_deps<T>(
         keys: &KeySources::new(age_environment(env), pgp_environment(env), &files, &TerminalPrompt),
         progress: &TerminalProgress::default(),
         staging: &SystemStaging,
+        repository: &Git,
+        transactions: &SystemTransactions,
         configs: &Memory::default(),
     })
 }
