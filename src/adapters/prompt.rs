@@ -150,6 +150,15 @@ impl Prompt for TerminalPrompt<'_> {
         })
     }
 
+    fn line(&self) -> Result<Option<String>, PromptError> {
+        let mut line = String::new();
+        match io::stdin().lock().read_line(&mut line) {
+            Ok(0) => Ok(None),
+            Ok(_) => Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned())),
+            Err(error) => Err(PromptError::Failed { wanted: "an answer".to_owned(), reason: reason(&error) }),
+        }
+    }
+
     fn pause(&self, message: &str) -> Result<(), PromptError> {
         self.alone(|| ask(&format!("{message}\n"), message).map(drop))
     }

@@ -262,7 +262,11 @@ impl Waiting {
 }
 
 /// Refuses a file that is not the one that was read.
-fn compare(path: &Path, now: Option<&Metadata>, seen: Option<Fingerprint>) -> Result<(), FileError> {
+pub(super) fn compare(
+    path: &Path,
+    now: Option<&Metadata>,
+    seen: Option<Fingerprint>,
+) -> Result<(), FileError> {
     match (now, seen) {
         (_, None) => Ok(()),
         (Some(now), Some(seen)) if now.is_file() && fingerprint(now) == seen => Ok(()),
@@ -281,7 +285,7 @@ fn no_temporary(path: &Path, folder: &Path, error: &io::Error) -> FileError {
     failed
 }
 
-fn changed(path: &Path, how: &str) -> FileError {
+pub(super) fn changed(path: &Path, how: &str) -> FileError {
     FileError {
         action: "replace",
         path: path.to_owned(),
@@ -380,7 +384,7 @@ fn copy_to_named(mut unnamed: File, folder: &Path) -> io::Result<TempPath> {
 
 /// Gives `new` what `old` has besides its bytes. Only the mode must succeed; a
 /// group or an ACL that cannot be kept takes the group's rights with it.
-fn copy_attributes(target: &Path, old: &Metadata, new: &File) -> io::Result<()> {
+pub(super) fn copy_attributes(target: &Path, old: &Metadata, new: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -456,7 +460,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// The place that a path stands for, behind symbolic links, whether or not
 /// something is there.
-fn target_of(path: &Path) -> Result<PathBuf, FileError> {
+pub(super) fn target_of(path: &Path) -> Result<PathBuf, FileError> {
     let mut target = path.to_owned();
     for _ in 0..MAX_LINKS {
         match fs::read_link(&target) {
@@ -468,7 +472,7 @@ fn target_of(path: &Path) -> Result<PathBuf, FileError> {
 }
 
 /// The folder of a path, `.` for a bare name.
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -8,7 +8,7 @@ use super::Deps;
 use super::error::{Error, Place};
 use super::ports::Contents;
 use super::request::{FileOptions, KeyOptions, Notice, RuleOptions};
-use crate::domain::config::{self, Config, ConfigError, CreationRule, Flags, Plan, PlanError};
+use crate::domain::config::{self, Config, ConfigError, CreationRule, Flags, NO_MATCH, Plan, PlanError};
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::select::{RuleKind, Settings};
 use crate::domain::store::{Format, Layout};
@@ -209,6 +209,14 @@ fn with_notices(mut error: Error, notices: &[Notice]) -> Error {
 /// The creation rule for a file.
 pub fn rule_for<'f>(found: &'f Found, name: &Path) -> Result<Option<&'f CreationRule>, Error> {
     found.config.rule_for(&found.relative(name)).map_err(|error| config_error(error, &found.path))
+}
+
+/// The creation rule for a file, if one is for it.
+pub fn rule_if_any<'f>(found: &'f Found, name: &Path) -> Result<Option<&'f CreationRule>, Error> {
+    match rule_for(found, name) {
+        Err(Error::Config { cause, .. }) if cause.to_string() == NO_MATCH => Ok(None),
+        rule => rule,
+    }
 }
 
 /// How output that is laid out anew is indented: `--indent`, else `stores` of

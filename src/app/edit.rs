@@ -12,6 +12,7 @@ use super::open::Locked;
 use super::ports::Durability;
 use super::request::{FileOptions, KeyOptions, Notice, OpenOptions, RuleOptions};
 use super::seal::Plain;
+use super::strangers::{self, Strangers};
 use crate::domain::sample;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -32,6 +33,8 @@ pub struct Request {
     pub keys: KeyOptions,
     /// Rules from the command line, for a new file.
     pub rules: RuleOptions,
+    /// Recipients that the creation rule does not list.
+    pub strangers: Strangers,
     /// `--show-master-keys`: the `sops` block is shown too.
     pub show_master_keys: bool,
 }
@@ -62,8 +65,10 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
 fn edit_existing(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let input = change::read(deps, &request.path, &request.file)?;
     let file = change::unlock(deps, &input, &request.file, &request.open)?;
+    let Locked { format, place, metadata, .. } = &file.locked;
+    let found = strangers::check(deps, &input.name, place, metadata, &request.file, request.strangers)?;
     let Opened { plain, known, mut notices } = change::open(&file, &request.open, request.show_master_keys)?;
-    let Locked { format, place, .. } = &file.locked;
+    notices.extend(found);
     let edited = session(deps, request, &plain, &mut |text| {
         let tree = change::parse_plain(text, *format, place)?;
         let without = SecretBytes::new(apply(text, format.store().detach(&tree)));

@@ -9,16 +9,14 @@ use super::request::{
     Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
 use super::seal::{self, Plain};
+use super::wrap;
 use crate::domain::config::{NO_MATCH, Plan};
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
-use crate::domain::crypto::shamir;
 use crate::domain::document;
 use crate::domain::document::seal::{PlainFile, SealPlan};
 use crate::domain::document::sink::Sink;
 use crate::domain::document::values::plain_values;
-use crate::domain::keys::KeyError;
-use crate::domain::keys::kinds::{KeyKind, KeySpec};
 use crate::domain::metadata::{self, MasterKey, Metadata};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::{Selection, Stage};
@@ -114,10 +112,11 @@ pub fn seal(
         version: metadata::VERSION.to_owned(),
         selection: plan.selection.clone(),
         source: None,
+        former: None,
     };
     if format == Format::Binary {
         metadata.selection = Selection::everything();
-        metadata.groups = wrap(deps, plan, &data_key)?;
+        metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), &data_key)?;
         return seal_binary(deps, plain, &Cipher::new(&data_key), metadata, place, stdout);
     }
     let mut parsed = Plain::parse(plain, format, place)?;
@@ -130,7 +129,7 @@ pub fn seal(
     };
     let sealing = file.plan(None);
     let mut notices = refuse_plain_text(&sealing, plan, rules, place)?;
-    metadata.groups = wrap(deps, plan, &data_key)?;
+    metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), &data_key)?;
     let proof = stdout.is_none();
     let sealed = seal::seal_new(deps, &parsed, &data_key, metadata, sealing, stdout)?;
     let bytes = sealed.bytes;
@@ -143,7 +142,8 @@ pub fn seal(
     Ok(Sealed { bytes, notices })
 }
 
-fn seal_binary(
+/// The same for a binary file, whose one value is always encrypted.
+pub fn seal_binary(
     deps: &Deps<'_>,
     plain: &[u8],
     cipher: &Cipher,
@@ -162,6 +162,11 @@ fn seal_binary(
         }
     }
     Ok(Sealed { bytes, notices: Vec::new() })
+}
+
+/// The keys of the plan.
+fn keys(plan: &Plan) -> Vec<Vec<MasterKey>> {
+    plan.groups.iter().map(|group| group.iter().map(|it| MasterKey::new(&it.key)).collect()).collect()
 }
 
 /// The threshold that goes into the file: with several groups, always one.
@@ -195,46 +200,8 @@ fn refuse_plain_text(
     }
 }
 
-/// The data key, or a share of it, for every key of every group.
-fn wrap(deps: &Deps<'_>, plan: &Plan, data_key: &DataKey) -> Result<Vec<Vec<MasterKey>>, Error> {
-    let cause = |message: String| Error::Recipients { cause: message.into(), hints: Vec::new() };
-    let shamir = |error| {
-        cause(format!(
-            "Could not generate data key: [could not split data key into parts for Shamir: {error}]"
-        ))
-    };
-    let count = plan.groups.len();
-    let parts = match count {
-        0 | 1 => vec![SecretBytes::new(data_key.expose().to_vec())],
-        count => {
-            let threshold = threshold(plan).unwrap_or(count);
-            shamir::split(data_key.expose(), count, threshold, &mut *deps.random.rng()).map_err(shamir)?
-        }
-    };
-    let created = deps.clock.now();
-    let mut groups = Vec::with_capacity(count);
-    for (group, part) in plan.groups.iter().zip(&parts) {
-        let mut keys = Vec::with_capacity(group.len());
-        for kind in KeyKind::ALL {
-            let specs: Vec<&KeySpec> =
-                group.iter().map(|it| &it.key).filter(|key| key.kind == kind).collect();
-            if specs.is_empty() {
-                continue;
-            }
-            let names: Vec<String> = specs.iter().map(|key| key.identity()).collect();
-            let wrapped = deps.keys.wrap(kind, &names, part).map_err(|error| match error {
-                KeyError::Refused { .. } => cause(format!("Could not generate data key: [{error}]")),
-                error => cause(error.to_string()),
-            })?;
-            keys.extend(specs.iter().zip(&wrapped).map(|(key, enc)| MasterKey::wrapped(key, enc, &created)));
-        }
-        groups.push(keys);
-    }
-    Ok(groups)
-}
-
 /// The same values in another format, in SOPS's own layout.
-fn convert(bytes: &[u8], from: Format, to: Format, place: &Place) -> Result<SecretBytes, Error> {
+pub fn convert(bytes: &[u8], from: Format, to: Format, place: &Place) -> Result<SecretBytes, Error> {
     let store = from.store();
     let tree = store
         .read(bytes, Purpose::AsIs)

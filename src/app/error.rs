@@ -259,6 +259,28 @@ pub enum Error {
         largest: Vec<String>,
     },
 
+    /// Exit 49: keys of a file that does not exist are to change.
+    #[error(
+        "Error: cannot add or remove keys on non-existent file \"{}\", use {hint} instead.", path.display()
+    )]
+    KeysOfNoFile {
+        /// The file.
+        path: PathBuf,
+        /// What SOPS recommends.
+        hint: &'static str,
+    },
+
+    /// Exit 1: a call that was killed left some files changed.
+    #[error("a call of `{command}` was killed when {done} of {total} files were changed")]
+    Unfinished {
+        /// Its command.
+        command: String,
+        /// How many files it had changed.
+        done: usize,
+        /// How many it was to change.
+        total: usize,
+    },
+
     /// Exit 1: everything else.
     #[error("{cause}")]
     Other {
@@ -349,6 +371,10 @@ impl Error {
             ],
             Self::FileStatus(error) => error.hints(),
             Self::Launch { error, total, largest } => launch_hints(error, *total, largest),
+            Self::Unfinished { command, .. } => vec![
+                format!("`leaflock {command} --continue` changes the others as well"),
+                format!("`leaflock {command} --abort` brings all of them back to what they were"),
+            ],
             Self::NotEncrypted(_) => vec!["`leaflock encrypt -i FILE` encrypts it".to_owned()],
             _ => Vec::new(),
         }

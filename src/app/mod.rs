@@ -9,6 +9,13 @@ pub mod batch;
 pub mod config;
 pub mod open;
 pub mod seal;
+pub mod wrap;
+pub mod rekey;
+pub mod strangers;
+pub mod updatekeys;
+pub mod rotate;
+pub mod groups;
+pub mod rekey_batch;
 pub mod replace;
 pub mod change;
 pub mod encrypt;
@@ -24,7 +31,8 @@ pub mod config_explain;
 pub mod init;
 
 use ports::{
-    Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,
+    Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Repository,
+    Staging, Transactions,
 };
 
 /// The ports a use case may need, built by `cli::wire` or by a test.
@@ -51,6 +59,10 @@ pub struct Deps<'d> {
     pub progress: &'d dyn Progress,
     /// Many files replaced at once.
     pub staging: &'d dyn Staging,
+    /// The git repository.
+    pub repository: &'d dyn Repository,
+    /// Many files replaced all or none.
+    pub transactions: &'d dyn Transactions,
     /// The config files that were read so far.
     pub configs: &'d config::Memory,
 }

@@ -174,6 +174,60 @@ pub trait Staging: Sync {
     fn sync(&self, folders: &[&Path]) -> Result<(), FileError>;
 }
 
+/// Many files that change all together or not at all, whatever ends the process.
+/// A journal in `root` says how far the change has come.
+pub trait Transactions: Sync {
+    /// Begins a change of `files`, absolute and each once, by `command`.
+    ///
+    /// # Errors
+    /// [`FileErrorKind::Exists`] where another one is unfinished or under way.
+    fn begin<'t>(
+        &'t self,
+        root: &Path,
+        command: &str,
+        files: &[PathBuf],
+    ) -> Result<Box<dyn Transaction + 't>, FileError>;
+
+    /// What a process that was killed left in `root`. What needs no decision is put
+    /// right on the way.
+    ///
+    /// # Errors
+    /// [`FileErrorKind::Exists`] where the process still lives.
+    fn unfinished<'t>(&'t self, root: &Path) -> Result<Option<Box<dyn Unfinished + 't>>, FileError>;
+}
+
+/// A change in the making; dropped, nothing has changed.
+pub trait Transaction: Send + Sync {
+    /// Writes the new state of the file with this index beside it.
+    fn stage(&self, index: usize, bytes: &[u8], seen: Option<Fingerprint>) -> Result<(), FileError>;
+
+    /// Puts all new states in place. After an error all files are what they were.
+    fn commit(self: Box<Self>) -> Result<(), FileError>;
+}
+
+/// A change that has some files in their new state and others in their old one.
+pub trait Unfinished {
+    /// The command that began it.
+    fn command(&self) -> &str;
+
+    /// All of its files.
+    fn files(&self) -> &[PathBuf];
+
+    /// How many of them are in their new state.
+    fn done(&self) -> usize;
+
+    /// Brings all files to their new state, or back to their old one. Those that
+    /// somebody else changed since are left alone and returned.
+    fn settle(self: Box<Self>, forward: bool) -> Result<Vec<PathBuf>, FileError>;
+}
+
+/// The version control of the files.
+pub trait Repository: Sync {
+    /// The files below `folder` that git tracks, sorted; `None` where no repository
+    /// is, or no git.
+    fn tracked(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError>;
+}
+
 /// A private place for plaintext: only the user can read it, it is in memory
 /// where the system has such a place, and it is wiped and removed on every way
 /// out of the process, signals included.
@@ -354,6 +408,12 @@ pub trait Prompt: Send + Sync {
 
     /// Asks until the answer is yes or no.
     fn confirm(&self, question: &str) -> Result<bool, PromptError>;
+
+    /// The next line of standard input without its end, for questions that scripts
+    /// answer; `None` at the end of the input.
+    fn line(&self) -> Result<Option<String>, PromptError> {
+        Ok(None)
+    }
 
     /// Shows `message` and waits for Enter.
     fn pause(&self, message: &str) -> Result<(), PromptError>;

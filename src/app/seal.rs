@@ -101,10 +101,12 @@ pub fn seal_new(
 ) -> Result<Sealed, Error> {
     refuse_ambiguous(plain)?;
     let cipher = Cipher::new(data_key);
+    // A file that SOPS laid out stays so.
+    let marked = metadata.source.is_some()
+        || (metadata.former.is_none() && spelling::needs_mark(plain.store.format(), &plain.tree));
     metadata.last_modified = deps.clock.now();
     metadata.mac = mac_token(deps, &cipher, plan.mac.hex(), &metadata.last_modified);
-    metadata.source =
-        source_token(deps, &cipher, &mut plan, spelling::needs_mark(plain.store.format(), &plain.tree));
+    metadata.source = source_token(deps, &cipher, &mut plan, marked);
     let attach = plain.store.attach(&plain.tree, &metadata.to_value());
     let file = PlainFile {
         store: plain.store,

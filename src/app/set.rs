@@ -8,6 +8,7 @@ use super::error::{Error, Place};
 use super::open::{Locked, Unlocked};
 use super::replace::{self, Replaced};
 use super::request::{Done, FileOptions, OpenOptions, Outcome, Source};
+use super::strangers::{self, Strangers};
 use crate::domain::document::values::plain_values;
 use crate::domain::index::{self, Component, Reached};
 use crate::domain::scalar::Scalar;
@@ -35,6 +36,8 @@ pub struct Request {
     pub idempotent: bool,
     /// Legacy `--set`, which is worded differently (exit 7, `Invalid --set …`).
     pub legacy: bool,
+    /// Recipients that the creation rule does not list.
+    pub strangers: Strangers,
     /// Legacy `--set` demands a matching creation rule where a config exists.
     pub needs_creation_rule: bool,
 }
@@ -54,28 +57,27 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let value = new_value(deps, request)?;
     let input = change::read(deps, &request.path, &request.file)?;
     let file = change::unlock(deps, &input, &request.file, &request.open)?;
+    let Locked { place, metadata, .. } = &file.locked;
+    let mut notices = strangers::check(deps, &input.name, place, metadata, &request.file, request.strangers)?;
     let value = fit_format(&file, &index, value)?;
     let leaf = match &value {
         Value::Scalar(scalar) => replace::leaf(deps, &file, &index, scalar, request.open.ignore_mac)?,
         _ => Replaced::Elsewhere,
     };
-    let notices = match leaf {
-        Replaced::Unchanged => return Ok(Outcome { done: Done::Unchanged, notices: Vec::new() }),
-        Replaced::File(bytes) => {
-            change::write(deps, &input, &bytes)?;
-            Vec::new()
-        }
+    match leaf {
+        Replaced::Unchanged => return Ok(Outcome { done: Done::Unchanged, notices }),
+        Replaced::File(bytes) => change::write(deps, &input, &bytes)?,
         Replaced::Elsewhere => {
             let opened = change::open(&file, &request.open, false)?;
             let plain = with_value(&file, &opened.plain, &index, &value)?;
             if *plain == *opened.plain {
-                return Ok(Outcome { done: Done::Unchanged, notices: opened.notices });
+                notices.extend(opened.notices);
+                return Ok(Outcome { done: Done::Unchanged, notices });
             }
-            let mut notices = opened.notices;
+            notices.extend(opened.notices);
             notices.extend(change::save(deps, &input, &file, &plain, opened.known)?);
-            notices
         }
-    };
+    }
     Ok(Outcome { done: Done::Written(request.path.clone()), notices })
 }
 

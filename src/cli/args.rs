@@ -12,6 +12,8 @@ use super::{Mode, exit};
 use crate::app::request::{
     Destination, FileOptions, KeyOptions, NothingSelected, Notice, OpenOptions, RuleOptions, Together,
 };
+use crate::app::strangers::Strangers;
+use crate::domain::keys::kinds::KeyKind;
 use crate::domain::store::Format;
 
 /// Flags of every command.
@@ -278,8 +280,95 @@ impl Keys {
     }
 }
 
+/// Keys to add and to remove.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Keys")]
+pub struct KeyChanges {
+    /// Add age recipients, comma-separated
+    #[arg(long, value_name = "KEYS")]
+    pub add_age: Option<String>,
+    /// Remove age recipients, comma-separated
+    #[arg(long, value_name = "KEYS")]
+    pub rm_age: Option<String>,
+    /// Add PGP fingerprints, comma-separated
+    #[arg(long, value_name = "KEYS")]
+    pub add_pgp: Option<String>,
+    /// Remove PGP fingerprints, comma-separated
+    #[arg(long, value_name = "KEYS")]
+    pub rm_pgp: Option<String>,
+    /// Add AWS KMS keys, comma-separated
+    #[arg(long, value_name = "KEYS", hide_short_help = true, help_heading = OTHER_KEYS)]
+    pub add_kms: Option<String>,
+    /// Remove AWS KMS keys, comma-separated
+    #[arg(long, value_name = "KEYS", hide_short_help = true, help_heading = OTHER_KEYS)]
+    pub rm_kms: Option<String>,
+    /// Add GCP KMS keys, comma-separated
+    #[arg(long, value_name = "KEYS", hide_short_help = true, help_heading = OTHER_KEYS)]
+    pub add_gcp_kms: Option<String>,
+    /// Remove GCP KMS keys, comma-separated
+    #[arg(long, value_name = "KEYS", hide_short_help = true, help_heading = OTHER_KEYS)]
+    pub rm_gcp_kms: Option<String>,
+    /// Add Huawei Cloud KMS keys, comma-separated
+    #[arg(long, value_name = "KEYS", hide_short_help = true, help_heading = OTHER_KEYS)]
+    pub add_hckms: Option<String>,
+    /// Remove Huawei Cloud KMS keys, comma-separated
+    #[arg(long, value_name = "KEYS", hide_short_help = true, help_heading = OTHER_KEYS)]
+    pub rm_hckms: Option<String>,
+    /// Add Azure Key Vault keys, comma-separated
+    #[arg(long, value_name = "KEYS", hide_short_help = true, help_heading = OTHER_KEYS)]
+    pub add_azure_kv: Option<String>,
+    /// Remove Azure Key Vault keys, comma-separated
+    #[arg(long, value_name = "KEYS", hide_short_help = true, help_heading = OTHER_KEYS)]
+    pub rm_azure_kv: Option<String>,
+    /// Add Vault transit keys, comma-separated
+    #[arg(long, value_name = "KEYS", hide_short_help = true, help_heading = OTHER_KEYS)]
+    pub add_hc_vault_transit: Option<String>,
+    /// Remove Vault transit keys, comma-separated
+    #[arg(long, value_name = "KEYS", hide_short_help = true, help_heading = OTHER_KEYS)]
+    pub rm_hc_vault_transit: Option<String>,
+}
+
+flags!(KeyChanges {
+    add_age "add-age" "", rm_age "rm-age" "", add_pgp "add-pgp" "",
+    rm_pgp "rm-pgp" "", add_kms "add-kms" "", rm_kms "rm-kms" "",
+    add_gcp_kms "add-gcp-kms" "", rm_gcp_kms "rm-gcp-kms" "", add_hckms "add-hckms" "",
+    rm_hckms "rm-hckms" "", add_azure_kv "add-azure-kv" "", rm_azure_kv "rm-azure-kv" "",
+    add_hc_vault_transit "add-hc-vault-transit" "", rm_hc_vault_transit "rm-hc-vault-transit" ""
+});
+
+/// Comma lists of keys by kind.
+pub type KeyLists = Vec<(KeyKind, String)>;
+
+impl KeyChanges {
+    /// The lists to add and the lists to remove.
+    pub fn resolve(self) -> (KeyLists, KeyLists) {
+        let given = |lists: [(KeyKind, Option<String>); 7]| {
+            lists.into_iter().filter_map(|(kind, list)| Some((kind, non_empty(list)?))).collect()
+        };
+        let added = [
+            (KeyKind::Age, self.add_age),
+            (KeyKind::Pgp, self.add_pgp),
+            (KeyKind::Kms, self.add_kms),
+            (KeyKind::GcpKms, self.add_gcp_kms),
+            (KeyKind::Hckms, self.add_hckms),
+            (KeyKind::AzureKv, self.add_azure_kv),
+            (KeyKind::HcVault, self.add_hc_vault_transit),
+        ];
+        let removed = [
+            (KeyKind::Age, self.rm_age),
+            (KeyKind::Pgp, self.rm_pgp),
+            (KeyKind::Kms, self.rm_kms),
+            (KeyKind::GcpKms, self.rm_gcp_kms),
+            (KeyKind::Hckms, self.rm_hckms),
+            (KeyKind::AzureKv, self.rm_azure_kv),
+            (KeyKind::HcVault, self.rm_hc_vault_transit),
+        ];
+        (given(added), given(removed))
+    }
+}
+
 /// `a:b,c:d` as pairs; every piece has exactly one colon.
-fn encryption_context(text: Option<String>) -> Result<Vec<(String, String)>, Usage> {
+pub fn encryption_context(text: Option<String>) -> Result<Vec<(String, String)>, Usage> {
     let Some(text) = non_empty(text) else { return Ok(Vec::new()) };
     let pair = |piece: &str| match piece.split_once(':') {
         Some((key, value)) if !value.contains(':') => Some((key.to_owned(), value.to_owned())),
@@ -347,6 +436,16 @@ impl Rules {
             nothing_selected,
             needs_creation_rule: false,
         }
+    }
+}
+
+/// What to do about recipients that the creation rule does not list. Scripts that
+/// call `sops` go on, with a warning.
+pub fn strangers(accept: bool, mode: Mode) -> Strangers {
+    match (accept, mode) {
+        (true, _) => Strangers::Accept,
+        (false, Mode::Sops) => Strangers::Warn,
+        (false, Mode::Leaflock) => Strangers::Refuse,
     }
 }
 

@@ -66,7 +66,9 @@ pub fn answer(arguments: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
         let flags = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
         flags.for_each(|name| candidates.extend(["--", name, "\n"]));
     } else if verb.is_none() {
-        Verb::of_mode(cli.mode).map(Verb::word).for_each(|word| candidates.extend([word, "\n"]));
+        let twice = |verb: &Verb| *verb == Verb::GroupsDelete;
+        let verbs = Verb::of_mode(cli.mode).filter(|verb| !twice(verb));
+        verbs.map(Verb::word).for_each(|word| candidates.extend([word, "\n"]));
     }
     cli.output.text(&candidates)
 }

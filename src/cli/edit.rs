@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Encrypt a new file even if the rule selects no value
     #[arg(long)]
     pub allow_unencrypted: bool,
+    /// Write the file although it has recipients that its rule does not list
+    #[arg(long)]
+    pub accept_recipients: bool,
     /// Keys and MAC.
     #[command(flatten)]
     pub opening: Opening,
@@ -57,7 +60,7 @@ pub struct Arguments {
     pub legacy: bool,
 }
 
-flags!(Arguments { show_master_keys "show-master-keys" "s", allow_unencrypted "allow-unencrypted" "" } opening, keys, rules, input_type, output_type, services, general);
+flags!(Arguments { show_master_keys "show-master-keys" "s", accept_recipients "accept-recipients" "", allow_unencrypted "allow-unencrypted" "" } opening, keys, rules, input_type, output_type, services, general);
 
 words!(Arguments, 1, file);
 
@@ -91,6 +94,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         keys: arguments.keys.resolve(&cli.env)?,
         rules,
         show_master_keys: arguments.show_master_keys,
+        strangers: args::strangers(arguments.accept_recipients, cli.mode),
     };
     cli.output.notices(&notices);
     wire::with_deps(&cli.env, |deps| {

@@ -33,6 +33,8 @@ pub const CONFLICT: u8 = 8;
 pub const CANNOT_ENCRYPT: u8 = 23;
 /// A value cannot be decrypted.
 pub const CANNOT_DECRYPT: u8 = 25;
+/// Keys of a file that does not exist.
+pub const NO_FILE_FOR_KEYS: u8 = 49;
 /// The MAC does not match.
 pub const MAC: u8 = 51;
 /// `--extract` is malformed.
@@ -75,6 +77,7 @@ pub const MEANINGS: &[Meaning] = &[
     Meaning { code: CONFLICT, text: "contradicting parameters" },
     Meaning { code: CANNOT_ENCRYPT, text: "a value cannot be encrypted" },
     Meaning { code: CANNOT_DECRYPT, text: "a value cannot be decrypted" },
+    Meaning { code: NO_FILE_FOR_KEYS, text: "keys are to be added to or removed from a missing file" },
     Meaning { code: MAC, text: "the file was changed since it was encrypted (MAC mismatch)" },
     Meaning { code: EXTRACT_INDEX, text: "malformed --extract" },
     Meaning { code: EMPTY, text: "the input has no document" },
@@ -102,6 +105,7 @@ pub fn of_error(error: &Error) -> u8 {
         | Error::EditLock(_)
         | Error::Prompt(_)
         | Error::FileStatus(_)
+        | Error::Unfinished { .. }
         | Error::Other { .. } => GENERIC,
         Error::Launch { error, .. } => match error.kind {
             LaunchErrorKind::NotFound => NOT_FOUND,
@@ -129,5 +133,6 @@ pub fn of_error(error: &Error) -> u8 {
         Error::Conflict { .. } => CONFLICT,
         Error::FileNotChanged => FILE_NOT_CHANGED,
         Error::Editor(_) => EDITOR,
+        Error::KeysOfNoFile { .. } => NO_FILE_FOR_KEYS,
     }
 }

@@ -3,13 +3,13 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::output::Output;
 use super::report::{self, Failure, Usage};
 use super::{Mode, exit};
 use crate::app::Deps;
-use crate::app::batch::{self, Finished, Item};
+use crate::app::batch::{self, Finished};
 use crate::app::error::Error;
 use crate::app::request::{Destination, Done, Notice, Outcome, Source, Task};
 use crate::domain::document::sink::{Discard, Sink};
@@ -120,7 +120,7 @@ fn many(
                     output.notice(&Notice { text, ..notice.clone() });
                 }
             }
-            Err(error) => output.talk(&failure(&file.item, error)),
+            Err(error) => output.talk(&failure(&file.item.path, error)),
         }
     }
     output.talk(&summary.line(verb));
@@ -131,10 +131,10 @@ fn many(
 }
 
 /// A failed file: its path, then its report, indented.
-fn failure(item: &Item, error: &Error) -> String {
+pub fn failure(path: &Path, error: &Error) -> String {
     let mut report = String::new();
     report::render_error(error, true, &mut report);
-    let mut text = format!("{}:\n", item.path.display());
+    let mut text = format!("{}:\n", path.display());
     for line in report.lines() {
         let _ = writeln!(text, "  {line}");
     }

@@ -32,6 +32,9 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     match topic.as_str() {
         "exit-codes" => cli.output.text(&exit_codes()),
         "environment" => cli.output.text(&environment()),
+        "groups" if arguments.topics.get(1).is_some_and(|word| word == "delete") => {
+            of_verb(Verb::GroupsDelete, Help::Long, cli)
+        }
         word => match Verb::of_word(word, cli.mode) {
             Some(verb) => of_verb(verb, Help::Long, cli),
             None => {
@@ -57,7 +60,7 @@ pub fn top(command: clap::Command, cli: &mut Cli) -> Result<(), Failure> {
     let _ =
         writeln!(text, "Usage: leaflock COMMAND [OPTIONS] …\n       leaflock [OPTIONS] FILE\n\nCommands:");
     for verb in Verb::of_mode(cli.mode) {
-        let name = if verb == Verb::ConfigExplain { "config explain" } else { verb.word() };
+        let name = verb.words();
         let about = verb.command().get_about().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(text, "  {name:<15} {about}");
     }

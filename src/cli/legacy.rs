@@ -9,14 +9,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser};
 
 use super::args::{
-    FilenameOverride, General, InputType, KeyServices, Keys, Opening, Output, OutputType, Rules,
+    FilenameOverride, General, InputType, KeyChanges, KeyServices, Keys, Opening, Output, OutputType, Rules,
 };
 use super::argv::fields::{flags, words};
 use super::argv::{self, Line, Reach, Reader};
 use super::report::{Failure, Usage};
-use super::{Cli, Mode, Verb, decrypt, edit, encrypt, exit, files, overview, set, wire};
+use super::{Cli, Mode, Verb, decrypt, edit, encrypt, exit, files, overview, rotate, set, wire};
 use crate::app::Deps;
-use crate::app::error::Error;
 use crate::app::request::Notice;
 
 /// Secrets in git, in files that keep the look their owner gave them
@@ -39,7 +38,7 @@ pub struct Arguments {
     /// As the command `encrypt`
     #[arg(short, long, help_heading = "Old form")]
     pub encrypt: bool,
-    /// As the command `rotate` (not in this build yet)
+    /// As the command `rotate`
     #[arg(short, long, help_heading = "Old form", hide = true)]
     pub rotate: bool,
     /// As the command `set`, with index and value in one: '["a"]["b"] "value"'
@@ -54,6 +53,9 @@ pub struct Arguments {
     /// As `encrypt --allow-unencrypted`
     #[arg(long, hide = true)]
     pub allow_unencrypted: bool,
+    /// As `edit --accept-recipients`
+    #[arg(long, hide = true)]
+    pub accept_recipients: bool,
     /// The flags of the commands.
     #[command(flatten)]
     pub shared: Shared,
@@ -64,7 +66,8 @@ pub struct Arguments {
 
 flags!(Arguments { 
     version "version" "v", decrypt "decrypt" "d", encrypt "encrypt" "e", rotate "rotate" "r", set "set" "",
-    extract "extract" "", show_master_keys "show-master-keys" "s", allow_unencrypted "allow-unencrypted" ""
+    extract "extract" "", show_master_keys "show-master-keys" "s", allow_unencrypted "allow-unencrypted" "",
+    accept_recipients "accept-recipients" ""
  } shared, general);
 
 words!(Arguments, usize::MAX, files);
@@ -102,84 +105,6 @@ pub struct Shared {
 }
 
 flags!(Shared {} output, opening, keys, rules, input_type, output_type, named, services, changes);
-
-/// Keys to add and remove with `--rotate`.
-#[derive(Args, Clone, Debug, Default)]
-pub struct KeyChanges {
-    /// age recipients to add
-    #[arg(long, hide = true)]
-    pub add_age: Option<String>,
-    /// age recipients to remove
-    #[arg(long, hide = true)]
-    pub rm_age: Option<String>,
-    /// PGP keys to add
-    #[arg(long, hide = true)]
-    pub add_pgp: Option<String>,
-    /// PGP keys to remove
-    #[arg(long, hide = true)]
-    pub rm_pgp: Option<String>,
-    /// KMS keys to add
-    #[arg(long, hide = true)]
-    pub add_kms: Option<String>,
-    /// KMS keys to remove
-    #[arg(long, hide = true)]
-    pub rm_kms: Option<String>,
-    /// GCP keys to add
-    #[arg(long, hide = true)]
-    pub add_gcp_kms: Option<String>,
-    /// GCP keys to remove
-    #[arg(long, hide = true)]
-    pub rm_gcp_kms: Option<String>,
-    /// Huawei keys to add
-    #[arg(long, hide = true)]
-    pub add_hckms: Option<String>,
-    /// Huawei keys to remove
-    #[arg(long, hide = true)]
-    pub rm_hckms: Option<String>,
-    /// Azure keys to add
-    #[arg(long, hide = true)]
-    pub add_azure_kv: Option<String>,
-    /// Azure keys to remove
-    #[arg(long, hide = true)]
-    pub rm_azure_kv: Option<String>,
-    /// Vault keys to add
-    #[arg(long, hide = true)]
-    pub add_hc_vault_transit: Option<String>,
-    /// Vault keys to remove
-    #[arg(long, hide = true)]
-    pub rm_hc_vault_transit: Option<String>,
-}
-
-flags!(KeyChanges {
-    add_age "add-age" "", rm_age "rm-age" "", add_pgp "add-pgp" "", rm_pgp "rm-pgp" "", add_kms "add-kms" "",
-    rm_kms "rm-kms" "", add_gcp_kms "add-gcp-kms" "", rm_gcp_kms "rm-gcp-kms" "", add_hckms "add-hckms" "",
-    rm_hckms "rm-hckms" "", add_azure_kv "add-azure-kv" "", rm_azure_kv "rm-azure-kv" "",
-    add_hc_vault_transit "add-hc-vault-transit" "", rm_hc_vault_transit "rm-hc-vault-transit" ""
-});
-
-impl KeyChanges {
-    /// True when any was given.
-    fn any(&self) -> bool {
-        [
-            &self.add_age,
-            &self.rm_age,
-            &self.add_pgp,
-            &self.rm_pgp,
-            &self.add_kms,
-            &self.rm_kms,
-            &self.add_gcp_kms,
-            &self.rm_gcp_kms,
-            &self.add_hckms,
-            &self.rm_hckms,
-            &self.add_azure_kv,
-            &self.rm_azure_kv,
-            &self.add_hc_vault_transit,
-            &self.rm_hc_vault_transit,
-        ]
-        .iter()
-        .any(|list| list.as_ref().is_some_and(|list| !list.is_empty()))
-    }
-}
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -253,6 +178,24 @@ pub fn run(
             },
             cli,
         ),
+        Action::Rotate => rotate::run(
+            rotate::Arguments {
+                files: parsed.files,
+                output: parsed.shared.output,
+                changes: parsed.shared.changes,
+                accept_recipients: parsed.accept_recipients,
+                encryption_context: parsed.shared.keys.encryption_context,
+                opening: parsed.shared.opening,
+                input_type: parsed.shared.input_type,
+                output_type: parsed.shared.output_type,
+                named: parsed.shared.named,
+                services: parsed.shared.services,
+                general: parsed.general,
+                legacy: true,
+                ..rotate::Arguments::default()
+            },
+            cli,
+        ),
         Action::Edit => {
             let file = one_file(&mut parsed)?;
             edit::run(
@@ -260,6 +203,7 @@ pub fn run(
                     file: Some(file),
                     show_master_keys: parsed.show_master_keys,
                     allow_unencrypted: parsed.allow_unencrypted,
+                    accept_recipients: parsed.accept_recipients,
                     opening: parsed.shared.opening,
                     keys: parsed.shared.keys,
                     rules: parsed.shared.rules,
@@ -284,6 +228,7 @@ pub fn read(arguments: &[OsString], reach: Reach) -> Result<Line, Usage> {
 
 /// What the flags ask for.
 enum Action {
+    Rotate,
     Edit,
     Encrypt,
     Decrypt,
@@ -303,13 +248,11 @@ fn action(parsed: &Arguments, cli: &mut Cli) -> Result<Action, Failure> {
         let hint = "only the last of them in this order counts: encrypt, decrypt, rotate, set";
         cli.output.notice(&Notice::warning(text).with_hint(hint));
     }
-    if (parsed.rotate && !set) || parsed.shared.changes.any() {
-        return Err(Error::NotBuilt("--rotate, with the flags that add and remove keys,").into());
-    }
-    Ok(match (set, parsed.decrypt, parsed.encrypt) {
-        (true, _, _) => Action::Set,
-        (_, true, _) => Action::Decrypt,
-        (_, _, true) => Action::Encrypt,
+    Ok(match (set, parsed.rotate, parsed.decrypt, parsed.encrypt) {
+        (true, _, _, _) => Action::Set,
+        (_, true, _, _) => Action::Rotate,
+        (_, _, true, _) => Action::Decrypt,
+        (_, _, _, true) => Action::Encrypt,
         _ => Action::Edit,
     })
 }
@@ -328,6 +271,7 @@ fn set(mut parsed: Arguments, cli: &mut Cli) -> Result<(), Failure> {
             file: Some(file),
             index: Some(format!("{index}]")),
             value: Some(value.into()),
+            accept_recipients: parsed.accept_recipients,
             opening: parsed.shared.opening,
             input_type: parsed.shared.input_type,
             output_type: parsed.shared.output_type,

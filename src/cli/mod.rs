@@ -19,14 +19,18 @@ pub mod exec_file;
 pub mod exit;
 pub mod files;
 pub mod filestatus;
+pub mod groups;
 pub mod help;
 pub mod init;
+pub mod keychange;
 pub mod legacy;
 pub mod man;
 pub mod output;
 pub mod report;
+pub mod rotate;
 pub mod set;
 pub mod unset;
+pub mod updatekeys;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -120,6 +124,14 @@ pub enum Verb {
     ExecFile,
     /// `filestatus`
     Filestatus,
+    /// `updatekeys`
+    Updatekeys,
+    /// `rotate`
+    Rotate,
+    /// `groups add`
+    GroupsAdd,
+    /// `groups delete`
+    GroupsDelete,
     /// `config explain`
     ConfigExplain,
     /// `init`
@@ -144,6 +156,10 @@ impl Verb {
         Verb::ExecEnv,
         Verb::ExecFile,
         Verb::Filestatus,
+        Verb::Updatekeys,
+        Verb::Rotate,
+        Verb::GroupsAdd,
+        Verb::GroupsDelete,
         Verb::ConfigExplain,
         Verb::Completion,
         Verb::Man,
@@ -161,11 +177,24 @@ impl Verb {
             Self::ExecEnv => "exec-env",
             Self::ExecFile => "exec-file",
             Self::Filestatus => "filestatus",
+            Self::Updatekeys => "updatekeys",
+            Self::Rotate => "rotate",
+            Self::GroupsAdd | Self::GroupsDelete => "groups",
             Self::ConfigExplain => "config",
             Self::Init => "init",
             Self::Completion => "completion",
             Self::Man => "man",
             Self::Help => "help",
+        }
+    }
+
+    /// Its words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::ConfigExplain => "config explain",
+            Self::GroupsAdd => "groups add",
+            Self::GroupsDelete => "groups delete",
+            verb => verb.word(),
         }
     }
 
@@ -193,6 +222,10 @@ impl Verb {
             Self::ExecEnv => exec_env::Arguments::command(),
             Self::ExecFile => exec_file::Arguments::command(),
             Self::Filestatus => filestatus::Arguments::command(),
+            Self::Updatekeys => updatekeys::Arguments::command(),
+            Self::Rotate => rotate::Arguments::command(),
+            Self::GroupsAdd => groups::Add::command(),
+            Self::GroupsDelete => groups::Delete::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
@@ -222,6 +255,14 @@ impl Verb {
             Self::ExecEnv => self.with(before, rest, cli, exec_env::run),
             Self::ExecFile => self.with(before, rest, cli, exec_file::run),
             Self::Filestatus => self.with(before, rest, cli, filestatus::run),
+            Self::Updatekeys => self.with(before, rest, cli, updatekeys::run),
+            Self::Rotate => self.with(before, rest, cli, rotate::run),
+            Self::GroupsAdd | Self::GroupsDelete => match groups::word(rest)? {
+                groups::Word::Add => Self::GroupsAdd.with(before, groups::behind(rest), cli, groups::add),
+                groups::Word::Delete => {
+                    Self::GroupsDelete.with(before, groups::behind(rest), cli, groups::delete)
+                }
+            },
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),
@@ -244,7 +285,7 @@ impl Verb {
         };
         let empty = A::default();
         let may_dash = |index| empty.may_dash(index);
-        let reader = Reader { command: self.word(), flags: &empty, may_dash: &may_dash, reach };
+        let reader = Reader { command: self.words(), flags: &empty, may_dash: &may_dash, reach };
         let mut line = reader.read(rest)?;
         if let Some(how_much) = line.help {
             return help::of_verb(self, how_much, cli);
@@ -324,13 +365,7 @@ fn fill<'f, A: Flags + Words + Default>(
 }
 
 /// Commands of SOPS that come later.
-const NOT_BUILT: [(&str, &str); 5] = [
-    ("rotate", "`rotate`"),
-    ("updatekeys", "`updatekeys`"),
-    ("groups", "`groups`"),
-    ("publish", "`publish`"),
-    ("keyservice", "`keyservice`"),
-];
+const NOT_BUILT: [(&str, &str); 2] = [("publish", "`publish`"), ("keyservice", "`keyservice`")];
 
 /// Finds the command word and runs its command.
 fn dispatch(arguments: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
@@ -394,10 +429,13 @@ pub fn tree(mode: Mode) -> clap::Command {
         .bin_name(mode.program())
         .disable_help_subcommand(true);
     for verb in Verb::of_mode(mode) {
-        top = top.subcommand(match verb {
-            Verb::ConfigExplain => config_explain::parent(),
-            _ => verb.command(),
-        });
+        top = match verb {
+            Verb::ConfigExplain => top.subcommand(config_explain::parent()),
+            Verb::GroupsAdd => top.subcommand(groups::parent()),
+            // Together with `add`.
+            Verb::GroupsDelete => top,
+            _ => top.subcommand(verb.command()),
+        };
     }
     top
 }

@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Leave the file alone if the value is equal already
     #[arg(long)]
     pub idempotent: bool,
+    /// Write the file although it has recipients that its rule does not list
+    #[arg(long)]
+    pub accept_recipients: bool,
     /// Keys and MAC.
     #[command(flatten)]
     pub opening: Opening,
@@ -66,7 +69,7 @@ pub struct Arguments {
     pub legacy: bool,
 }
 
-flags!(Arguments { value_file "value-file" "", value_stdin "value-stdin" "", idempotent "idempotent" "",
+flags!(Arguments { value_file "value-file" "", value_stdin "value-stdin" "", idempotent "idempotent" "", accept_recipients "accept-recipients" "",
     shamir_secret_sharing_threshold "shamir-secret-sharing-threshold" "" } opening, input_type, output_type, services, general);
 
 words!(Arguments, 3, file, index, value);
@@ -105,6 +108,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         value,
         open: arguments.opening.resolve(&cli.env)?,
         idempotent: arguments.idempotent,
+        strangers: args::strangers(arguments.accept_recipients, cli.mode),
         legacy: arguments.legacy,
         needs_creation_rule: arguments.legacy && cli.mode == Mode::Sops,
     };

@@ -16,7 +16,9 @@ use crate::adapters::processes::{self, SystemProcesses};
 use crate::adapters::progress::TerminalProgress;
 use crate::adapters::prompt::{Askpass, TerminalPrompt};
 use crate::adapters::random::SystemRandom;
+use crate::adapters::repository::Git;
 use crate::adapters::staging::SystemStaging;
+use crate::adapters::transaction::SystemTransactions;
 use crate::app::Deps;
 use crate::app::config::Memory;
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
@@ -58,6 +60,8 @@ pub fn with_deps<T>(
         keys: &KeySources::new(age_environment(env), pgp_environment(env), &files, &prompt),
         progress: &progress,
         staging: &SystemStaging,
+        repository: &Git,
+        transactions: &SystemTransactions,
         configs: &Memory::default(),
     })
 }

@@ -58,17 +58,42 @@ pub struct MasterKey {
 }
 
 impl MasterKey {
-    /// A key with the data key wrapped for it: its fields in the order of SOPS
-    /// 3.13, alphabetical. `created` is RFC 3339; age entries have no such field
-    /// (sops-compat 4.3).
-    pub fn wrapped(key: &KeySpec, enc: &str, created: &str) -> Self {
-        let mut fields = key.fields.clone();
-        fields.push(Entry::Pair("enc".into(), Value::text(enc)));
-        if key.kind != KeyKind::Age {
-            fields.push(Entry::Pair("created_at".into(), Value::text(created)));
+    /// A key that nothing is wrapped for yet.
+    pub fn new(key: &KeySpec) -> Self {
+        Self { kind: key.kind, fields: key.fields.clone() }
+    }
+
+    /// The key as it is named, shown and compared.
+    pub fn spec(&self) -> KeySpec {
+        let is_name = |field: &&Entry| !matches!(name_of(field), "enc" | "created_at");
+        KeySpec { kind: self.kind, fields: self.fields.iter().filter(is_name).cloned().collect() }
+    }
+
+    /// The same key with another data key wrapped for it. A new one gets its
+    /// fields in the order of SOPS 3.13, alphabetical, and the time of `created`
+    /// (RFC 3339); age entries have no such field (sops-compat 4.3).
+    pub fn wrapped(mut self, enc: &str, created: &str) -> Self {
+        for field in &mut self.fields {
+            if let Entry::Pair(name, value) = field
+                && name == "enc"
+            {
+                *value = Value::text(enc);
+                return self;
+            }
         }
-        fields.sort_by(|one, other| name_of(one).cmp(name_of(other)));
-        Self { kind: key.kind, fields }
+        self.fields.push(Entry::Pair("enc".into(), Value::text(enc)));
+        if self.kind != KeyKind::Age {
+            self.fields.push(Entry::Pair("created_at".into(), Value::text(created)));
+        }
+        self.fields.sort_by(|one, other| name_of(one).cmp(name_of(other)));
+        self
+    }
+
+    /// True for the same fields in any order: flattened metadata has none.
+    pub fn equals(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.fields.len() == other.fields.len()
+            && self.fields.iter().all(|field| other.fields.contains(field))
     }
 
     /// A text field.
@@ -124,6 +149,9 @@ pub struct Metadata {
     pub selection: Selection,
     /// The token that holds the owner's spellings.
     pub source: Option<String>,
+    /// The block that this one takes the place of: what is not understood in it is
+    /// kept where it stands.
+    pub former: Option<Value>,
 }
 
 impl Metadata {
@@ -147,11 +175,21 @@ impl Metadata {
             version,
             selection: Selection::from_metadata(&block)?,
             source: text_field(&block, spelling::FIELD)?,
+            former: None,
         })
     }
 
-    /// The block of a new file, in the order of SOPS 3.13: alphabetical.
+    /// The block: of a new file in the order of SOPS 3.13, alphabetical; else the
+    /// former block with keys, times and MAC set.
     pub fn to_value(&self) -> Value {
+        let fields = self.new_fields();
+        match &self.former {
+            Some(Value::Map(former)) => over(former, fields),
+            _ => map(fields),
+        }
+    }
+
+    fn new_fields(&self) -> Vec<(String, Value)> {
         let mut fields: Vec<(String, Value)> = Vec::new();
         match &self.groups[..] {
             [group] => fields.extend(lists(group, false)),
@@ -170,7 +208,7 @@ impl Metadata {
             fields.push((spelling::FIELD.into(), Value::text(source.as_str())));
         }
         fields.extend(self.selection.to_metadata());
-        map(fields)
+        fields
     }
 
     /// True when a plaintext that is not canonical (`1.50`, `TRUE`) is its owner's
@@ -184,6 +222,37 @@ impl Metadata {
     pub fn keys(&self) -> impl Iterator<Item = &MasterKey> {
         self.groups.iter().flatten()
     }
+}
+
+/// `former` with the changing ones of `fields` in the places that they had, or
+/// before the first field that follows in the alphabet.
+fn over(former: &[Entry], mut fields: Vec<(String, Value)>) -> Value {
+    fields.retain(|(name, _)| changes(name));
+    fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut block: Vec<Entry> = Vec::with_capacity(former.len() + 1);
+    for entry in former {
+        let name = name_of(entry);
+        match fields.iter().position(|(field, _)| field == name) {
+            Some(at) => {
+                let (name, value) = fields.remove(at);
+                block.push(Entry::Pair(name, value));
+            }
+            None if changes(name) => {}
+            None => block.push(entry.clone()),
+        }
+    }
+    for (name, value) in fields {
+        let behind = |entry: &Entry| !name_of(entry).is_empty() && name_of(entry) > name.as_str();
+        let at = block.iter().position(behind).unwrap_or(block.len());
+        block.insert(at, Entry::Pair(name, value));
+    }
+    Value::Map(block)
+}
+
+/// True for the fields that change when keys or values do.
+fn changes(name: &str) -> bool {
+    KeyKind::of_metadata_field(name).is_some()
+        || ["key_groups", "shamir_threshold", "lastmodified", "mac", spelling::FIELD].contains(&name)
 }
 
 /// Sorted fields as a map.

@@ -16,6 +16,7 @@
 //!   and [`KeyError::Tampered`] end the attempt on that key only. What fails for every key comes back as
 //!   one [`Refusal`] a key, ready for [`report`].
 
+pub mod access;
 pub mod kinds;
 pub mod report;
 pub mod sources;

@@ -1,0 +1,281 @@
+//! Many files that change all together or not at all. Beside every file its new
+//! state and a second name of its old one are made; then all is synced, a record
+//! in the journal says "commit", and the files are renamed. From that record on a
+//! process that dies leaves all it takes to go on, or back.
+//!
+//! The journal lies in the root folder and is locked while its process lives. Its
+//! last record says what is to be done about it: without any, or after `undo`,
+//! the files go back to what they were; after `done` only the second names are
+//! left to be removed; after `commit` somebody must decide. A record counts from
+//! its last byte on.
+#![expect(clippy::disallowed_methods, reason = "a home of replacing files")]
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::app::ports::{FileError, Fingerprint, Staging, Transaction, Transactions, Unfinished};
+
+use super::paths::fingerprint;
+use super::replace::{compare, copy_attributes, folder_of, target_of};
+use super::signals::{self, Listed};
+use super::staging::SystemStaging;
+use super::system_error::file_error;
+
+mod journal;
+
+use journal::{Journal, Stage};
+
+/// The folders of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemTransactions;
+
+impl Transactions for SystemTransactions {
+    fn begin<'t>(
+        &'t self,
+        root: &Path,
+        command: &str,
+        files: &[PathBuf],
+    ) -> Result<Box<dyn Transaction + 't>, FileError> {
+        let targets = files.iter().map(|file| target_of(file)).collect::<Result<Vec<_>, _>>()?;
+        let journal = Journal::create(root, command, targets)?;
+        let listed = Mutex::new(vec![Listed::new(journal.path().to_owned())]);
+        let staged = Mutex::new(vec![None; files.len()]);
+        Ok(Box::new(Change { files: files.to_vec(), journal: Some(journal), staged, listed }))
+    }
+
+    fn unfinished<'t>(&'t self, root: &Path) -> Result<Option<Box<dyn Unfinished + 't>>, FileError> {
+        let Some(journal) = Journal::open(root)? else { return Ok(None) };
+        match journal.stage() {
+            Stage::Commit(_) => Ok(Some(Box::new(Left { journal }))),
+            Stage::Done => clean(journal).map(|()| None),
+            Stage::Prepare | Stage::Undo(_) => undo(journal).map(|_| None),
+        }
+    }
+}
+
+/// A change whose process lives.
+struct Change {
+    /// As the caller named them; errors say this.
+    files: Vec<PathBuf>,
+    /// `None` once it is settled.
+    journal: Option<Journal>,
+    staged: Mutex<Vec<Option<Staged>>>,
+    listed: Mutex<Vec<Listed>>,
+}
+
+/// One file whose new state lies beside it.
+#[derive(Clone, Copy)]
+struct Staged {
+    seen: Option<Fingerprint>,
+    inode: u64,
+}
+
+impl Transaction for Change {
+    fn stage(&self, index: usize, bytes: &[u8], seen: Option<Fingerprint>) -> Result<(), FileError> {
+        let (Some(path), Some(journal)) = (self.files.get(index), &self.journal) else { return Ok(()) };
+        let target = journal.target(index);
+        let failed = |action, error: io::Error| file_error(action, path, &error);
+        let old = fs::symlink_metadata(target).map_err(|error| failed("open", error))?;
+        compare(path, Some(&old), seen)?;
+        let (new, kept) = (journal.new_state(index), journal.old_state(index));
+        self.list([Listed::new(new.clone()), Listed::new(kept.clone())]);
+        let made = private(&new).map_err(|error| failed("open", error))?;
+        let inode = fill(made, bytes, target, &old).map_err(|error| failed("write", error))?;
+        if fs::hard_link(target, &kept).is_err() {
+            keep_copy(target, &old, &kept).map_err(|error| failed("link", error))?;
+        }
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(Staged { seen, inode });
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), FileError> {
+        let _no_signal = signals::hold();
+        let Some(mut journal) = self.journal.take() else { return Ok(()) };
+        let staged: Vec<Option<Staged>> =
+            std::mem::take(self.staged.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let folders = folders(&journal);
+        let inodes = staged.iter().map(|staged| staged.map_or(0, |staged| staged.inode)).collect();
+        let synced = SystemStaging.sync(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+        let result = synced.and_then(|()| journal.record(Stage::Commit(inodes))).and_then(|()| {
+            let renamed = |(index, staged): (usize, &Option<Staged>)| match staged {
+                Some(staged) => self.put(&journal, index, staged),
+                None => Ok(()),
+            };
+            staged.iter().enumerate().try_for_each(renamed)
+        });
+        match result {
+            Ok(()) => finish(journal),
+            Err(error) => {
+                let inodes = staged.iter().map(|staged| staged.map_or(0, |staged| staged.inode)).collect();
+                // A disk that takes no record takes no rename either.
+                let _ = journal.record(Stage::Undo(inodes));
+                undo(journal)?;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Change {
+    fn list(&self, more: [Listed; 2]) {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
+    }
+
+    fn put(&self, journal: &Journal, index: usize, staged: &Staged) -> Result<(), FileError> {
+        let path = &self.files[index];
+        let target = journal.target(index);
+        compare(path, fs::symlink_metadata(target).ok().as_ref(), staged.seen)?;
+        fs::rename(journal.new_state(index), target).map_err(|error| file_error("rename", path, &error))
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        if let Some(journal) = self.journal.take() {
+            let _no_signal = signals::hold();
+            let _ = undo(journal);
+        }
+    }
+}
+
+/// What a process left that died between `commit` and `done`.
+struct Left {
+    journal: Journal,
+}
+
+impl Unfinished for Left {
+    fn command(&self) -> &str {
+        self.journal.command()
+    }
+
+    fn files(&self) -> &[PathBuf] {
+        self.journal.targets()
+    }
+
+    fn done(&self) -> usize {
+        (0..self.files().len()).filter(|&index| !is_there(&self.journal.new_state(index))).count()
+    }
+
+    fn settle(self: Box<Self>, forward: bool) -> Result<Vec<PathBuf>, FileError> {
+        let _no_signal = signals::hold();
+        let mut journal = self.journal;
+        if !forward {
+            journal.record(Stage::Undo(journal.inodes().to_vec()))?;
+            return undo(journal);
+        }
+        let mut left = Vec::new();
+        for index in 0..journal.targets().len() {
+            let (target, new) = (journal.target(index), journal.new_state(index));
+            if !is_there(&new) {
+                continue;
+            }
+            if is_untouched(target, &journal.old_state(index)) {
+                fs::rename(&new, target).map_err(|error| file_error("rename", target, &error))?;
+            } else {
+                left.push(target.to_owned());
+                remove(&new)?;
+            }
+        }
+        finish(journal).map(|()| left)
+    }
+}
+
+/// True when `target` is still the old state that `kept` is a second name of, or a
+/// copy.
+fn is_untouched(target: &Path, kept: &Path) -> bool {
+    let (Ok(now), Ok(old)) = (fs::symlink_metadata(target), fs::symlink_metadata(kept)) else { return false };
+    inode(&now) == inode(&old) || (now.len() == old.len() && fs::read(target).ok() == fs::read(kept).ok())
+}
+
+/// All files are in their new state.
+fn finish(mut journal: Journal) -> Result<(), FileError> {
+    let folders = folders(&journal);
+    SystemStaging.sync(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    journal.record(Stage::Done)?;
+    clean(journal)
+}
+
+/// Removes the second names, then the journal.
+fn clean(journal: Journal) -> Result<(), FileError> {
+    for index in 0..journal.targets().len() {
+        remove(&journal.new_state(index))?;
+        remove(&journal.old_state(index))?;
+    }
+    journal.remove()
+}
+
+/// Brings all files back to their old state; returns those that somebody else
+/// changed since, which are left alone.
+fn undo(journal: Journal) -> Result<Vec<PathBuf>, FileError> {
+    let mut left = Vec::new();
+    for index in 0..journal.targets().len() {
+        let (target, new, old) = (journal.target(index), journal.new_state(index), journal.old_state(index));
+        let was_renamed = !is_there(&new) && is_there(&old) && !journal.inodes().is_empty();
+        if was_renamed {
+            let now = fs::symlink_metadata(target).ok().map(|now| inode(&now));
+            let ours = journal.inodes().get(index).copied();
+            if now.is_some() && now == ours {
+                fs::rename(&old, target).map_err(|error| file_error("rename", target, &error))?;
+            } else if !is_untouched(target, &old) {
+                left.push(target.to_owned());
+            }
+        }
+        remove(&new)?;
+        remove(&old)?;
+    }
+    journal.remove()?;
+    Ok(left)
+}
+
+fn folders(journal: &Journal) -> BTreeSet<PathBuf> {
+    let mut folders: BTreeSet<PathBuf> =
+        journal.targets().iter().map(|target| folder_of(target).to_owned()).collect();
+    folders.insert(folder_of(journal.path()).to_owned());
+    folders
+}
+
+fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_error("remove", path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// A new file that only its owner can read.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+/// Fills `made` with the new state of `target`; returns what tells it from others.
+fn fill(mut made: File, bytes: &[u8], target: &Path, old: &Metadata) -> io::Result<u64> {
+    made.write_all(bytes)?;
+    copy_attributes(target, old, &made)?;
+    if cfg!(not(target_os = "linux")) {
+        made.sync_all()?;
+    }
+    made.metadata().map(|made| inode(&made))
+}
+
+/// A copy of the old state, where the file system has no second names.
+fn keep_copy(target: &Path, old: &Metadata, kept: &Path) -> io::Result<()> {
+    let bytes = fs::read(target)?;
+    fill(private(kept)?, &bytes, target, old).map(drop)
+}
+
+fn inode(found: &Metadata) -> u64 {
+    fingerprint(found).inode
+}

@@ -1,0 +1,239 @@
+//! The journal of a transaction: which files, and what became of them.
+#![expect(clippy::disallowed_methods, reason = "the home of the journal")]
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use rand::RngCore;
+
+use crate::app::ports::{FileError, FileErrorKind, Random};
+
+use super::super::random::SystemRandom;
+use super::super::replace::{TEMPORARY_PREFIX, folder_of};
+use super::super::system_error::file_error;
+
+/// The file, in the root folder.
+const NAME: &str = ".leaflock-journal";
+
+/// Its first line.
+const MAGIC: &[u8] = b"leaflock journal 1\n";
+
+/// How far a transaction has come. Inode numbers of the new states tell them from
+/// what somebody else puts in their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// No file has changed yet.
+    Prepare,
+    /// Files are being renamed.
+    Commit(Vec<u64>),
+    /// All are.
+    Done,
+    /// They are being renamed back.
+    Undo(Vec<u64>),
+}
+
+/// The journal of one transaction, locked as long as this lives.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    command: String,
+    id: String,
+    targets: Vec<PathBuf>,
+    stage: Stage,
+}
+
+impl Journal {
+    /// Makes the journal of a new transaction.
+    pub(super) fn create(root: &Path, command: &str, targets: Vec<PathBuf>) -> Result<Self, FileError> {
+        let path = root.join(NAME);
+        let failed = |action, error: io::Error| file_error(action, &path, &error);
+        let id = random_id();
+        let mut text = [MAGIC, command.as_bytes(), b"\n", id.as_bytes(), b"\n"].concat();
+        for target in &targets {
+            let bytes =
+                bytes_of(target).ok_or_else(|| failed("open", io::Error::other("a path is not text")))?;
+            text.extend_from_slice(bytes);
+            text.push(0);
+        }
+        text.push(0);
+        let file = OpenOptions::new().read(true).append(true).create_new(true).open(&path);
+        let mut file = file.map_err(|error| failed("open", error))?;
+        lock(&file, &path)?;
+        file.write_all(&text).map_err(|error| failed("write", error))?;
+        Ok(Self { path, file, command: command.to_owned(), id, targets, stage: Stage::Prepare })
+    }
+
+    /// The journal that a process left, if there is one and the process is gone.
+    pub(super) fn open(root: &Path) -> Result<Option<Self>, FileError> {
+        let path = root.join(NAME);
+        let failed = |action, error: io::Error| file_error(action, &path, &error);
+        let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("open", error)),
+        };
+        lock(&file, &path)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(|error| failed("read", error))?;
+        match parse(&text) {
+            Some((command, id, targets, stage)) => Ok(Some(Self { path, file, command, id, targets, stage })),
+            // Cut off while it was made: nothing was done yet.
+            None if !text.ends_with(b"\0\0") => {
+                fs::remove_file(&path).map_err(|error| failed("remove", error))?;
+                Ok(None)
+            }
+            None => Err(failed("read", io::Error::other("this is no journal of leaflock"))),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn command(&self) -> &str {
+        &self.command
+    }
+
+    pub(super) fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    pub(super) fn targets(&self) -> &[PathBuf] {
+        &self.targets
+    }
+
+    pub(super) fn target(&self, index: usize) -> &Path {
+        &self.targets[index]
+    }
+
+    /// Where the new state of a file waits.
+    pub(super) fn new_state(&self, index: usize) -> PathBuf {
+        self.beside(index, "new")
+    }
+
+    /// The second name of the old state of a file.
+    pub(super) fn old_state(&self, index: usize) -> PathBuf {
+        self.beside(index, "old")
+    }
+
+    fn beside(&self, index: usize, what: &str) -> PathBuf {
+        let name = format!("{TEMPORARY_PREFIX}{}-{index}.{what}", self.id);
+        folder_of(self.target(index)).join(name)
+    }
+
+    /// The inode numbers of the new states; none before they are put in place.
+    pub(super) fn inodes(&self) -> &[u64] {
+        match &self.stage {
+            Stage::Commit(inodes) | Stage::Undo(inodes) => inodes,
+            Stage::Prepare | Stage::Done => &[],
+        }
+    }
+
+    /// Adds a record and waits until it is on the disk.
+    pub(super) fn record(&mut self, stage: Stage) -> Result<(), FileError> {
+        let mut line = match &stage {
+            Stage::Prepare => return Ok(()),
+            Stage::Commit(_) => "commit".to_owned(),
+            Stage::Done => "done".to_owned(),
+            Stage::Undo(_) => "undo".to_owned(),
+        };
+        self.stage = stage;
+        for inode in self.inodes() {
+            line.push_str(&format!(" {inode}"));
+        }
+        line.push('\n');
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_all());
+        written.map_err(|error| file_error("write", &self.path, &error))
+    }
+
+    /// The transaction is settled.
+    pub(super) fn remove(self) -> Result<(), FileError> {
+        fs::remove_file(&self.path).map_err(|error| file_error("remove", &self.path, &error))
+    }
+}
+
+/// Claims the journal for this process.
+fn lock(file: &File, path: &Path) -> Result<(), FileError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(FileError {
+            action: "lock",
+            path: path.to_owned(),
+            kind: FileErrorKind::Exists,
+            reason: "another call of leaflock is changing files here".to_owned(),
+        }),
+        // A file system without locks: two calls at once are on their own.
+        Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+type Parsed = (String, String, Vec<PathBuf>, Stage);
+
+fn parse(text: &[u8]) -> Option<Parsed> {
+    let mut rest = text.strip_prefix(MAGIC)?;
+    let mut line = || {
+        let end = memchr::memchr(b'\n', rest)?;
+        let line = std::str::from_utf8(&rest[..end]).ok()?.to_owned();
+        rest = &rest[end + 1..];
+        Some(line)
+    };
+    let (command, id) = (line()?, line()?);
+    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let mut targets = Vec::new();
+    loop {
+        let end = memchr::memchr(0, rest)?;
+        let (path, behind) = (&rest[..end], &rest[end + 1..]);
+        rest = behind;
+        if path.is_empty() {
+            break;
+        }
+        targets.push(path_of(path)?);
+    }
+    let stage = last_record(rest, targets.len())?;
+    is_id.then_some((command, id, targets, stage))
+}
+
+/// The last complete record.
+fn last_record(records: &[u8], count: usize) -> Option<Stage> {
+    let complete = &records[..memchr::memrchr(b'\n', records).map_or(0, |end| end + 1)];
+    let text = std::str::from_utf8(complete).ok()?;
+    let Some(line) = text.lines().last() else { return Some(Stage::Prepare) };
+    let mut words = line.split(' ');
+    let name = words.next();
+    let inodes = words.map(|word| word.parse().ok()).collect::<Option<Vec<u64>>>()?;
+    match (name, inodes.len() == count) {
+        (Some("commit"), true) => Some(Stage::Commit(inodes)),
+        (Some("undo"), true) => Some(Stage::Undo(inodes)),
+        (Some("done"), _) => Some(Stage::Done),
+        _ => None,
+    }
+}
+
+/// A name that no other transaction has.
+fn random_id() -> String {
+    format!("{:016x}", SystemRandom.rng().next_u64())
+}
+
+#[cfg(unix)]
+fn bytes_of(path: &Path) -> Option<&[u8]> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(path.as_os_str().as_bytes())
+}
+
+#[cfg(not(unix))]
+fn bytes_of(path: &Path) -> Option<&[u8]> {
+    path.to_str().map(str::as_bytes)
+}
+
+#[cfg(unix)]
+fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(bytes)))
+}
+
+#[cfg(not(unix))]
+fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+    std::str::from_utf8(bytes).ok().map(PathBuf::from)
+}

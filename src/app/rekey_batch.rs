@@ -1,0 +1,167 @@
+//! New keys for many files in one step: every plan is made before anything is
+//! asked, every new file is made and proven before the first replaces its old
+//! self, and all of them do or none.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::Deps;
+use super::batch::{self, Finished, Item};
+use super::config;
+use super::error::Error;
+use super::parallel;
+use super::ports::{FileKind, Unfinished};
+use super::rekey::{self, KeyPlan};
+use super::request::{FileOptions, Named, Notice, OpenOptions};
+use crate::domain::config::NO_MATCH;
+
+/// What is planned for one file.
+#[derive(Debug)]
+pub enum Planned {
+    /// Its new keys, and what to say on the side.
+    Plan(Box<KeyPlan>, Vec<Notice>),
+    /// It is not meant: why, in a few words.
+    Skipped(&'static str),
+}
+
+/// How a command plans for one file.
+pub type Planner<'p> = dyn Fn(&Path, &mut Vec<Notice>) -> Result<KeyPlan, Error> + Sync + 'p;
+
+/// Plans for every file. What nobody can have meant is skipped: plain files in a
+/// folder, files that no rule is for, a second name of the same file.
+pub fn plan(deps: &Deps<'_>, items: Vec<Item>, planner: &Planner<'_>) -> Vec<Finished<Planned>> {
+    let mut finished = batch::run(items, deps.progress, &|item| {
+        let mut notices = Vec::new();
+        match planner(&item.path, &mut notices) {
+            Ok(plan) => Ok(Planned::Plan(Box::new(plan), notices)),
+            Err(error) if item.named != Named::Directly => skipped(deps, item, error),
+            Err(error) => Err(error),
+        }
+    });
+    let mut seen = BTreeSet::new();
+    for file in &mut finished {
+        if let Ok(Planned::Plan(plan, _)) = &file.result
+            && let Some(state) = plan.seen
+            && !seen.insert((state.device, state.inode))
+        {
+            file.result = Ok(Planned::Skipped("named twice"));
+        }
+    }
+    finished
+}
+
+fn skipped(deps: &Deps<'_>, item: &Item, error: Error) -> Result<Planned, Error> {
+    match &error {
+        Error::Config { cause, .. } if cause.to_string() == NO_MATCH => {
+            Ok(Planned::Skipped("no rule is for them"))
+        }
+        Error::NotEncrypted(_) => Ok(Planned::Skipped("not encrypted")),
+        Error::Syntax { .. } | Error::Metadata { .. } => {
+            let contents = deps.files.read(&item.path).map_err(Error::Read)?;
+            match memchr::memmem::find(&contents.bytes, b"ENC[AES256_GCM,") {
+                Some(_) => Err(error),
+                None => Ok(Planned::Skipped("not encrypted")),
+            }
+        }
+        _ => Err(error),
+    }
+}
+
+/// Changes all files of `plans`, or none of them.
+///
+/// # Errors
+/// One for every file that could not be made; or the one of the disk, alone.
+pub fn change(
+    deps: &Deps<'_>,
+    command: &str,
+    plans: &[&KeyPlan],
+    file: &FileOptions,
+    keys: &OpenOptions,
+) -> Result<(), Vec<(PathBuf, Error)>> {
+    let alone = |path: &Path, error| vec![(path.to_owned(), error)];
+    let Some(first) = plans.first() else { return Ok(()) };
+    let root = root(deps).map_err(|error| alone(&first.path, error))?;
+    let paths: Vec<PathBuf> = plans.iter().map(|plan| plan.path.clone()).collect();
+    let write = |error| Error::Write { in_place: true, error };
+    let transaction =
+        deps.transactions.begin(&root, command, &paths).map_err(|error| alone(&root, write(error)))?;
+    deps.progress.start(plans.len());
+    let indices: Vec<usize> = (0..plans.len()).collect();
+    let made = parallel::map(&indices, false, |&index| {
+        let (input, bytes) = rekey::rewrite(deps, plans[index], file, keys)?;
+        let staged = transaction.stage(index, &bytes, input.seen).map_err(write);
+        deps.progress.step();
+        staged
+    });
+    deps.progress.finish();
+    let failed: Vec<(PathBuf, Error)> = paths
+        .iter()
+        .zip(made)
+        .filter_map(|(path, result)| result.err().map(|error| (path.clone(), error)))
+        .collect();
+    if !failed.is_empty() {
+        return Err(failed);
+    }
+    transaction.commit().map_err(|error| alone(&error.path.clone(), write(error)))
+}
+
+/// Refuses to begin where a call that was killed left some files changed.
+pub fn refuse_unfinished(deps: &Deps<'_>) -> Result<(), Error> {
+    match unfinished(deps)? {
+        None => Ok(()),
+        Some(left) => Err(Error::Unfinished {
+            command: left.command().to_owned(),
+            done: left.done(),
+            total: left.files().len(),
+        }),
+    }
+}
+
+/// What became of the files of a call that was killed.
+#[derive(Debug)]
+pub struct Settled {
+    /// All of its files.
+    pub files: Vec<PathBuf>,
+    /// Those that somebody else changed since: they were left alone.
+    pub left: Vec<PathBuf>,
+}
+
+/// Finishes what a call that was killed began, or undoes it; `None` if there is
+/// no such call.
+pub fn settle(deps: &Deps<'_>, forward: bool) -> Result<Option<Settled>, Error> {
+    let Some(left) = unfinished(deps)? else { return Ok(None) };
+    let files = left.files().to_vec();
+    let left = left.settle(forward).map_err(|error| Error::Write { in_place: true, error })?;
+    Ok(Some(Settled { files, left }))
+}
+
+fn unfinished<'d>(deps: &Deps<'d>) -> Result<Option<Box<dyn Unfinished + 'd>>, Error> {
+    let root = root(deps)?;
+    deps.transactions.unfinished(&root).map_err(|error| Error::Write { in_place: true, error })
+}
+
+/// The folder that the journal lies in: the nearest one, from the working folder
+/// upwards, that holds a `.sops.yaml` or a git repository; else the working folder.
+pub fn root(deps: &Deps<'_>) -> Result<PathBuf, Error> {
+    let working = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
+    for folder in working.ancestors() {
+        for name in [config::NAME, ".git"] {
+            if deps.files.kind(&folder.join(name)).map_err(Error::Read)?.is_some() {
+                return Ok(folder.to_owned());
+            }
+        }
+    }
+    Ok(working)
+}
+
+/// The files that `--all` stands for: those that git knows, else all that lie
+/// below the root.
+pub fn all(deps: &Deps<'_>) -> Result<Vec<Item>, Error> {
+    let root = root(deps)?;
+    let walked = |path| Item { path, named: Named::Walked };
+    if let Some(tracked) = deps.repository.tracked(&root).map_err(Error::Read)? {
+        let is_file = |path: &PathBuf| matches!(deps.files.kind(path), Ok(Some(FileKind::Regular)));
+        return Ok(tracked.into_iter().filter(is_file).map(walked).collect());
+    }
+    batch::expand(deps.files, &[root])
+}

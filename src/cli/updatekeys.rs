@@ -1,0 +1,149 @@
+//! `leaflock updatekeys`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
+use super::argv::fields::{flags, words};
+use super::keychange::{Change, Many, Screen, confirmed, printable, table};
+use super::report::{Failure, Usage};
+use super::{Cli, args, exit, files, wire};
+use crate::app::Deps;
+use crate::app::error::Error;
+use crate::app::ports::{Durability, FileKind};
+use crate::app::request::{FileOptions, OpenOptions};
+use crate::app::{rekey, updatekeys as use_case};
+
+/// Give files the keys that their creation rules list
+///
+/// Compares the recipients of each file with the rule of .sops.yaml that matches
+/// it, shows who comes and who goes, and asks. Whoever is taken away does not get
+/// the new data key, so that what is added later stays hidden from him; what he
+/// could read until now he may have kept.
+#[derive(Parser, Clone, Debug, Default)]
+#[command(verbatim_doc_comment, name = "updatekeys", override_usage = "leaflock updatekeys [OPTIONS] FILE|DIRECTORY|PATTERN…\n       leaflock updatekeys [OPTIONS] --all\n       leaflock updatekeys --continue|--abort", after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The files
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Many files.
+    #[command(flatten)]
+    pub many: Many,
+    /// Keys.
+    #[command(flatten)]
+    pub opening: Opening,
+    /// Input format.
+    #[command(flatten)]
+    pub input_type: InputType,
+    /// Key services.
+    #[command(flatten)]
+    pub services: KeyServices,
+    /// General flags.
+    #[command(flatten)]
+    pub general: General,
+}
+
+flags!(Arguments {} many, opening, input_type, services, general);
+
+words!(Arguments, usize::MAX, files);
+
+const EXAMPLES: &str = "\
+Examples:
+  leaflock updatekeys config/prod.yaml
+  leaflock updatekeys --all --dry-run
+  leaflock updatekeys --yes --all";
+
+/// Updates one file as SOPS does, or many at once.
+pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    let mut notices = Vec::new();
+    arguments.services.check(&cli.env)?;
+    let Arguments { files, many, opening, input_type, general, .. } = arguments;
+    let named = FilenameOverride::default();
+    let file = args::file_options(general, input_type, named, cli.mode, &cli.env, &mut notices)?;
+    let open = opening.resolve(&cli.env)?;
+    let mut screen = Screen::new(&mut cli.output, &cli.env);
+    screen.output.notices(&notices);
+    let mode = cli.mode;
+    wire::with_deps(&cli.env, |deps| {
+        let change = Change { command: "updatekeys", many: &many, files: &files, file: &file, open: &open };
+        if change.is_for_many(deps, mode) {
+            return change.run(deps, &mut screen, &|path, notices| {
+                use_case::plan(deps, path, &file, many.keep_data_key, notices)
+            });
+        }
+        let call = Call { file: &file, open: &open, many: &many };
+        match &files[..] {
+            [] => files::required(None).map(drop).map_err(Failure::from),
+            [only] => call.one(deps, only, &mut screen),
+            several => call.each(deps, several, &mut screen),
+        }
+    })
+}
+
+/// What every file of a call is updated with.
+struct Call<'c> {
+    file: &'c FileOptions,
+    open: &'c OpenOptions,
+    many: &'c Many,
+}
+
+impl Call<'_> {
+    /// SOPS's way with several files: one after the other, each with its question.
+    fn each(&self, deps: &Deps<'_>, files: &[PathBuf], screen: &mut Screen<'_>) -> Result<(), Failure> {
+        let mut failed = 0;
+        for path in files {
+            if let Err(failure) = self.one(deps, path, screen) {
+                screen.output.failure(&failure);
+                failed += 1;
+            }
+        }
+        match failed {
+            0 => Ok(()),
+            failed => Err(Usage::new(format!("failed updating {failed} key(s)")).into()),
+        }
+    }
+
+    /// One file, in SOPS's words.
+    fn one(&self, deps: &Deps<'_>, path: &Path, screen: &mut Screen<'_>) -> Result<(), Failure> {
+        let path = deps.files.absolute(path).map_err(Error::Read)?;
+        match deps.files.kind(&path).map_err(Error::Read)? {
+            Some(FileKind::Directory) => {
+                return Err(Usage::new("can't operate on a directory").into());
+            }
+            Some(_) => {}
+            None => {
+                let message = format!("stat {}: no such file or directory", path.display());
+                return Err(Usage::with_code(exit::GENERIC, message).into());
+            }
+        }
+        let shown = path.display();
+        log(deps, screen, &format!("Syncing keys for file {shown}"));
+        let mut notices = Vec::new();
+        let plan = use_case::plan(deps, &path, self.file, self.many.keep_data_key, &mut notices);
+        screen.output.notices(&notices);
+        let plan = plan?;
+        if !plan.is_change() {
+            log(deps, screen, &format!("File {shown} already up to date"));
+            return Ok(());
+        }
+        let heading = "The following changes will be made to the file's groups:\n";
+        screen.output.text(&format!("{heading}{}", printable(&table(&plan.access, screen))))?;
+        if !self.many.yes && !confirmed(deps, screen)? {
+            log(deps, screen, &format!("File {shown} left unchanged"));
+            return Ok(());
+        }
+        let (input, bytes) = rekey::rewrite(deps, &plan, self.file, self.open)?;
+        deps.files
+            .replace(&path, &bytes, input.seen, Durability::Power)
+            .map_err(|error| Error::Write { in_place: true, error })?;
+        log(deps, screen, &format!("File {shown} synced with new keys"));
+        Ok(())
+    }
+}
+
+/// A line of SOPS's log: `2026/11/22 01:18:54 Syncing keys for file /a/b`.
+fn log(deps: &Deps<'_>, screen: &mut Screen<'_>, text: &str) {
+    let now = deps.clock.now().replace('-', "/").replace('T', " ").replace('Z', "");
+    screen.output.talk(&format!("{now} {text}\n"));
+}
