@@ -23,6 +23,7 @@ mod leak;
 mod lossless;
 mod plugins;
 mod quirks;
+mod rekey;
 mod saving;
 mod structure;
 mod terminal;
