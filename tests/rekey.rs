@@ -3,12 +3,7 @@
 
 use std::fs;
 
-use crate::testkit::sandbox::{ALICE, BOB, Key, Sandbox};
-
-const CAROL: Key = Key {
-    recipient: "age14ur2ajrkvjg2pqluftu3d45a9vc8pvkyjjn5antam363wckn6g0s73yupe",
-    identity: include_str!("../fixtures/keys/carol.txt"),
-};
+use crate::testkit::sandbox::{ALICE, BOB, CAROL, Key, Sandbox};
 
 /// A file a format, with what sops makes of it.
 const FORMATS: [(&str, &str); 5] = [
