@@ -28,6 +28,7 @@ mod lossless;
 mod network;
 mod plugins;
 mod quirks;
+mod rekey;
 mod run;
 mod run_dotenv;
 mod saving;

@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 
 use super::Deps;
+use super::batch::{self, Finished, Item};
 use super::error::Error;
 use super::open::{self, Locked};
 use super::ports::{FileError, FileErrorKind};
-use super::request::{FileOptions, Notice, Source};
+use super::request::{FileOptions, Named, Notice, Source};
 
 /// What to look at.
 #[derive(Clone, Debug)]
@@ -25,6 +26,19 @@ pub struct Outcome {
     pub encrypted: bool,
     /// What to say on the side.
     pub notices: Vec<Notice>,
+}
+
+/// Looks at many files; what was found in a folder and is of no format that can be
+/// read is not encrypted.
+pub fn each(deps: &Deps<'_>, items: Vec<Item>, options: &FileOptions) -> Vec<Finished<bool>> {
+    batch::run(items, deps.progress, &|item| {
+        let request = Request { path: item.path.clone(), file: options.clone() };
+        match look(deps, &request) {
+            Ok(outcome) => Ok(outcome.encrypted),
+            Err(Error::Syntax { .. } | Error::Empty(_)) if item.named != Named::Directly => Ok(false),
+            Err(error) => Err(Error::FileStatus(Box::new(error))),
+        }
+    })
 }
 
 /// Looks at one file; needs no key.

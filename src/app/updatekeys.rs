@@ -10,6 +10,9 @@ use super::rekey::{self, KeyPlan};
 use super::request::{FileOptions, Notice};
 use crate::domain::metadata::MasterKey;
 
+/// What SOPS says without a config.
+pub const NO_CONFIG: &str = "config file not found";
+
 /// Compares `path` with its creation rule. With `keep_data_key`, those who lose
 /// access keep what they could read, and everything that is added.
 ///
@@ -30,8 +33,8 @@ pub fn plan(
         cause: cause.into(),
         hints: vec!["`leaflock init` makes a .sops.yaml; its rules say who may open which file".to_owned()],
     };
-    let found = config::find(deps, &input.name, options, notices)?
-        .ok_or_else(|| missing("config file not found".to_owned()))?;
+    let found =
+        config::find(deps, &input.name, options, notices)?.ok_or_else(|| missing(NO_CONFIG.to_owned()))?;
     let rule = config::rule_for(&found, &input.name)?.ok_or_else(|| {
         let path = found.path.display();
         missing(format!("The config file {path} does not contain any creation rule"))

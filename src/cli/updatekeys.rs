@@ -118,9 +118,12 @@ impl Call<'_> {
             }
         }
         let shown = path.display();
-        log(deps, screen, &format!("Syncing keys for file {shown}"));
         let mut notices = Vec::new();
         let plan = use_case::plan(deps, &path, self.file, self.many.keep_data_key, &mut notices);
+        // SOPS looks for the config before it looks at any file.
+        if !matches!(&plan, Err(Error::Config { cause, .. }) if cause.to_string() == use_case::NO_CONFIG) {
+            log(deps, screen, &format!("Syncing keys for file {shown}"));
+        }
         screen.output.notices(&notices);
         let plan = plan?;
         if !plan.is_change() {

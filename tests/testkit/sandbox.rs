@@ -35,6 +35,12 @@ pub(crate) const BOB: Key = Key {
     identity: include_str!("../../fixtures/keys/bob.txt"),
 };
 
+/// Another one.
+pub(crate) const CAROL: Key = Key {
+    recipient: "age14ur2ajrkvjg2pqluftu3d45a9vc8pvkyjjn5antam363wckn6g0s73yupe",
+    identity: include_str!("../../fixtures/keys/carol.txt"),
+};
+
 /// No program of ours takes this long; one that does hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
