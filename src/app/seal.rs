@@ -171,13 +171,15 @@ pub fn seal_again(
 }
 
 /// Proves that `bytes` decrypt to `expected`: every value opens, the MAC fits.
-/// False when the values are right and the layout is not.
+/// False when the values are right and the layout is not. With `hoist`, what SOPS
+/// moves is moved, as `decrypt` shows it.
 pub fn prove(
     bytes: &[u8],
     format: Format,
     cipher: &Cipher,
     expected: &[u8],
     place: &Place,
+    hoist: bool,
 ) -> Result<bool, Error> {
     let refuse = |cause: String| refusal(place, &cause);
     let locked = Locked::parse(bytes, format, place).map_err(|error| refuse(error.to_string()))?;
@@ -187,7 +189,7 @@ pub fn prove(
     let extras = Extras {
         spellings,
         keep_spellings: locked.metadata.keeps_spellings(),
-        hoist: locked.metadata.source.is_none(),
+        hoist: hoist && locked.metadata.source.is_none(),
         recorder: None,
     };
     let mut compare = Compare::new(expected);
