@@ -51,3 +51,16 @@ fn changes_of_dotenv_read_back() {
 fn changes_of_ini_read_back() {
     changes_read_back("ini");
 }
+
+/// Changes that once read back as something else: format, what, file.
+const ONCE_FAILED: [(Format, [u8; 4], &str); 1] = [(Format::Yaml, [3, 3, 0, 0], "? e\n? |\n: - ")];
+
+#[test]
+fn what_once_failed_reads_back() {
+    for (format, change, text) in ONCE_FAILED {
+        for node in 0..8 {
+            let change = Change::new([change[0], node, change[2], change[3]]);
+            assert!(changes::check(format, text.as_bytes(), &change).is_ok(), "{text}");
+        }
+    }
+}

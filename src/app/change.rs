@@ -13,7 +13,6 @@ use super::seal::{self, Plain, Sealed};
 use crate::domain::document;
 use crate::domain::document::open::Extras;
 use crate::domain::document::reuse::Ciphertexts;
-use crate::domain::document::spelling;
 use crate::domain::index::Component;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
@@ -128,10 +127,8 @@ pub fn save(
     }
     let parsed = Plain::parse(plain, *format, place)?;
     let Sealed { bytes, mut notices } = seal::seal_again(deps, file, parsed, known)?;
-    let comes_back = seal::prove(&bytes, *format, &file.cipher, plain, place)?;
-    // Where SOPS itself put comments that it will print elsewhere, nothing is lost by us.
-    let was_lost = file.locked.metadata.source.is_none() && spelling::needs_mark(*format, &file.locked.tree);
-    if !comes_back && !was_lost && !notices.contains(&document::Notice::LayoutLost) {
+    let comes_back = seal::prove(&bytes, *format, &file.cipher, plain, place, false)?;
+    if !comes_back && !notices.contains(&document::Notice::LayoutLost) {
         notices.push(document::Notice::LayoutLost);
     }
     write(deps, input, &bytes)?;

@@ -8,7 +8,7 @@ use super::open::{self, Input, Locked, Unlocked};
 use super::request::{Destination, Done, Named, Notice, OpenOptions, Outcome, Task};
 use crate::domain::crypto::mac::Mac;
 use crate::domain::document::open::Extras;
-use crate::domain::document::values::is_laid_out;
+use crate::domain::document::yaml_layout;
 use crate::domain::index::{self, Component, LookupError};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::{Format, Layout, WriteError, json, shell, yaml};
@@ -92,16 +92,12 @@ fn relaid(
             Ok((layout.indent != Some(written)).then_some(layout))
         }
         Format::Yaml => {
-            let Some(look) = yaml::sops_look(tree) else { return Ok(None) };
-            // What we write has metadata of the default indentation, whatever is around it.
-            if !look.moves_comments && look.indent == yaml::emit::DEFAULT_INDENT
-                || !is_laid_out(*store, tree, Layout { indent: Some(look.indent) })
-            {
-                return Ok(None);
+            let Some(look) = yaml_layout::sops_look(*store, tree) else { return Ok(None) };
+            // Of a file in the default indentation nobody can tell who chose it.
+            if look.indent == yaml::emit::DEFAULT_INDENT && !look.is_certain {
+                return Ok(Some(Layout { indent: Some(look.indent) }));
             }
-            let layout = layout()?;
-            let same = yaml::emit::indent_of(layout) == i32::from(look.indent);
-            Ok((look.moves_comments || !same).then_some(layout))
+            layout().map(Some)
         }
         Format::Dotenv | Format::Ini | Format::Binary => Ok(None),
     }

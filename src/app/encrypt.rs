@@ -137,7 +137,7 @@ pub fn seal(
     notices.extend(sealed.notices.iter().map(|it| open::notice(place, it)));
     drop(parsed);
     let told = sealed.notices.contains(&document::Notice::LayoutLost);
-    if proof && !seal::prove(&bytes, format, &Cipher::new(&data_key), plain, place)? && !told {
+    if proof && !seal::prove(&bytes, format, &Cipher::new(&data_key), plain, place, true)? && !told {
         notices.push(open::notice(place, &document::Notice::LayoutLost));
     }
     Ok(Sealed { bytes, notices })

@@ -45,7 +45,7 @@ pub fn leaf(
         && node.kind == Kind::Scalar
         && !node.flags.has(Flags::METADATA)
         && (!selected || is_token(tree.text(node.text)) || is_empty_text(file, id));
-    let is_alone = tree.documents.len() == 1 && tree.nodes.iter().all(|node| node.kind != Kind::Alias);
+    let is_alone = tree.nodes.iter().all(|node| node.kind != Kind::Alias);
     if !is_leaf || !is_alone || has_spelling(file, id) {
         return Ok(Replaced::Elsewhere);
     }

@@ -2,6 +2,8 @@
 //! metadata of its former state, and every file that replaces another is proven
 //! to decrypt first.
 
+use rand::{CryptoRng, RngCore};
+
 use super::Deps;
 use super::error::{Error, Place, While};
 use super::open::{Locked, Unlocked, read_error};
@@ -17,9 +19,11 @@ use crate::domain::document::seal::{PlainFile, SealPlan};
 use crate::domain::document::sink::{Compare, Sink};
 use crate::domain::document::spelling;
 use crate::domain::document::walk::index_path;
+use crate::domain::document::yaml_layout;
 use crate::domain::metadata::Metadata;
 use crate::domain::secret::SecretBytes;
-use crate::domain::select::Stage;
+use crate::domain::select::{Selection, Stage};
+use crate::domain::store::splice::apply;
 use crate::domain::store::{Format, Layout, Purpose, Store, WriteError, binary};
 use crate::domain::tree::{Flags, Node, NodeId, Tree};
 use crate::domain::value::Value;
@@ -115,17 +119,55 @@ pub fn seal_new(
         keep_spellings: metadata.keeps_spellings(),
     };
     let mut bytes = SecretBytes::default();
+    let may_need_mark =
+        metadata.source.is_none() && yaml_layout::may_be_sops_layout(plain.store, &plain.tree);
     let rng = &mut *deps.random.rng();
     match stdout {
-        Some(stdout) => file.write(&plan, &cipher, None, attach, rng, stdout),
-        None => {
+        Some(stdout) if !may_need_mark => file.write(&plan, &cipher, None, attach, rng, stdout),
+        stdout => {
             bytes = with_room(plain, &plan);
             file.write(&plan, &cipher, None, attach, rng, &mut bytes);
             // Room that was never used need not be wiped, which would touch it.
             bytes.as_mut_vec().shrink_to_fit();
+            if may_need_mark {
+                bytes = with_mark(rng, bytes, &cipher, &metadata.selection, plain, || false);
+            }
+            if let Some(stdout) = stdout {
+                stdout.push(&std::mem::take(&mut bytes));
+            }
         }
     }
     Ok(Sealed { bytes, notices: plan.notices })
+}
+
+/// `bytes`, with the mark that says whose layout they have if without it they would
+/// not decrypt to `plain` byte for byte. A file that `was_otherwise` before gets none.
+fn with_mark(
+    rng: &mut (impl RngCore + CryptoRng + ?Sized),
+    bytes: SecretBytes,
+    cipher: &Cipher,
+    selection: &Selection,
+    plain: &Plain<'_>,
+    was_otherwise: impl FnOnce() -> bool,
+) -> SecretBytes {
+    let store = plain.store;
+    let marked = || {
+        let mut tree = store.read(&bytes, Purpose::AsIs).ok()?;
+        selection.mark(&mut tree, Stage::Encrypted);
+        let file = Encrypted { store, tree: &tree, selection, cipher };
+        if !yaml_layout::is_printed_otherwise(&file, plain.tree.source) || was_otherwise() {
+            return None;
+        }
+        let mut token = Vec::new();
+        cipher.seal(&mut b"[]".to_vec(), "str", spelling::AAD, rng, &mut token);
+        let token = String::from_utf8(token).ok()?;
+        let text = store.metadata_text(&tree, &[(spelling::FIELD, Some(token.as_str()))]);
+        let body = apply(&bytes, store.detach(&tree));
+        let body = store.read(&body, Purpose::Encrypt).ok()?;
+        Some(SecretBytes::new(apply(body.source, store.attach_text(&body, &text))))
+    };
+    let marked = marked();
+    marked.unwrap_or(bytes)
 }
 
 /// Encrypts `plain`, the new state of `old`, under its data key and in its
@@ -168,18 +210,38 @@ pub fn seal_again(
     let kept = old.locked.store.metadata_text(&old.locked.tree, &changes);
     let attach = plain.store.attach_text(&plain.tree, &kept);
     let mut bytes = with_room(&plain, &plan);
-    file.write(&plan, &old.cipher, Some(&mut known), attach, &mut *deps.random.rng(), &mut bytes);
+    let rng = &mut *deps.random.rng();
+    file.write(&plan, &old.cipher, Some(&mut known), attach, rng, &mut bytes);
+    if source.is_none() && yaml_layout::may_be_sops_layout(plain.store, &plain.tree) {
+        let was = || is_printed_otherwise(old);
+        bytes = with_mark(rng, bytes, &old.cipher, &metadata.selection, &plain, was);
+    }
     Ok(Sealed { bytes, notices: plan.notices })
 }
 
+/// True if `file` is not printed as its values in their places would be.
+fn is_printed_otherwise(file: &Unlocked<'_>) -> bool {
+    let Locked { store, tree, metadata, .. } = &file.locked;
+    let extras = Extras {
+        spellings: file.locked.spellings(&file.cipher),
+        keep_spellings: metadata.keeps_spellings(),
+        ..Extras::default()
+    };
+    let mut plain = SecretBytes::default();
+    file.file().write_plain(extras, store.detach(tree), &mut plain).is_ok()
+        && yaml_layout::is_printed_otherwise(&file.file(), &plain)
+}
+
 /// Proves that `bytes` decrypt to `expected`: every value opens, the MAC fits.
-/// False when the values are right and the layout is not.
+/// False when the values are right and the layout is not. With `hoist`, what SOPS
+/// moves is moved, as `decrypt` shows it.
 pub fn prove(
     bytes: &[u8],
     format: Format,
     cipher: &Cipher,
     expected: &[u8],
     place: &Place,
+    hoist: bool,
 ) -> Result<bool, Error> {
     let refuse = |cause: String| refusal(place, &cause);
     let locked = Locked::parse(bytes, format, place).map_err(|error| refuse(error.to_string()))?;
@@ -189,7 +251,7 @@ pub fn prove(
     let extras = Extras {
         spellings,
         keep_spellings: locked.metadata.keeps_spellings(),
-        hoist: locked.metadata.source.is_none(),
+        hoist: hoist && locked.metadata.source.is_none(),
         recorder: None,
     };
     let mut compare = Compare::new(expected);

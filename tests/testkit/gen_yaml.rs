@@ -158,6 +158,7 @@ pub(crate) fn document(rng: &mut Rng) -> Vec<u8> {
         rng,
         out: String::new(),
         notes: 0,
+        listed: false,
         known: Vec::new(),
     };
     writer.file();
@@ -186,6 +187,8 @@ struct Writer<'r> {
     rare: usize,
     /// Comments so far.
     notes: usize,
+    /// There was a list.
+    listed: bool,
     /// Anchors of scalars and of collections so far.
     known: Vec<String>,
 }
@@ -223,7 +226,7 @@ impl Writer<'_> {
             1 => format!("#   {word} cmt{} ", self.notes),
             2 => format!("## {word} cmt{}", self.notes),
             // SOPS turns an empty comment of a list into an empty text.
-            3 if self.out.is_empty() => "#".to_owned(),
+            3 if !self.listed => "#".to_owned(),
             _ => format!("# {word} cmt{}", self.notes),
         }
     }
@@ -343,6 +346,7 @@ impl Writer<'_> {
     }
 
     fn list(&mut self, indent: usize, depth: usize) {
+        self.listed = true;
         for index in 0..self.rng.within(1, 4) {
             self.lines_between(indent);
             self.pad(indent);
@@ -456,6 +460,7 @@ impl Writer<'_> {
 
     fn flow(&mut self, indent: usize, depth: usize) {
         let map = self.rng.chance(50);
+        self.listed |= !map;
         let spread = self.rng.chance(25);
         self.out.push(if map { '{' } else { '[' });
         let count = self.rng.below(4);

@@ -72,7 +72,8 @@ fn is_in_the_manual(tree: &Tree<'_>) -> bool {
 pub(crate) fn lock(format: Format, source: &[u8]) -> Option<Locked> {
     let store = format.store();
     let mut tree = store.read(source, Purpose::Encrypt).ok()?;
-    if tree.nodes.iter().any(|node| node.flags.has(Flags::METADATA)) {
+    let refused = |node: &Node| node.flags.has(Flags::METADATA) || node.flags.has(Flags::ODD_KEY);
+    if tree.nodes.iter().any(refused) {
         return None;
     }
     let selection = Selection::everything();

@@ -14,6 +14,7 @@ pub mod leaf;
 pub mod alias;
 pub mod open;
 pub mod values;
+pub mod yaml_layout;
 pub mod seal;
 
 /// What a user should hear about a file, beside errors. Names places, never values.

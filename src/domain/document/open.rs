@@ -60,7 +60,8 @@ pub struct Extras<'r> {
     pub spellings: Spellings,
     /// Plaintexts that are not canonical are printed as they are.
     pub keep_spellings: bool,
-    /// Comments behind values go above their keys, as SOPS prints them.
+    /// Comments go where SOPS prints them: those behind values above their keys,
+    /// those that are the first elements of a list in a list above that.
     pub hoist: bool,
     /// Remembers all ciphertexts.
     pub recorder: Option<&'r mut Ciphertexts>,
@@ -313,7 +314,8 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
                     recorder.add(&self.aad, "comment", comment, trimmed(raw), Style::Element);
                 }
                 let plain = comment_plain(comment);
-                Ok(Some(store.unlock(tree, id, Style::Element, &plain, text)))
+                let style = if self.extras.hoist { Style::Element } else { Style::OwnLine };
+                Ok(Some(store.unlock(tree, id, style, &plain, text)))
             }
             Opened::Comment(_) => Err(self.file.error(id, LeafError::CommentAsValue)),
         }
@@ -373,7 +375,16 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
                 return Some(span);
             }
         }
-        Some(store.unlock(tree, id, node.style, &plain, text))
+        let start = text.len();
+        let span = store.unlock(tree, id, node.style, &plain, text);
+        // What is read from the plain file again need not be the very text of the token.
+        let again = store.comment_text(&text[start..]);
+        if let Some(recorder) = &mut self.extras.recorder
+            && again != comment.text
+        {
+            recorder.add(&comment.aad, "comment", again, trimmed(raw), node.style);
+        }
+        Some(span)
     }
 
     /// Moves encrypted comments behind values above their keys.

@@ -11,8 +11,7 @@ use crate::domain::crypto::token::{Token, is_token};
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::Text;
 use crate::domain::select::Stage;
-use crate::domain::store::splice::{Edit, apply};
-use crate::domain::store::{Layout, Store};
+use crate::domain::store::Store;
 use crate::domain::tree::{Flags, Kind, NodeId, Tree};
 use crate::domain::value::{Entry, Value};
 
@@ -41,60 +40,16 @@ pub fn plain_values(store: &'static dyn Store, tree: &Tree<'_>) -> Vec<Value> {
     values_of(store, tree, Whole::Data)
 }
 
-/// True when the file stands as SOPS writes it in `layout`, its comments aside:
-/// where those are, SOPS itself need not put them again.
-pub fn is_laid_out(store: &'static dyn Store, tree: &Tree<'_>, layout: Layout) -> bool {
-    let comments = tree.nodes.iter().filter(|node| node.kind == Kind::Comment);
-    let bare = apply(tree.source, comments.map(|node| Edit::new(node.span, "")).collect());
-    store
-        .emit(&values_of(store, tree, Whole::DataAndMetadata), layout)
-        .is_ok_and(|emitted| skeleton(&emitted) == skeleton(&bare))
-}
-
-/// A text without blank lines, and with a dash or brace that a comment has parted
-/// from what follows it put together again.
-fn skeleton(text: &[u8]) -> Vec<u8> {
-    let mut out: Vec<u8> = Vec::with_capacity(text.len());
-    let mut dangling = None;
-    for line in text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end) {
-        if line.is_empty() {
-            continue;
-        }
-        let joined = dangling.take().and_then(|column: usize| {
-            let behind = line.get(column..).filter(|_| line[..column].trim_ascii().is_empty());
-            behind.or_else(|| (line.trim_ascii() == b"}").then_some(b"}"))
-        });
-        match joined {
-            Some(rest) => {
-                out.pop();
-                if out.ends_with(b"-") {
-                    out.push(b' ');
-                }
-                out.extend_from_slice(rest);
-            }
-            None => out.extend_from_slice(line),
-        }
-        out.push(b'\n');
-        let last = out[..out.len() - 1].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let last = &out[last..out.len() - 1];
-        let dashes = last.iter().all(|byte| matches!(byte, b' ' | b'-'));
-        if dashes && last.ends_with(b"-") && last != b"---" || last.ends_with(b"{") {
-            dangling = Some(last.len() + 1);
-        }
-    }
-    out
-}
-
 /// How much of a file becomes values.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Whole {
+pub(super) enum Whole {
     /// Its data with the comments.
     Data,
     /// Its data and its metadata, without comments.
     DataAndMetadata,
 }
 
-fn values_of(store: &'static dyn Store, tree: &Tree<'_>, whole: Whole) -> Vec<Value> {
+pub(super) fn values_of(store: &'static dyn Store, tree: &Tree<'_>, whole: Whole) -> Vec<Value> {
     let leaf = |id: NodeId| Value::Scalar(store.scalar(tree, id).into_owned());
     let build = |root| {
         let mut assembly = Assembly::new(tree, root);

@@ -189,8 +189,8 @@ pub trait Store: Sync {
     /// holds a token written in `style`. Called on an encrypted tree with the
     /// node's own style to decrypt, and on a plain tree with the style that `lock`
     /// will use, to see whether decryption will bring the source back.
-    /// For a comment, `plain` is its text; `Style::Element` turns a whole list
-    /// element into a comment line.
+    /// For a comment, `plain` is its text. `Style::Element` turns a whole list
+    /// element into a comment line where SOPS prints it, `Style::OwnLine` in its place.
     fn unlock(&self, tree: &Tree<'_>, id: NodeId, style: Style, plain: &Plain<'_>, out: &mut Vec<u8>)
     -> Span;
 
@@ -215,6 +215,11 @@ pub trait Store: Sync {
     /// Appends `key` as it stands in front of a value on one line.
     fn write_key(&self, key: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(key);
+    }
+
+    /// The text of a comment that stands in a file as `written`.
+    fn comment_text<'w>(&self, written: &'w [u8]) -> &'w [u8] {
+        written.get(1..).unwrap_or_default()
     }
 
     /// The edits that show the encrypted comment `id`, which stands behind a value

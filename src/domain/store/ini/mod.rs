@@ -91,7 +91,7 @@ fn without_inline<'t>(tree: &Tree<'_>, id: NodeId, text: &'t [u8]) -> &'t [u8] {
     };
     let raw = tree.raw(next.span);
     let inline = &raw[marker(raw)..];
-    let locked = inline.starts_with(b"ENC[");
+    let locked = text::is_locked(inline);
     let Some(at) = memchr::memrchr(b'\n', text) else {
         // Lines that hold nothing but their marker.
         return if locked || inline == text { b"" } else { text };
@@ -193,6 +193,10 @@ impl Store for Ini {
             out.extend_from_slice(&written_value(tree, id, style, text));
         }
         node.span
+    }
+
+    fn comment_text<'w>(&self, written: &'w [u8]) -> &'w [u8] {
+        &written[marker(written)..]
     }
 
     fn hoist(&self, tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit> {

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use memchr::{memchr, memchr2, memmem, memrchr};
 
-use super::text::{is_marker, leading, marker, surrounded, trim, trimmed};
+use super::text::{is_locked, is_marker, leading, marker, surrounded, trim, trimmed};
 use crate::domain::store::{ReadError, ReadErrorKind};
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Span, Style, Tag, Tree};
 
@@ -473,7 +473,7 @@ impl<'s> Reader<'s> {
     fn block_text(&mut self, comment: &Comment, behind: Option<Span>) -> Span {
         let source = self.tree.source;
         let first = comment.start + marker(&source[comment.start..comment.end]);
-        let token = source[first..comment.end].starts_with(b"ENC[");
+        let token = is_locked(&source[first..comment.end]);
         let behind = behind.filter(|_| !token);
         let bare = matches!(source.get(first), Some(b'\n' | b'\r')) && first < comment.end;
         if comment.solid && behind.is_none() && !bare {

@@ -72,3 +72,10 @@ pub(super) fn marker(comment: &[u8]) -> usize {
 pub(super) fn is_marker(byte: u8) -> bool {
     byte == b';' || byte == b'#'
 }
+
+/// True when the first line of `text` is a comment's token, by its looks.
+pub(super) fn is_locked(text: &[u8]) -> bool {
+    let line = &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())];
+    let line = &line[..trimmed(line)];
+    line.starts_with(b"ENC[AES256_GCM,data:") && line.ends_with(b",type:comment]")
+}

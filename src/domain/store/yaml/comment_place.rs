@@ -35,6 +35,7 @@ pub(super) fn unlock(
     }
     match Element::of(tree, id) {
         Some(element) if style == Style::Element => element.unlock(tree, text, out),
+        Some(element) if style == Style::OwnLine => element.unlock_in_place(tree, text, out),
         // In brackets a comment has no place of its own: the token stays.
         _ => Span { start: node.span.start, end: node.span.start },
     }
@@ -117,6 +118,15 @@ impl Element {
                 let outer = line + before.len() - 1;
                 return self.unlock_above(tree, text, place, (line, outer, first), out);
             }
+        }
+        self.unlock_in_place(tree, text, out)
+    }
+
+    /// The comment takes the place of the element, dash and all.
+    fn unlock_in_place(&self, tree: &Tree<'_>, text: &[u8], out: &mut Vec<u8>) -> Span {
+        let own_line = line_start(tree.source, self.dash);
+        if self.all_comments {
+            return self.unlock_alone(tree, text, own_line, out);
         }
         write_comment(tree, text, self.dash - own_line, out);
         Span::new(self.dash, self.end)

@@ -71,7 +71,7 @@ pub(super) fn unlock(
     out: &mut Vec<u8>,
 ) -> Span {
     let node = tree.node(id);
-    if node.kind == Kind::Comment || style == Style::Element {
+    if node.kind == Kind::Comment || matches!(style, Style::Element | Style::OwnLine) {
         return comment_place::unlock(tree, id, style, plain, out);
     }
     let mut place = Place::of(tree, id, node);

@@ -35,7 +35,7 @@ mod tokens;
 use super::splice::Edit;
 use super::{Format, Layout, MetadataText, Plain, Purpose, ReadError, Store, WriteError};
 use crate::domain::scalar::Scalar;
-use crate::domain::tree::{NodeId, Span, Style, Tree};
+use crate::domain::tree::{Kind, NodeId, Span, Style, Tree};
 use crate::domain::value::Value;
 
 /// What a file that SOPS may have written looks like.
@@ -43,9 +43,11 @@ use crate::domain::value::Value;
 pub struct SopsLook {
     /// Its indentation, told by its metadata.
     pub indent: u8,
-    /// A list holds encrypted comments as elements. Where SOPS prints those as
-    /// comments, they and what is around them may stand elsewhere.
-    pub moves_comments: bool,
+    /// It holds comments. When SOPS reads its own file, some belong elsewhere than
+    /// before, and are printed there.
+    pub has_comments: bool,
+    /// A list holds encrypted comments as elements, as only SOPS writes them.
+    pub is_certain: bool,
 }
 
 /// How SOPS will have laid out `tree`, if it wrote it: `None` for our own files
@@ -57,9 +59,9 @@ pub fn sops_look(tree: &Tree<'_>) -> Option<SopsLook> {
     let entry = metadata::entry(tree, tree.documents.first()?)?;
     let field = tree.children(entry).next()?;
     let indent = u8::try_from(tree.node(field).indent).ok()?;
-    let moves_comments =
-        (0..tree.nodes.len() as NodeId).any(|id| comment_place::is_comment_element(tree, id));
-    Some(SopsLook { indent, moves_comments })
+    let is_certain = (0..tree.nodes.len() as NodeId).any(|id| comment_place::is_comment_element(tree, id));
+    let has_comments = is_certain || tree.nodes.iter().any(|node| node.kind == Kind::Comment);
+    Some(SopsLook { indent, has_comments, is_certain })
 }
 
 /// The YAML store.

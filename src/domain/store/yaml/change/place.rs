@@ -16,7 +16,8 @@ pub(super) fn colon(tree: &Tree<'_>, id: NodeId) -> Result<usize, WriteError> {
     let end = tree.node(id).key.end as usize;
     let rest = tree.source.get(end..).unwrap_or_default();
     let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    if rest.get(blanks) == Some(&b':') {
+    let is_block = ends_in_break(tree.raw(tree.node(id).key));
+    if rest.get(blanks) == Some(&b':') && !is_block {
         return Ok(end + blanks + 1);
     }
     let line = tree.line(end as u32);
