@@ -224,6 +224,6 @@ fn resealed(
     .plan(None);
     let sealed = seal::seal_new(deps, &parsed, &data_key, metadata, sealing, None)?;
     drop(parsed);
-    seal::prove(&sealed.bytes, format, &cipher, &plain, place)?;
+    seal::prove(&sealed.bytes, format, &cipher, &plain, place, false)?;
     Ok(sealed.bytes)
 }
