@@ -83,11 +83,11 @@ impl AccessChange {
     }
 
     /// The keys of one side that are nowhere on the other, once each.
-    fn only<'s>(
-        &'s self,
+    fn only(
+        &self,
         side: fn(&GroupChange) -> &Vec<KeySpec>,
         other: fn(&GroupChange) -> &Vec<KeySpec>,
-    ) -> Vec<&'s KeySpec> {
+    ) -> Vec<&KeySpec> {
         let there = |key: &KeySpec| {
             self.groups.iter().any(|group| holds(other(group), key) || holds(&group.kept, key))
         };
