@@ -297,7 +297,8 @@ def other_cases(b, rng):
     size = (5 if b.args.quick else 50) * 10**6
     blob = b.write("blob.bin", rng.randbytes(size))
     cases += both(b, "a binary of %d MB" % (size // 10**6), (0.05, 0.09), blob)
-    return cases + [tree_case(b, rng, 100 if b.args.quick else 2000)]
+    return cases + [tree_case(b, rng, 100 if b.args.quick else 2000),
+                    swap_case(b, rng, 50 if b.args.quick else 500)]
 
 
 def tree_case(b, rng, count):
@@ -327,6 +328,42 @@ def tree_case(b, rng, count):
                 if f.read() != sources[index % 10][0]:
                     raise Wrong("file %d is not decrypted" % index)
     return Case("decrypt {:,} files in place: one call, a loop of sops".format(count), 0.01, commands, check, prepare)
+
+
+def swap_case(b, rng, count):
+    """Swaps one recipient of many files: one call of ours, a loop of sops."""
+    ours, gone, new = b.recipients[-1], b.recipients[0], b.recipients[1]
+    top = b.path("swap")
+    os.makedirs(top, exist_ok=True)
+    sources = []
+    for index in range(10):
+        plain = b.write("swap-source/%d.yaml" % index, groups(20, rng)[0])
+        sources.append((open(plain).read(), b.once([b.tools["sops"], "encrypt", "--age", ours + "," + gone, plain])))
+
+    def prepare():
+        shutil.rmtree(top)
+        for index in range(count):
+            b.write("swap/d%02d/f%04d.yaml" % (index // 50, index), sources[index % 10][1])
+        b.write("swap/.sops.yaml", "creation_rules:\n  - age: %s,%s\n" % (ours, new))
+
+    def commands(tool):
+        if tool == "leaflock":
+            return [b.tools[tool], "updatekeys", "--yes", "--all"]
+        return ["/bin/sh", "-ec", 'for f in */*.yaml; do "$0" updatekeys --yes "$f"; done', b.tools[tool]]
+
+    def check(tool):
+        prepare()
+        b.once(commands(tool), top)
+        for index in range(count):
+            path = os.path.join(top, "d%02d/f%04d.yaml" % (index // 50, index))
+            with open(path) as f:
+                text = f.read()
+            if new not in text or gone in text:
+                raise Wrong("file %d has other recipients" % index)
+            if index % 50 == 0 and b.once([b.tools["sops"], "decrypt", path]).decode() != sources[index % 10][0]:
+                raise Wrong("file %d decrypts to something else" % index)
+    return Case("`updatekeys` of {:,} files: one call, a loop of sops".format(count), 1 / 30, commands, check, prepare,
+                cwd=top)
 
 
 def growth_cases(b, rng):
@@ -403,7 +440,7 @@ def compare(b, cases):
                 case.prepare()
             peak = b.peak(case.commands(tool), case.cwd)
             peaks.append("" if peak is None else "%.1f" % (peak / 1024))
-        lines.append("| %s | %s | %s | %.4f%s | %g | %s | %s |" % (
+        lines.append("| %s | %s | %s | %.4f%s | %.3g | %s | %s |" % (
             case.name, seconds(statistics.median(times["leaflock"])), seconds(statistics.median(times["sops"])), ratio,
             "" if kept else " **missed**", case.goal, *peaks))
         print(lines[-1], file=sys.stderr)

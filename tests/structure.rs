@@ -13,8 +13,20 @@ const FUNCTION_LINES: usize = 80;
 /// Names that say nothing about what a file holds.
 const VAGUE: [&str; 9] = ["util", "utils", "common", "core", "types", "helper", "helpers", "misc", "stuff"];
 /// Files of `src/cli` that serve all commands instead of being one.
-const CLI_MACHINERY: [&str; 13] = [
-    "mod", "args", "argv", "env", "wire", "output", "report", "exit", "help", "files", "legacy", "man",
+const CLI_MACHINERY: [&str; 14] = [
+    "mod",
+    "args",
+    "argv",
+    "env",
+    "wire",
+    "output",
+    "report",
+    "exit",
+    "help",
+    "files",
+    "keychange",
+    "legacy",
+    "man",
     "tests",
 ];
 /// Commands without a use case: they only print what the command line knows.

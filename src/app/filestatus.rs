@@ -1,7 +1,7 @@
 //! Is a file encrypted? True when it has metadata with a version and a MAC
 //! (sops-compat 10.7).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::batch::{self, Finished, Item};
@@ -36,22 +36,26 @@ pub fn each(deps: &Deps<'_>, items: Vec<Item>, options: &FileOptions) -> Vec<Fin
         match look(deps, &request) {
             Ok(outcome) => Ok(outcome.encrypted),
             Err(Error::Syntax { .. } | Error::Empty(_)) if item.named != Named::Directly => Ok(false),
-            Err(error) => Err(Error::FileStatus(Box::new(error))),
+            Err(error) => Err(failed(error, &item.path)),
         }
     })
 }
 
 /// Looks at one file; needs no key.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
-    look(deps, request).map_err(|error| match error {
-        Error::NoSuchFile(_) => Error::FileStatus(Box::new(Error::Read(FileError {
+    look(deps, request).map_err(|error| failed(error, &request.path))
+}
+
+fn failed(error: Error, path: &Path) -> Error {
+    Error::FileStatus(Box::new(match error {
+        Error::NoSuchFile(_) => Error::Read(FileError {
             action: "open",
-            path: request.path.clone(),
+            path: path.to_owned(),
             kind: FileErrorKind::NotFound,
             reason: "no such file or directory".to_owned(),
-        }))),
-        error => Error::FileStatus(Box::new(error)),
-    })
+        }),
+        error => error,
+    }))
 }
 
 fn look(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {

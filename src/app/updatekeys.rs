@@ -26,8 +26,6 @@ pub fn plan(
     notices: &mut Vec<Notice>,
 ) -> Result<KeyPlan, Error> {
     let input = rekey::read(deps, path, options)?;
-    let format = options.input_format.unwrap_or_else(|| input.format());
-    let metadata = Locked::parse(&input.bytes, format, &input.place())?.metadata;
     let missing = |cause: String| Error::Config {
         place: Place::default(),
         cause: cause.into(),
@@ -35,6 +33,8 @@ pub fn plan(
     };
     let found =
         config::find(deps, &input.name, options, notices)?.ok_or_else(|| missing(NO_CONFIG.to_owned()))?;
+    let format = options.input_format.unwrap_or_else(|| input.format());
+    let metadata = Locked::parse(&input.bytes, format, &input.place())?.metadata;
     let rule = config::rule_for(&found, &input.name)?.ok_or_else(|| {
         let path = found.path.display();
         missing(format!("The config file {path} does not contain any creation rule"))

@@ -340,6 +340,12 @@ flags!(KeyChanges {
 pub type KeyLists = Vec<(KeyKind, String)>;
 
 impl KeyChanges {
+    /// True when any was given.
+    pub fn any(&self) -> bool {
+        let (added, removed) = self.clone().resolve();
+        !added.is_empty() || !removed.is_empty()
+    }
+
     /// The lists to add and the lists to remove.
     pub fn resolve(self) -> (KeyLists, KeyLists) {
         let given = |lists: [(KeyKind, Option<String>); 7]| {

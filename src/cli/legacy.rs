@@ -16,6 +16,7 @@ use super::argv::{self, Line, Reach, Reader};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, Verb, decrypt, edit, encrypt, exit, files, overview, rotate, set, wire};
 use crate::app::Deps;
+use crate::app::error::Error;
 use crate::app::request::Notice;
 
 /// Secrets in git, in files that keep the look their owner gave them
@@ -141,7 +142,7 @@ pub fn run(
         return overview(cli);
     }
     cli.env.heed(&line.flags);
-    let mut parsed: Arguments = super::fill(line.flags.iter(), line.words)?;
+    let parsed: Arguments = super::fill(line.flags.iter(), line.words)?;
     if parsed.files.is_empty() {
         return Err(no_file().into());
     }
@@ -178,46 +179,52 @@ pub fn run(
             },
             cli,
         ),
-        Action::Rotate => rotate::run(
-            rotate::Arguments {
-                files: parsed.files,
-                output: parsed.shared.output,
-                changes: parsed.shared.changes,
-                accept_recipients: parsed.accept_recipients,
-                encryption_context: parsed.shared.keys.encryption_context,
-                opening: parsed.shared.opening,
-                input_type: parsed.shared.input_type,
-                output_type: parsed.shared.output_type,
-                named: parsed.shared.named,
-                services: parsed.shared.services,
-                general: parsed.general,
-                legacy: true,
-                ..rotate::Arguments::default()
-            },
-            cli,
-        ),
-        Action::Edit => {
-            let file = one_file(&mut parsed)?;
-            edit::run(
-                edit::Arguments {
-                    file: Some(file),
-                    show_master_keys: parsed.show_master_keys,
-                    allow_unencrypted: parsed.allow_unencrypted,
-                    accept_recipients: parsed.accept_recipients,
-                    opening: parsed.shared.opening,
-                    keys: parsed.shared.keys,
-                    rules: parsed.shared.rules,
-                    input_type: parsed.shared.input_type,
-                    output_type: parsed.shared.output_type,
-                    services: parsed.shared.services,
-                    general: parsed.general,
-                    filename_override: parsed.shared.named.filename_override,
-                    legacy: true,
-                },
-                cli,
-            )
-        }
+        Action::Rotate => rotate(parsed, cli),
+        Action::Edit => edit(parsed, cli),
     }
+}
+
+fn rotate(parsed: Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    rotate::run(
+        rotate::Arguments {
+            files: parsed.files,
+            output: parsed.shared.output,
+            changes: parsed.shared.changes,
+            accept_recipients: parsed.accept_recipients,
+            encryption_context: parsed.shared.keys.encryption_context,
+            opening: parsed.shared.opening,
+            input_type: parsed.shared.input_type,
+            output_type: parsed.shared.output_type,
+            named: parsed.shared.named,
+            services: parsed.shared.services,
+            general: parsed.general,
+            legacy: true,
+            ..rotate::Arguments::default()
+        },
+        cli,
+    )
+}
+
+fn edit(mut parsed: Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    let file = one_file(&mut parsed)?;
+    edit::run(
+        edit::Arguments {
+            file: Some(file),
+            show_master_keys: parsed.show_master_keys,
+            allow_unencrypted: parsed.allow_unencrypted,
+            accept_recipients: parsed.accept_recipients,
+            opening: parsed.shared.opening,
+            keys: parsed.shared.keys,
+            rules: parsed.shared.rules,
+            input_type: parsed.shared.input_type,
+            output_type: parsed.shared.output_type,
+            services: parsed.shared.services,
+            general: parsed.general,
+            filename_override: parsed.shared.named.filename_override,
+            legacy: true,
+        },
+        cli,
+    )
 }
 
 /// Takes a command line apart by the flags of the old form.
@@ -248,12 +255,34 @@ fn action(parsed: &Arguments, cli: &mut Cli) -> Result<Action, Failure> {
         let hint = "only the last of them in this order counts: encrypt, decrypt, rotate, set";
         cli.output.notice(&Notice::warning(text).with_hint(hint));
     }
+    if parsed.shared.changes.any() && !parsed.rotate {
+        refuse_keys_without_rotation(parsed, cli)?;
+    }
     Ok(match (set, parsed.rotate, parsed.decrypt, parsed.encrypt) {
         (true, _, _, _) => Action::Set,
         (_, true, _, _) => Action::Rotate,
         (_, _, true, _) => Action::Decrypt,
         (_, _, _, true) => Action::Encrypt,
         _ => Action::Edit,
+    })
+}
+
+/// Keys come and go with a rotation only. SOPS ignores the flags otherwise, but
+/// for a file that does not exist.
+fn refuse_keys_without_rotation(parsed: &Arguments, cli: &Cli) -> Result<(), Failure> {
+    if cli.mode == Mode::Leaflock {
+        let text = "--add-… and --rm-… change nothing without --rotate";
+        return Err(Usage::with_code(exit::CONFLICT, text)
+            .hint("leaflock rotate -i --add-age RECIPIENT FILE")
+            .into());
+    }
+    let Some(file) = parsed.files.first() else { return Ok(()) };
+    wire::with_deps(&cli.env, |deps: &Deps<'_>| {
+        let path = deps.files.absolute(file).map_err(Error::Read)?;
+        match deps.files.kind(&path) {
+            Ok(None) => Err(Error::KeysOfNoFile { path, hint: "`--kms` and `--pgp`" }.into()),
+            _ => Ok(()),
+        }
     })
 }
 
