@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use clap::CommandFactory as _;
 use leaflock::cli::env::Variable;
 use leaflock::cli::{Mode, Verb, exit, legacy};
 
 use super::testkit::docs;
-use super::testkit::sandbox::Sandbox;
+use super::testkit::sandbox::{ALICE, BOB, Sandbox};
 use super::testkit::sops;
 
 /// What we do about a thing of sops.
@@ -115,6 +116,7 @@ const SILENT_CODES: [(u8, &str); 8] = [
 struct Flag {
     names: Vec<String>,
     variable: Option<String>,
+    takes_value: bool,
 }
 
 impl Flag {
@@ -142,9 +144,10 @@ fn help(sandbox: &Sandbox, command: &str) -> Help {
             commands.extend(line.split_whitespace().next().map(|word| word.trim_end_matches(',').to_owned()));
         } else if section.ends_with("OPTIONS") && line.trim_start().starts_with('-') {
             let names = line.trim().split("  ").next().unwrap();
+            let takes_value = names.contains(" value");
             let names = names.split(", ").map(|name| name.split(' ').next().unwrap().to_owned()).collect();
             let variable = line.rsplit_once("[$").map(|(_, rest)| rest.trim_end_matches(']').to_owned());
-            flags.push(Flag { names, variable });
+            flags.push(Flag { names, variable, takes_value });
         }
     }
     Help { commands, flags }
@@ -185,9 +188,12 @@ fn has(command: &clap::Command, flag: &Flag) -> bool {
         let bare = name.trim_start_matches('-');
         ["help", "h"].contains(&bare)
             || command.get_arguments().any(|arg| {
+                // A tristate may have a value, behind `=`.
+                let as_there = arg.get_action().takes_values() == flag.takes_value
+                    || arg.get_num_args().is_some_and(|count| count.min_values() == 0);
                 let long =
                     arg.get_long() == Some(bare) || arg.get_all_aliases().unwrap_or_default().contains(&bare);
-                long || arg.get_short().is_some_and(|short| bare == short.to_string())
+                as_there && (long || arg.get_short().is_some_and(|short| bare == short.to_string()))
             })
     })
 }
@@ -355,4 +361,97 @@ fn nothing_of_sops_is_missing_from_the_manual() {
         assert!(ours(coming).is_none(), "{coming} is there: take it out of COMING");
     }
     docs::check("src/docs/drop-in.md", &page);
+}
+
+/// Every flag of every command that is there is understood, with a value where sops
+/// wants one.
+#[test]
+fn flags_are_understood_as_sops_understands_them() {
+    let mut sandbox = Sandbox::new();
+    sandbox.install_as_sops(Path::new(env!("CARGO_BIN_EXE_leaflock"))).set_env("EDITOR", "false");
+    let program = sandbox.folder().join("bin/sops");
+    for (command, help) in commands(&sandbox) {
+        if ours(&command).is_none() {
+            continue;
+        }
+        for flag in help.flags.iter().filter(|flag| flag.long() != "--help" && flag.long() != "--version") {
+            for name in &flag.names {
+                let mut line: Vec<&str> = command.split_whitespace().collect();
+                line.push(name);
+                line.extend(flag.takes_value.then_some("1"));
+                line.push("no-such-file.yaml");
+                let said = sandbox.run(&program, &line, b"").stderr;
+                let refused = ["not defined", "needs an argument", "bad flag"];
+                assert!(!refused.iter().any(|text| said.contains(text)), "{line:?}: {said}");
+            }
+        }
+    }
+}
+
+/// Calls that end with each of the codes, on files that sops wrote.
+const ENDINGS: &[(u8, &[&str])] = &[
+    (0, &["decrypt", "s.yaml"]),
+    (1, &["decrypt", "plain.yaml"]),
+    (2, &["encrypt", "broken.yaml"]),
+    (2, &["set", "missing.yaml", "[\"a\"]", "1"]),
+    (3, &["decrypt", "--output", "no/folder/x", "s.yaml"]),
+    (4, &["decrypt", "--output-type", "binary", "s.yaml"]),
+    (6, &["encrypt", "--encryption-context", "x", "plain.yaml"]),
+    (7, &["set", "s.yaml", "[\"a\"", "1"]),
+    (8, &["decrypt", "-i", "--output", "x", "s.yaml"]),
+    (23, &["encrypt", "number.yaml"]),
+    (25, &["decrypt", "value.yaml"]),
+    (51, &["decrypt", "mac.yaml"]),
+    (91, &["decrypt", "--extract", "[\"a\"", "s.yaml"]),
+    (92, &["encrypt", "empty.yaml"]),
+    (100, &["decrypt", "missing.yaml"]),
+    (112, &["decrypt", "--decryption-order", "age,age", "s.yaml"]),
+    (128, &["decrypt", "bob.yaml"]),
+    (200, &["edit", "s.yaml"]),
+    (201, &["s.json"]),
+    (203, &["encrypt", "s.yaml"]),
+    (255, &["exec-env", "s.yaml", "kill -KILL $$"]),
+];
+
+#[test]
+fn exit_codes_are_those_of_sops() {
+    let mut sandbox = Sandbox::with_key();
+    for (name, content) in [
+        ("s.yaml", "a: secret\n"),
+        ("s.json", "{\"a\": 1}"),
+        ("bob.yaml", "a: secret\n"),
+        ("value.yaml", "a: secret\n"),
+        ("mac.yaml", "a: secret\nb_unencrypted: x\n"),
+    ] {
+        sandbox.write(name, content);
+        let recipient = if name == "bob.yaml" { BOB.recipient } else { ALICE.recipient };
+        sandbox.sops(&["encrypt", "-i", "--age", recipient, name]).ok();
+    }
+    let changed = |name: &str, from: &str, to: &str| {
+        let text = String::from_utf8(sandbox.read(name)).unwrap();
+        assert!(text.contains(from));
+        sandbox.write(name, text.replacen(from, to, 1));
+    };
+    changed("value.yaml", "tag:", "tag:AA");
+    changed("mac.yaml", "b_unencrypted: x", "b_unencrypted: y");
+    for (name, content) in
+        [("plain.yaml", "a: 1\n"), ("broken.yaml", "a: [\n"), ("number.yaml", "1: x\n"), ("empty.yaml", "")]
+    {
+        sandbox.write(name, content);
+    }
+    sandbox.set_env("SOPS_AGE_RECIPIENTS", ALICE.recipient);
+    sandbox.install_as_sops(Path::new(env!("CARGO_BIN_EXE_leaflock")));
+    let ours = sandbox.folder().join("bin/sops");
+    for (code, line) in ENDINGS {
+        sandbox.set_env("EDITOR", if *code == 201 { "false" } else { "true" });
+        for program in [sops::program(), &ours] {
+            let output = sandbox.run(program, line, b"");
+            assert_eq!(output.code, Some(i32::from(*code)), "{}: {}", program.display(), output.describe());
+        }
+    }
+    for (code, meaning) in CODES {
+        let seen = ENDINGS.iter().any(|(ending, _)| ending == code);
+        let silent = SILENT_CODES.iter().any(|(silent, _)| silent == code);
+        assert!(seen || silent || *code == 49, "nobody ends with {code}: {meaning}");
+    }
 }
