@@ -374,20 +374,23 @@ fn unwrap_group(
 /// The age keys of every group of every file that the call opens. What cannot be
 /// read here says so when its turn comes.
 fn age_groups(deps: &Deps<'_>, together: &Together) -> Vec<Vec<SealedKey>> {
-    let mut groups = Vec::new();
+    let mut groups = together.groups.to_vec();
     for path in together.paths.iter() {
         let options = FileOptions { input_format: together.input_format, ..FileOptions::default() };
         let Ok(input) = read_input(deps, &Source::File(path.clone()), &options) else { continue };
         let format = together.input_format.unwrap_or_else(|| input.format());
         let Ok(locked) = Locked::parse(&input.bytes, format, &input.place()) else { continue };
-        for group in &locked.metadata.groups {
-            let age = group.iter().filter(|key| key.kind == KeyKind::Age);
-            let sealed =
-                |key: &MasterKey| SealedKey { recipient: key.name().into_owned(), enc: key.enc().to_owned() };
-            groups.push(age.map(sealed).collect());
-        }
+        groups.extend(sealed_groups(&locked.metadata));
     }
     groups
+}
+
+/// The age keys of a file, group by group.
+pub fn sealed_groups(metadata: &Metadata) -> Vec<Vec<SealedKey>> {
+    let sealed =
+        |key: &MasterKey| SealedKey { recipient: key.name().into_owned(), enc: key.enc().to_owned() };
+    let is_age = |key: &&MasterKey| key.kind == KeyKind::Age;
+    metadata.groups.iter().map(|group| group.iter().filter(is_age).map(sealed).collect()).collect()
 }
 
 /// A reader's error as one of this layer.
