@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::testkit::askpass;
 use super::testkit::plugin::{Plugin, RECIPIENT};
 use super::testkit::sandbox::{ALICE, BOB, Sandbox};
 
@@ -189,10 +190,8 @@ fn a_hardware_key_is_asked_once_for_files_and_once_for_history() {
     story.commit("first");
     plugin.log();
     story.sandbox.set_env("AGE_PLUGIN_TEST", "pin");
-    story.sandbox.write("askpass", "#!/bin/sh\necho 123456\n");
-    story.sandbox.run(Path::new("chmod"), &["755", "askpass"], b"").ok();
-    let askpass = story.sandbox.path("askpass");
-    story.sandbox.ours(&["revoke", "--yes", "--askpass", askpass.to_str().unwrap(), BOB.recipient]).ok();
+    let program = askpass::program(&story.sandbox, "echo 123456");
+    story.sandbox.ours(&["revoke", "--yes", "--askpass", &program, BOB.recipient]).ok();
     let asked = plugin.log().iter().filter(|line| *line == "pin").count();
     assert_eq!(asked, 1);
 }
