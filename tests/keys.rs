@@ -8,6 +8,7 @@ use std::process::Command;
 
 use expectrl::{Eof, Expect, Session};
 
+use super::testkit::askpass;
 use super::testkit::generate::{Document, EXTENSIONS};
 use super::testkit::gpg::GpgHome;
 use super::testkit::sandbox::{ALICE, Sandbox};
@@ -285,6 +286,36 @@ fn keys_of_other_kinds_are_kept_and_named_where_they_are_missed() {
     sandbox.write("b.yaml", "b: 1\n");
     let said = sandbox.ours(&["encrypt", "--kms", "arn:aws:kms:eu-west-1:1:key/2", "b.yaml"]).fails(1);
     assert!(said.contains("AWS KMS keys are not in this build yet"), "{said}");
+}
+
+#[test]
+fn a_passphrase_is_asked_once_for_all_files_and_missed_by_name() {
+    let mut sandbox = Sandbox::new();
+    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/age").join(name);
+    let ssh = sandbox.folder().join("home/.ssh");
+    fs::create_dir_all(&ssh).unwrap();
+    fs::copy(fixture("id_ed25519_locked"), ssh.join("id_ed25519")).unwrap();
+    fs::set_permissions(ssh.join("id_ed25519"), fs::Permissions::from_mode(0o600)).unwrap();
+    let identity = ssh.join("id_ed25519");
+    let public = ["-y", "-P", "pass word", "-f", identity.to_str().unwrap()];
+    let recipient = sandbox.run(Path::new("ssh-keygen"), &public, b"").text().trim().to_owned();
+    for number in 0..8 {
+        sandbox.write(&format!("d/{number}.yaml"), format!("number: {number}\n"));
+    }
+    sandbox.ours(&["encrypt", "-i", "--age", &recipient, "d"]).ok();
+    let leaflock = env!("CARGO_BIN_EXE_leaflock");
+    let said = sandbox.run(Path::new("setsid"), &["--wait", leaflock, "decrypt", "-i", "d"], b"").fails(128);
+    assert!(said.contains("could not read passphrase: there is no terminal to ask on) from "), "{said}");
+    assert!(
+        said.contains("/.ssh/id_ed25519") && said.contains("hint: a passphrase or PIN is wanted"),
+        "{said}"
+    );
+    let program = askpass::program(&sandbox, "echo 'pass word'");
+    sandbox.set_env("LEAFLOCK_ASKPASS", &program);
+    sandbox.ours(&["decrypt", "-i", "d"]).ok();
+    let question = format!("Enter passphrase for \"{}\": |", ssh.join("id_ed25519").display());
+    assert_eq!(askpass::asked(&sandbox), [question]);
+    assert_eq!(sandbox.read("d/7.yaml"), b"number: 7\n");
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod network;
 mod plugins;
 mod quirks;
 mod rekey;
+mod revoke;
 mod run;
 mod run_dotenv;
 mod saving;

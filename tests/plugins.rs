@@ -2,14 +2,13 @@
 //! `age`; a plugin is asked once for all files of a call; what it asks reaches
 //! the person, or fails at once where there is none.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use expectrl::{Eof, Expect, Session};
 
 use super::keys::crosses_both_ways;
+use super::testkit::askpass;
 use super::testkit::plugin::{FOREIGN, IDENTITY, Plugin, RECIPIENT};
 use super::testkit::sandbox::{ALICE, BOB, Sandbox};
 
@@ -25,23 +24,6 @@ fn encrypted_files(sandbox: &Sandbox, count: usize, recipients: &str) {
         sandbox.write(&format!("d/{number}.yaml"), format!("number: {number}\n"));
     }
     sandbox.ours(&["encrypt", "-i", "--age", recipients, "d"]).ok();
-}
-
-/// An askpass program that answers `answer` and writes down what it was asked.
-fn askpass(sandbox: &Sandbox, answer: &str) -> String {
-    let log = sandbox.path("asked.log");
-    let script = format!(
-        "#!/bin/sh\nprintf '%s|%s\\n' \"$1\" \"${{SSH_ASKPASS_PROMPT-}}\" >>{}\n{answer}\n",
-        log.display()
-    );
-    let program = sandbox.write("askpass", script);
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    program.to_str().unwrap().to_owned()
-}
-
-fn asked(sandbox: &Sandbox) -> Vec<String> {
-    let text = fs::read_to_string(sandbox.path("asked.log")).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -78,10 +60,10 @@ fn a_plugin_asks_once_for_a_hundred_files() {
     encrypted_files(&sandbox, 100, &both);
     plugin.log();
     sandbox.set_env("AGE_PLUGIN_TEST", "pin");
-    let program = askpass(&sandbox, "echo 123456");
+    let program = askpass::program(&sandbox, "echo 123456");
     sandbox.ours(&["decrypt", "-i", "--askpass", &program, "d"]).ok();
     assert_eq!(plugin.log(), ["unwrap", "files 100", "pin"]);
-    assert_eq!(asked(&sandbox), ["age-plugin-test: Enter the PIN of key number 7: |"]);
+    assert_eq!(askpass::asked(&sandbox), ["age-plugin-test: Enter the PIN of key number 7: |"]);
     assert_eq!(sandbox.read("d/99.yaml"), b"number: 99\n");
 }
 
@@ -91,7 +73,7 @@ fn a_wrong_answer_is_not_asked_for_again() {
     encrypted_files(&sandbox, 10, RECIPIENT);
     plugin.log();
     sandbox.set_env("AGE_PLUGIN_TEST", "pin");
-    let program = askpass(&sandbox, "echo 999999");
+    let program = askpass::program(&sandbox, "echo 999999");
     let said = sandbox.ours(&["decrypt", "-i", "--askpass", &program, "d"]).fails(128);
     assert_eq!(plugin.log(), ["unwrap", "files 10", "pin"]);
     assert_eq!(said.matches("age-plugin-test: that PIN is wrong").count(), 10, "{said}");
@@ -136,7 +118,7 @@ fn files_that_another_key_opens_are_not_shown_to_a_plugin() {
 
 #[test]
 fn groups_are_opened_together() {
-    let (sandbox, plugin) = with_plugin();
+    let (mut sandbox, plugin) = with_plugin();
     sandbox.write(
         ".sops.yaml",
         format!(
@@ -146,8 +128,11 @@ fn groups_are_opened_together() {
     sandbox.write("a.yaml", "a: 1\n");
     sandbox.ours(&["encrypt", "-i", "a.yaml"]).ok();
     plugin.log();
-    assert_eq!(sandbox.ours(&["decrypt", "a.yaml"]).ok(), b"a: 1\n");
-    assert_eq!(plugin.log()[..2], ["unwrap", "files 1"]);
+    sandbox.set_env("AGE_PLUGIN_TEST", "pin");
+    let program = askpass::program(&sandbox, "echo 123456");
+    assert_eq!(sandbox.ours(&["decrypt", "--askpass", &program, "a.yaml"]).ok(), b"a: 1\n");
+    assert_eq!(plugin.log(), ["unwrap", "files 3", "pin"]);
+    sandbox.set_env("AGE_PLUGIN_TEST", "");
     assert_eq!(sandbox.sops(&["decrypt", "a.yaml"]).ok(), b"a: 1\n");
 }
 
@@ -180,7 +165,7 @@ fn askpass_programs_are_asked_as_ssh_asks_them() {
     let (mut sandbox, _plugin) = with_plugin();
     sandbox.write("a.yaml", "a: 1\n");
     sandbox.ours(&["encrypt", "-i", "--age", RECIPIENT, "a.yaml"]).ok();
-    let yes = askpass(&sandbox, "echo yes");
+    let yes = askpass::program(&sandbox, "echo yes");
     let leaflock = env!("CARGO_BIN_EXE_leaflock");
     let mut run = |manner: &str, variables: &[(&str, &str)]| {
         sandbox.set_env("AGE_PLUGIN_TEST", manner);
@@ -189,9 +174,7 @@ fn askpass_programs_are_asked_as_ssh_asks_them() {
             sandbox.set_env(name, value);
         }
         let done = sandbox.run(Path::new("setsid"), &["--wait", leaflock, "decrypt", "a.yaml"], b"");
-        let questions = asked(&sandbox);
-        let _ = fs::remove_file(sandbox.path("asked.log"));
-        (done.code, questions)
+        (done.code, askpass::asked(&sandbox))
     };
     let consent = vec!["age-plugin-test: Really? (y: go on, n: stop): : |confirm".to_owned()];
     for (variables, heard) in [
@@ -209,7 +192,7 @@ fn askpass_programs_are_asked_as_ssh_asks_them() {
     }
     let (code, questions) = run("public", &[("LEAFLOCK_ASKPASS", yes.as_str())]);
     assert_eq!((code, questions), (Some(0), vec!["age-plugin-test: Which slot?: |".to_owned()]));
-    let refuses = askpass(&sandbox, "exit 1");
+    let refuses = askpass::program(&sandbox, "exit 1");
     let (code, _) = {
         sandbox.set_env("AGE_PLUGIN_TEST", "confirm").set_env("LEAFLOCK_ASKPASS", &refuses);
         let done = sandbox.run(Path::new(leaflock), &["decrypt", "a.yaml"], b"");

@@ -28,6 +28,8 @@ pub mod unset;
 pub mod filestatus;
 pub mod who;
 pub mod doctor;
+pub mod exposure;
+pub mod revoke;
 pub mod launch;
 pub mod exec_env;
 pub mod exec_file;

@@ -8,7 +8,7 @@ use super::Deps;
 use super::error::{Error, Place, While};
 use super::names;
 use super::parallel::{self, LARGE};
-use super::ports::{Contents, Durability, FileErrorKind, Fingerprint};
+use super::ports::{Contents, Durability, FileErrorKind, Fingerprint, Others};
 use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source, Together};
 use crate::domain::crypto::cipher::{Cipher, PIECE};
 use crate::domain::crypto::data_key::DataKey;
@@ -287,8 +287,16 @@ fn data_key(
 ) -> Result<DataKey, Error> {
     let mut outcomes = Vec::new();
     let mut parts = Vec::new();
+    let count = metadata.groups.len();
+    let needed = if count > 1 { metadata.shamir_threshold.unwrap_or(count) } else { 0 };
     for group in &metadata.groups {
-        match unwrap_group(deps, group, options) {
+        // A share more than needed would only ask somebody for nothing.
+        if count > 1 && parts.len() >= needed.max(2) {
+            break;
+        }
+        // What asks a person asks once for all groups of all files.
+        let others = || [sealed_groups(metadata), age_groups(deps, &options.together)].concat();
+        match unwrap_group(deps, group, options, &others) {
             Ok(part) => {
                 parts.push(part);
                 outcomes.push(GroupOutcome::Recovered);
@@ -296,8 +304,6 @@ fn data_key(
             Err(refusals) => outcomes.push(GroupOutcome::Failed(refusals)),
         }
     }
-    let count = metadata.groups.len();
-    let needed = if count > 1 { metadata.shamir_threshold.unwrap_or(count) } else { 0 };
     let failed = |hints| {
         let cause = report::data_key_failure(&outcomes, needed, &names_for(deps, place), false);
         Err(Error::DataKey { place: place.clone(), cause: cause.into(), hints })
@@ -347,6 +353,7 @@ fn unwrap_group(
     deps: &Deps<'_>,
     group: &[MasterKey],
     options: &OpenOptions,
+    others: &Others<'_>,
 ) -> Result<SecretBytes, Vec<Refusal>> {
     let default = [KeyKind::Age.metadata_field().to_owned(), KeyKind::Pgp.metadata_field().to_owned()];
     let order = options.decryption_order.as_deref().unwrap_or(&default);
@@ -363,7 +370,7 @@ fn unwrap_group(
         }
         let wrapped: Vec<WrappedKey<'_>> =
             keys.iter().map(|(recipient, enc)| WrappedKey { recipient, enc }).collect();
-        match deps.keys.unwrap(kind, &wrapped, &|| age_groups(deps, &options.together)) {
+        match deps.keys.unwrap(kind, &wrapped, others) {
             Ok(part) => return Ok(part),
             Err(refused) => refusals.extend(refused),
         }
@@ -374,20 +381,23 @@ fn unwrap_group(
 /// The age keys of every group of every file that the call opens. What cannot be
 /// read here says so when its turn comes.
 fn age_groups(deps: &Deps<'_>, together: &Together) -> Vec<Vec<SealedKey>> {
-    let mut groups = Vec::new();
+    let mut groups = together.groups.to_vec();
     for path in together.paths.iter() {
         let options = FileOptions { input_format: together.input_format, ..FileOptions::default() };
         let Ok(input) = read_input(deps, &Source::File(path.clone()), &options) else { continue };
         let format = together.input_format.unwrap_or_else(|| input.format());
         let Ok(locked) = Locked::parse(&input.bytes, format, &input.place()) else { continue };
-        for group in &locked.metadata.groups {
-            let age = group.iter().filter(|key| key.kind == KeyKind::Age);
-            let sealed =
-                |key: &MasterKey| SealedKey { recipient: key.name().into_owned(), enc: key.enc().to_owned() };
-            groups.push(age.map(sealed).collect());
-        }
+        groups.extend(sealed_groups(&locked.metadata));
     }
     groups
+}
+
+/// The age keys of a file, group by group.
+pub fn sealed_groups(metadata: &Metadata) -> Vec<Vec<SealedKey>> {
+    let sealed =
+        |key: &MasterKey| SealedKey { recipient: key.name().into_owned(), enc: key.enc().to_owned() };
+    let is_age = |key: &&MasterKey| key.kind == KeyKind::Age;
+    metadata.groups.iter().map(|group| group.iter().filter(is_age).map(sealed).collect()).collect()
 }
 
 /// A reader's error as one of this layer.

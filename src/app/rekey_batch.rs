@@ -10,9 +10,9 @@ use super::batch::{self, Finished, Item};
 use super::config;
 use super::error::Error;
 use super::parallel;
-use super::ports::{FileKind, Unfinished};
+use super::ports::{FileKind, Fingerprint, Unfinished};
 use super::rekey::{self, KeyPlan};
-use super::request::{FileOptions, Named, Notice, OpenOptions};
+use super::request::{FileOptions, Named, Notice, OpenOptions, Together};
 use crate::domain::config::NO_MATCH;
 
 /// What is planned for one file.
@@ -67,7 +67,18 @@ fn skipped(deps: &Deps<'_>, item: &Item, error: Error) -> Result<Planned, Error>
     }
 }
 
-/// Changes all files of `plans`, or none of them.
+/// A file that changes with the others, and is no encrypted one: a config.
+#[derive(Debug)]
+pub struct Other {
+    /// Which, absolute.
+    pub path: PathBuf,
+    /// Its new state.
+    pub bytes: Vec<u8>,
+    /// Its old one.
+    pub seen: Option<Fingerprint>,
+}
+
+/// Changes all files of `plans` and `others`, or none of them.
 ///
 /// # Errors
 /// One for every file that could not be made; or the one of the disk, alone.
@@ -75,21 +86,35 @@ pub fn change(
     deps: &Deps<'_>,
     command: &str,
     plans: &[&KeyPlan],
+    others: &[Other],
     file: &FileOptions,
     keys: &OpenOptions,
 ) -> Result<(), Vec<(PathBuf, Error)>> {
     let alone = |path: &Path, error| vec![(path.to_owned(), error)];
-    let Some(first) = plans.first() else { return Ok(()) };
-    let root = root(deps).map_err(|error| alone(&first.path, error))?;
-    let paths: Vec<PathBuf> = plans.iter().map(|plan| plan.path.clone()).collect();
+    let mut paths: Vec<PathBuf> = plans.iter().map(|plan| plan.path.clone()).collect();
+    // A key that asks a person asks once for all of them.
+    let together =
+        Together { paths: paths.clone().into(), input_format: file.input_format, ..keys.together.clone() };
+    let keys = &OpenOptions { together, ..keys.clone() };
+    paths.extend(others.iter().map(|other| other.path.clone()));
+    let Some(first) = paths.first() else { return Ok(()) };
+    let root = root(deps).map_err(|error| alone(first, error))?;
     let write = |error| Error::Write { in_place: true, error };
     let transaction =
         deps.transactions.begin(&root, command, &paths).map_err(|error| alone(&root, write(error)))?;
-    deps.progress.start(plans.len());
-    let indices: Vec<usize> = (0..plans.len()).collect();
+    deps.progress.start(paths.len());
+    let indices: Vec<usize> = (0..paths.len()).collect();
     let made = parallel::map(&indices, false, |&index| {
-        let (input, bytes) = rekey::rewrite(deps, plans[index], file, keys)?;
-        let staged = transaction.stage(index, &bytes, input.seen).map_err(write);
+        let staged = match plans.get(index) {
+            Some(plan) => {
+                let (input, bytes) = rekey::rewrite(deps, plan, file, keys)?;
+                transaction.stage(index, &bytes, input.seen).map_err(write)
+            }
+            None => {
+                let other = &others[index - plans.len()];
+                transaction.stage(index, &other.bytes, other.seen).map_err(write)
+            }
+        };
         deps.progress.step();
         staged
     });

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::ports::Staged;
+use crate::domain::keys::SealedKey;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
 
@@ -170,6 +171,8 @@ pub struct Together {
     pub paths: Arc<[PathBuf]>,
     /// `--input-type`, else by name.
     pub input_format: Option<Format>,
+    /// Groups of age keys from elsewhere: from older states of files.
+    pub groups: Arc<[Vec<SealedKey>]>,
 }
 
 /// How the file came to be in a batch.

@@ -87,7 +87,11 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     wire::with_deps(&cli.env, |deps| {
         let on = (cli.mode, &mut cli.output);
         files::one_or_many(deps, arguments.files, request.task.clone(), "decrypted", on, &|task, _stdout| {
-            let together = Together { paths: task.batch.clone(), input_format: task.file.input_format };
+            let together = Together {
+                paths: task.batch.clone(),
+                input_format: task.file.input_format,
+                ..Together::default()
+            };
             let open = OpenOptions { together, ..request.open.clone() };
             use_case(deps, &Request { task, open, ..request.clone() })
         })

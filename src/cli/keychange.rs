@@ -109,7 +109,7 @@ impl Change<'_> {
             screen.output.talk("nothing was changed\n");
             return Ok(());
         }
-        match rekey_batch::change(deps, self.command, &plans, self.file, self.open) {
+        match rekey_batch::change(deps, self.command, &plans, &[], self.file, self.open) {
             Ok(()) => {
                 let done = count(plans.len());
                 screen.output.talk(&format!("{done} changed{others}{skipped}\n"));

@@ -28,6 +28,7 @@ pub mod legacy;
 pub mod man;
 pub mod output;
 pub mod report;
+pub mod revoke;
 pub mod rotate;
 pub mod run;
 pub mod set;
@@ -141,6 +142,8 @@ pub enum Verb {
     Who,
     /// `doctor`
     Doctor,
+    /// `revoke`
+    Revoke,
     /// `config explain`
     ConfigExplain,
     /// `init`
@@ -172,6 +175,7 @@ impl Verb {
         Verb::GroupsDelete,
         Verb::Who,
         Verb::Doctor,
+        Verb::Revoke,
         Verb::ConfigExplain,
         Verb::Completion,
         Verb::Man,
@@ -195,6 +199,7 @@ impl Verb {
             Self::GroupsAdd | Self::GroupsDelete => "groups",
             Self::Who => "who",
             Self::Doctor => "doctor",
+            Self::Revoke => "revoke",
             Self::ConfigExplain => "config",
             Self::Init => "init",
             Self::Completion => "completion",
@@ -225,7 +230,13 @@ impl Verb {
         let ours = |verb: &Self| {
             matches!(
                 verb,
-                Self::Who | Self::Doctor | Self::ConfigExplain | Self::Init | Self::Man | Self::Run
+                Self::Who
+                    | Self::Doctor
+                    | Self::Revoke
+                    | Self::ConfigExplain
+                    | Self::Init
+                    | Self::Man
+                    | Self::Run
             )
         };
         Self::ALL.iter().copied().filter(move |verb| mode == Mode::Leaflock || !ours(verb))
@@ -249,6 +260,7 @@ impl Verb {
             Self::GroupsDelete => groups::Delete::command(),
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
+            Self::Revoke => revoke::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
@@ -289,6 +301,7 @@ impl Verb {
             },
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
+            Self::Revoke => self.with(before, rest, cli, revoke::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),

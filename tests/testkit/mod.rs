@@ -2,6 +2,7 @@
 //! generators of documents.
 
 pub(crate) mod changes;
+pub(crate) mod askpass;
 pub(crate) mod docs;
 pub(crate) mod gen_flat;
 pub(crate) mod gen_json;

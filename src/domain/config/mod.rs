@@ -11,6 +11,7 @@ mod plan;
 mod read;
 mod rules;
 mod template;
+mod without;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub use groups::Recipient;
 pub use plan::{Flags, KeySource, Plan, PlanError, plan};
 pub use rules::{CreationRule, NO_MATCH};
 pub use template::{EXAMPLE, sops_yaml};
+pub use without::without;
 
 use crate::domain::keys::names::Names;
 use crate::domain::store::{Format, Purpose, ReadErrorKind};

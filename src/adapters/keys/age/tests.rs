@@ -475,6 +475,17 @@ fn recipients_that_cannot_be_used_are_named() {
 }
 
 #[test]
+fn tagged_recipients_are_wrapped_without_a_plugin() {
+    use base64::Engine;
+    // The recipient of the specification's example.
+    let recipient = "age1tag1qt8lw0ual6avlwmwatk888yqnmdamm7xfd0wak53ut6elz5c4swx2yqdj4e";
+    let wrapped = wrap(&[recipient], &[7; 32]).unwrap();
+    let body: String = wrapped[0].lines().filter(|line| !line.starts_with("-----")).collect();
+    let file = base64::prelude::BASE64_STANDARD.decode(body).unwrap();
+    assert!(String::from_utf8_lossy(&file).contains("\n-> p256tag "));
+}
+
+#[test]
 fn points_of_low_order_are_refused() {
     let order_8 = |tail: &str| -> [u8; 32] {
         let bytes: Vec<u8> =

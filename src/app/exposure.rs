@@ -1,0 +1,329 @@
+//! What somebody could ever read: every secret of every version, in git's history,
+//! of a file that was encrypted for a key of his, and whether it changed since.
+//! Values are compared here and shown nowhere.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Deps;
+use super::config;
+use super::error::{Error, Place};
+use super::names;
+use super::open::{self, Locked};
+use super::parallel;
+use super::ports::{Commit, Version};
+use super::request::{FileOptions, OpenOptions};
+use crate::domain::config::Config;
+use crate::domain::crypto::token::Token;
+use crate::domain::document::walk::index_path;
+use crate::domain::keys::SealedKey;
+use crate::domain::keys::names::Names;
+use crate::domain::metadata::Metadata;
+use crate::domain::scalar::Scalar;
+use crate::domain::secret::SecretBytes;
+use crate::domain::store::Format;
+use crate::domain::tree::{Flags, Kind, NodeId, Tree};
+use crate::domain::value::Value;
+
+/// Whose reading is asked about, and where.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// A key, or a name.
+    pub wanted: String,
+    /// The folder of the repository that is looked at.
+    pub root: PathBuf,
+    /// Only files at or below these, absolute; empty for all.
+    pub paths: Vec<PathBuf>,
+    /// Whether files count as they are now, committed or not.
+    pub with_files: bool,
+    /// Config.
+    pub file: FileOptions,
+    /// Keys.
+    pub open: OpenOptions,
+}
+
+/// What became of a secret since it could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is what it was.
+    Unchanged,
+    /// It has another value.
+    Changed,
+    /// It is in no file any more.
+    Removed,
+    /// Nobody here can compare.
+    Unknown,
+}
+
+/// One secret that could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// The file.
+    pub path: PathBuf,
+    /// Its key path: `["database"]["password"]`.
+    pub key: String,
+    /// The first commit in which it could be read; `None` if it never was committed.
+    pub first: Option<Commit>,
+    /// The last one.
+    pub last: Option<Commit>,
+    /// What became of it.
+    pub state: State,
+    /// False where it took the keys of others too (Shamir groups).
+    pub alone: bool,
+}
+
+/// The answer.
+#[derive(Debug, Default)]
+pub struct Exposure {
+    /// The secrets, by file and key path.
+    pub secrets: Vec<Secret>,
+    /// The keys that were meant, as files spell them.
+    pub keys: Vec<String>,
+    /// Their names.
+    pub names: Names,
+    /// Whether there is a history at all.
+    pub has_history: bool,
+}
+
+/// A state of a file that could be read.
+struct Readable<'b> {
+    path: &'b Path,
+    commit: Option<&'b Commit>,
+    bytes: &'b SecretBytes,
+    alone: bool,
+}
+
+/// The leaves of a state of a file, with their values where they could be opened.
+type Leaves = Vec<(String, Option<SecretBytes>)>;
+
+/// Finds out what could be read.
+pub fn of(deps: &Deps<'_>, question: &Question) -> Result<Exposure, Error> {
+    let history = deps.repository.history(&question.root).map_err(Error::Read)?;
+    let has_history = history.is_some();
+    let mut versions = history.unwrap_or_default();
+    let (mut names, _) = names::of(deps, &question.root.join(config::NAME), &question.file);
+    let blobs = contents(deps, question, &versions, &mut names)?;
+    let is_asked =
+        |path: &Path| question.paths.is_empty() || question.paths.iter().any(|asked| path.starts_with(asked));
+    versions.retain(|version| is_asked(&version.path));
+    let paths: HashSet<&Path> = versions.iter().map(|version| version.path.as_path()).collect();
+    let mut now = HashMap::new();
+    for path in paths.into_iter().chain(question.paths.iter().map(PathBuf::as_path)) {
+        if let Ok(contents) = deps.files.read(path) {
+            now.insert(path.to_owned(), contents.bytes);
+        }
+    }
+    let meant = |key: &str| names.means(&question.wanted, key);
+    let mut keys = Vec::new();
+    let mut readable = Vec::new();
+    let committed = versions.iter().filter_map(|version| {
+        Some((version.path.as_path(), Some(&version.commit), blobs.get(&version.blob)?))
+    });
+    let files = now.iter().filter(|_| question.with_files).map(|(path, bytes)| (path.as_path(), None, bytes));
+    for (path, commit, bytes) in committed.chain(files) {
+        let Some(metadata) = metadata_of(path, bytes) else { continue };
+        let mut held = 0;
+        for group in &metadata.groups {
+            let own = group.iter().map(|key| key.name().into_owned()).filter(|key| meant(key));
+            let before = keys.len();
+            keys.extend(own);
+            held += usize::from(keys.len() > before);
+        }
+        if held > 0 {
+            let needed = if metadata.groups.len() > 1 {
+                metadata.shamir_threshold.unwrap_or(metadata.groups.len())
+            } else {
+                1
+            };
+            readable.push(Readable { path, commit, bytes, alone: held >= needed });
+        }
+    }
+    keys.sort();
+    keys.dedup();
+    let secrets = compare(deps, question, &readable, &now);
+    Ok(Exposure { secrets, keys, names, has_history })
+}
+
+/// The contents of all versions that are encrypted files; names of keys are read
+/// on the way, because a config of today may not know who left.
+fn contents(
+    deps: &Deps<'_>,
+    question: &Question,
+    versions: &[Version],
+    names: &mut Names,
+) -> Result<HashMap<String, SecretBytes>, Error> {
+    let mut wanted: Vec<String> = versions.iter().map(|version| version.blob.clone()).collect();
+    wanted.sort();
+    wanted.dedup();
+    let ending = |version: &&Version, name: &str| version.path.ends_with(name);
+    let of_names = |name| -> HashSet<&str> {
+        versions.iter().filter(|it| ending(it, name)).map(|it| it.blob.as_str()).collect()
+    };
+    let (configs, books) = (of_names(config::NAME), of_names(names::PLACE));
+    let mut kept = HashMap::new();
+    let mut take = |blob: &str, bytes: SecretBytes| {
+        if configs.contains(blob) {
+            if let Ok(config) = Config::parse(&bytes) {
+                config.names(names);
+            }
+        } else if books.contains(blob) {
+            names.add_lines(&String::from_utf8_lossy(&bytes));
+        } else if memchr::memmem::find(&bytes, b"ENC[AES256_GCM,").is_some() {
+            kept.insert(blob.to_owned(), bytes);
+        }
+    };
+    if !wanted.is_empty() {
+        deps.repository.contents(&question.root, &wanted, &mut take).map_err(Error::Read)?;
+    }
+    Ok(kept)
+}
+
+fn format_of(path: &Path) -> Format {
+    Format::of_path(&path.to_string_lossy())
+}
+
+fn metadata_of(path: &Path, bytes: &[u8]) -> Option<Metadata> {
+    memchr::memmem::find(bytes, b"ENC[AES256_GCM,")?;
+    Locked::parse(bytes, format_of(path), &Place::file(path)).ok().map(|locked| locked.metadata)
+}
+
+/// Opens every state once, and compares each secret with what it is now.
+fn compare(
+    deps: &Deps<'_>,
+    question: &Question,
+    readable: &[Readable<'_>],
+    now: &HashMap<PathBuf, SecretBytes>,
+) -> Vec<Secret> {
+    let groups: Vec<Vec<SealedKey>> = readable
+        .iter()
+        .map(|state| (state.path, state.bytes))
+        .chain(now.iter().map(|(path, bytes)| (path.as_path(), bytes)))
+        .filter_map(|(path, bytes)| metadata_of(path, bytes))
+        .flat_map(|metadata| open::sealed_groups(&metadata))
+        .collect();
+    let mut keys = question.open.clone();
+    keys.ignore_mac = true;
+    keys.together.groups = Arc::from(groups);
+    let files: Vec<&Path> = {
+        let mut files: Vec<&Path> = readable.iter().map(|state| state.path).collect();
+        files.sort();
+        files.dedup();
+        files
+    };
+    let today: HashMap<&Path, Option<HashMap<String, SecretBytes>>> = files
+        .iter()
+        .copied()
+        .zip(parallel::map(&files, false, |path| values_now(deps, path, now.get(*path), &keys)))
+        .collect();
+    let opened = parallel::map(readable, false, |state| leaves(deps, state.path, state.bytes, &keys, true));
+    let mut secrets: BTreeMap<(&Path, String), Secret> = BTreeMap::new();
+    for (state, leaves) in readable.iter().zip(opened) {
+        for (key, value) in leaves {
+            let found = became(today.get(state.path).and_then(Option::as_ref), &key, value.as_ref());
+            let found = if now.contains_key(state.path) { found } else { State::Removed };
+            let commit = state.commit.cloned();
+            let secret = secrets.entry((state.path, key.clone())).or_insert_with(|| Secret {
+                path: state.path.to_owned(),
+                key,
+                first: commit.clone(),
+                last: commit.clone(),
+                state: found,
+                alone: false,
+            });
+            secret.last = commit.or(secret.last.take());
+            secret.alone |= state.alone;
+            secret.state = worse(secret.state, found);
+        }
+    }
+    secrets.into_values().collect()
+}
+
+/// What became of a value, by what its file holds now.
+fn became(today: Option<&HashMap<String, SecretBytes>>, key: &str, value: Option<&SecretBytes>) -> State {
+    match (today, value) {
+        (None, _) => State::Unknown,
+        (Some(today), value) => match (today.get(key), value) {
+            (None, _) => State::Removed,
+            (Some(_), None) => State::Unknown,
+            (Some(now), Some(then)) if now == then => State::Unchanged,
+            _ => State::Changed,
+        },
+    }
+}
+
+/// The state that asks for more.
+fn worse(one: State, other: State) -> State {
+    let rank = |state| match state {
+        State::Unchanged => 3,
+        State::Unknown => 2,
+        State::Changed => 1,
+        State::Removed => 0,
+    };
+    if rank(other) > rank(one) { other } else { one }
+}
+
+/// The values of a file as it is now; `None` if it does not open here. A file that
+/// is not encrypted any more has what it shows.
+fn values_now(
+    deps: &Deps<'_>,
+    path: &Path,
+    bytes: Option<&SecretBytes>,
+    keys: &OpenOptions,
+) -> Option<HashMap<String, SecretBytes>> {
+    let leaves = leaves(deps, path, bytes?, keys, false);
+    leaves.into_iter().map(|(key, value)| Some((key, value?))).collect()
+}
+
+/// The leaves of a state of a file; with `secrets`, only encrypted ones.
+fn leaves(deps: &Deps<'_>, path: &Path, bytes: &[u8], keys: &OpenOptions, secrets: bool) -> Leaves {
+    let place = Place::file(path);
+    let Ok(locked) = Locked::parse(bytes, format_of(path), &place) else {
+        return if secrets { Vec::new() } else { plain_leaves(path, bytes) };
+    };
+    let ids: Vec<(NodeId, String, bool)> = leaf_ids(&locked.tree)
+        .map(|id| {
+            let text = locked.tree.text(locked.tree.node(id).text);
+            (id, index_path(&locked.tree, id), Token::parse(text).is_some())
+        })
+        .filter(|(_, _, encrypted)| *encrypted || !secrets)
+        .collect();
+    let clear = |id: NodeId| canonical(&locked.store.scalar(&locked.tree, id));
+    let clear: Vec<Option<SecretBytes>> =
+        ids.iter().map(|(id, _, encrypted)| (!encrypted).then(|| clear(*id))).collect();
+    let Ok(unlocked) = locked.unlock(deps, keys) else {
+        return ids.into_iter().zip(clear).map(|((_, key, _), value)| (key, value)).collect();
+    };
+    let file = unlocked.file();
+    let value = |id: NodeId| match file.value_of(id) {
+        Ok(Value::Scalar(scalar)) => Some(canonical(&scalar)),
+        _ => None,
+    };
+    ids.into_iter()
+        .zip(clear)
+        .map(|((id, key, encrypted), clear)| (key, if encrypted { value(id) } else { clear }))
+        .collect()
+}
+
+/// The leaves of a file that is no encrypted one.
+fn plain_leaves(path: &Path, bytes: &[u8]) -> Leaves {
+    let store = format_of(path).store();
+    let Ok(tree) = store.read(bytes, crate::domain::store::Purpose::AsIs) else { return Vec::new() };
+    leaf_ids(&tree).map(|id| (index_path(&tree, id), Some(canonical(&store.scalar(&tree, id))))).collect()
+}
+
+fn leaf_ids<'t>(tree: &'t Tree<'_>) -> impl Iterator<Item = NodeId> + 't {
+    (0..tree.nodes.len() as NodeId).filter(|id| {
+        let node = tree.node(*id);
+        node.kind == Kind::Scalar && !node.flags.has(Flags::METADATA)
+    })
+}
+
+fn canonical(scalar: &Scalar<'_>) -> SecretBytes {
+    let mut text = SecretBytes::new(Vec::with_capacity(match scalar {
+        Scalar::Str(text) => text.len(),
+        _ => 64,
+    }));
+    scalar.write_canonical(text.as_mut_vec());
+    text
+}
