@@ -59,7 +59,7 @@ fn sops_warns_where_leaflock_refuses() {
     let cases: &[(&[&str], &str, &str)] = &[
         (&["decrypt", "--output-type", "toml", NO_SUCH], "unknown format", "warning: --output-type toml"),
         (&["decrypt", NO_SUCH, "b.yaml"], "several files need", "warning: More than one positional"),
-        (&["filestatus", NO_SUCH, "b"], "`filestatus` takes one word", "warning: More than one positional"),
+        (&["edit", NO_SUCH, "b"], "`edit` takes one word", "warning: More than one positional"),
         (
             &["decrypt", NO_SUCH, "--zzz"],
             "flag provided but not defined: -zzz",
