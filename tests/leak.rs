@@ -257,3 +257,50 @@ fn the_editor_leaves_nothing_behind() {
     }
     check(&problems);
 }
+
+/// Dotenv files that `run` refuses, and one that it takes.
+const DIALECT: [(&str, &str); 11] = [
+    ("unset.env", "A=x$CANARY\n"),
+    ("braces.env", "A=${CANARY%x}\n"),
+    ("command.env", "A=$(CANARY)\n"),
+    ("backquote.env", "A=\"`CANARY`\"\n"),
+    ("apostrophe.env", "A=CANARY'x\n"),
+    ("open.env", "A=\"CANARY\n"),
+    ("behind.env", "A='CANARY' CANARY\n"),
+    ("two.env", "A=1 B=CANARY\n"),
+    ("name.env", "CANARY CANARY=CANARY\n"),
+    ("lines.env", "A=\"CANARY\nCANARY\"\n"),
+    ("clear.env", "A_unencrypted=\"CANARY\nCANARY\"\n"),
+];
+
+#[test]
+fn starting_a_command_never_shows_a_value() {
+    let mut problems = Vec::new();
+    let documents = DOCUMENTS.iter().filter(|(name, _)| name.starts_with("plain")).chain(&DIALECT);
+    for (name, text) in documents {
+        let sandbox = Sandbox::with_key();
+        sandbox.write(name, text.replace("CANARY", CANARY));
+        examine(&sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, name]), false, &mut problems);
+        for arguments in [
+            &["run", name, "--", "true"][..],
+            &["run", "--pristine", "--prefix", "P_", name, "--", "true"],
+            &["run", "--only", "no-such", name, "--", "true"],
+            &["run", "--file", "X=*", name, "--", "true"],
+            &["run", "--file", "X=A", name, "--", "no-such-program"],
+            &["run", name, "--", "no-such-program"],
+            &["exec-env", name, "exit 3"],
+            &["exec-env", "--same-process", name, "exit 3"],
+            &["exec-env", "--background", name, "exit 3"],
+            &["exec-file", name, "kill -KILL $$"],
+            &["exec-file", "--no-fifo", "--output-type", "ini", name, "true"],
+        ] {
+            examine(&sandbox.ours(arguments), false, &mut problems);
+        }
+        let mut left = Vec::new();
+        for folder in ["tmp", "home"] {
+            holders(&sandbox.folder().join(folder), &mut left);
+        }
+        problems.extend(left.iter().map(|path| format!("{name}: left in {path}")));
+    }
+    check(&problems);
+}

@@ -121,6 +121,8 @@ fn mistakes_are_explained_before_anything_starts() {
         (&["--file", "X=database", "s.yaml"], 8, "means 3 values"),
         (&["--file", "X-Y=port", "s.yaml"], 8, "is no name"),
         (&["--file", "X", "s.yaml"], 1, "NAME=KEY"),
+        (&["--file", "PORT=database.password", "s.yaml"], 8, "both the value"),
+        (&["--prefix", "db.", "s.yaml"], 1, "--only 'database.*'"),
     ] {
         let line = with(&["run"], &with(arguments, &["--", "touch", "started"]));
         let said = sandbox.ours(&line).fails(code);

@@ -126,7 +126,8 @@ const ROWS: &[(&str, &[Row])] = &[
             ("V=1 W=2", None, Neither),
             ("V=1; export V", None, Neither),
             ("V=\"a\" b", None, Neither),
-            ("V=it's", None, Neither),
+            ("V=it's", Some("it's"), Node),
+            ("V=5\" x", Some("5\" x"), Node),
             ("V=\"abc", None, Neither),
             ("just words = 1", None, Neither),
         ],
@@ -223,7 +224,7 @@ const PAGE: &str = "\
 
 `leaflock run` reads a dotenv file as `.` in a shell does, and as Node's `dotenv` where a shell would run a command
 instead of setting a variable. Where following either in silence would damage a value, it refuses the line and says so:
-a `$` before a name that is not set, a command, a quote that stays open. `exec-env` takes what stands behind `=` as it
+a `$` before a name that is not set, a command, a value that begins with a quote and does not end. `exec-env` takes what stands behind `=` as it
 is, quotes and all, because SOPS does. `decrypt` gives back the file byte for byte.
 
 For SOPS a value is one line. Leaflock also encrypts values in quotes that span lines: as one value whose line breaks

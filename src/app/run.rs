@@ -64,6 +64,14 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Ending, Error> {
     };
     for variable in &variables {
         let name = format!("{}{}", request.prefix, variable.name);
+        if in_files.iter().any(|(other, _)| *other == name) {
+            let message =
+                format!("{name} would be both the value of {} and the path of a file", variable.path);
+            return Err(conflict(
+                message,
+                "give the file's variable another name, or leave the key out with --only",
+            ));
+        }
         let value = launch::value(&variable.value).ok_or_else(|| not_text(variable))?;
         launch.environment.push(name, value);
     }

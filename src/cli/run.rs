@@ -14,6 +14,7 @@ use crate::app::error::Error;
 use crate::app::ports::Ending;
 use crate::app::run::{DEFAULT_FILE, Request, run as use_case};
 use crate::app::variables::Variables;
+use crate::domain::environment::is_name;
 use crate::domain::store::flat_names::Case;
 
 /// Run a command with the values of files in its environment
@@ -121,7 +122,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         )?,
         open: arguments.opening.resolve(&cli.env)?,
         only: keys(&arguments.only),
-        prefix: arguments.prefix.unwrap_or_default(),
+        prefix: prefix(arguments.prefix)?,
         in_files: in_files(&arguments.file)?,
         case: if arguments.keep_case { Case::Keep } else { Case::Upper },
         command: arguments.command,
@@ -161,6 +162,16 @@ fn no_command(files: &[PathBuf]) -> Usage {
 fn no_file() -> Usage {
     let message = format!("Error: no file specified, and there is no {DEFAULT_FILE} here");
     Usage::with_code(exit::NO_FILE, message).hint("leaflock run FILE -- COMMAND")
+}
+
+/// What names may begin with.
+fn prefix(text: Option<String>) -> Result<String, Usage> {
+    let text = text.unwrap_or_default();
+    if text.is_empty() || is_name(&text) {
+        return Ok(text);
+    }
+    Err(Usage::new("--prefix is made of letters, digits and _, and starts with no digit")
+        .hint("to pick keys by how they begin: --only 'database.*'"))
 }
 
 /// The words of comma-separated lists.
