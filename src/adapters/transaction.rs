@@ -279,3 +279,6 @@ fn keep_copy(target: &Path, old: &Metadata, kept: &Path) -> io::Result<()> {
 fn inode(found: &Metadata) -> u64 {
     fingerprint(found).inode
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,6 @@ use super::open::Locked;
 use super::rekey::{self, KeyPlan};
 use super::request::FileOptions;
 use crate::domain::keys::kinds::{KeyKind, KeySpec};
-use crate::domain::keys::split_recipients;
 use crate::domain::metadata::MasterKey;
 
 /// What to do.
@@ -40,18 +39,7 @@ pub fn keys(
     context: &[(String, String)],
     profile: &str,
 ) -> Result<Vec<KeySpec>, Error> {
-    let refused = |cause: String| Error::Recipients { cause: cause.into(), hints: Vec::new() };
-    let mut keys = Vec::with_capacity(named.len());
-    for (kind, text) in named {
-        if *kind == KeyKind::Age {
-            split_recipients(text).map_err(|error| refused(error.to_string()))?;
-        }
-        let parsed = KeySpec::parse_list(*kind, text).map_err(|error| refused(error.to_string()))?;
-        keys.extend(parsed.into_iter().map(|key| match kind {
-            KeyKind::Kms => KeySpec::kms(key.text("arn"), key.text("role"), context, profile),
-            _ => key,
-        }));
-    }
+    let keys = rekey::named_keys(named, context, profile)?;
     if keys.is_empty() {
         return Err(Error::Recipients {
             cause: "the new group has no key: its share would be lost".into(),

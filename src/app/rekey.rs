@@ -17,7 +17,8 @@ use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::document::seal::PlainFile;
 use crate::domain::keys::access::AccessChange;
-use crate::domain::keys::kinds::KeySpec;
+use crate::domain::keys::kinds::{KeyKind, KeySpec};
+use crate::domain::keys::split_recipients;
 use crate::domain::metadata::{MasterKey, Metadata};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Stage;
@@ -79,6 +80,30 @@ impl KeyPlan {
 /// Reads a file for a plan. SOPS words a missing file as one that cannot be read.
 pub fn read(deps: &Deps<'_>, path: &std::path::Path, options: &FileOptions) -> Result<Input, Error> {
     change::read(deps, path, options)
+}
+
+/// The keys that comma lists on the command line name.
+///
+/// # Errors
+/// The first that is no key.
+pub fn named_keys(
+    lists: &[(KeyKind, String)],
+    context: &[(String, String)],
+    profile: &str,
+) -> Result<Vec<KeySpec>, Error> {
+    let refused = |cause: String| Error::Recipients { cause: cause.into(), hints: Vec::new() };
+    let mut keys = Vec::with_capacity(lists.len());
+    for (kind, list) in lists {
+        if *kind == KeyKind::Age {
+            split_recipients(list).map_err(|error| refused(error.to_string()))?;
+        }
+        let parsed = KeySpec::parse_list(*kind, list).map_err(|error| refused(error.to_string()))?;
+        keys.extend(parsed.into_iter().map(|key| match kind {
+            KeyKind::Kms => KeySpec::kms(key.text("arn"), key.text("role"), context, profile),
+            _ => key,
+        }));
+    }
+    Ok(keys)
 }
 
 /// The file of `plan` in its new state, which was proven to decrypt.

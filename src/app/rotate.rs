@@ -11,8 +11,7 @@ use super::request::{FileOptions, Notice};
 use super::strangers::{self, Strangers};
 use crate::domain::keys::access::holds;
 use crate::domain::keys::kinds::{KeyKind, KeySpec};
-use crate::domain::keys::split_recipients;
-use crate::domain::metadata::MasterKey;
+use crate::domain::metadata::{MasterKey, Metadata};
 use crate::domain::store::Format;
 
 /// What to do besides.
@@ -39,8 +38,8 @@ pub fn plan(
     request: &Request,
     notices: &mut Vec<Notice>,
 ) -> Result<KeyPlan, Error> {
-    let added = keys(&request.add, &request.context)?;
-    let removed = keys(&request.remove, &request.context)?;
+    let added = rekey::named_keys(&request.add, &request.context, "")?;
+    let removed = rekey::named_keys(&request.remove, &request.context, "")?;
     let input = rekey::read(deps, path, options)?;
     let format = options.input_format.unwrap_or_else(|| input.format());
     let place = input.place();
@@ -53,7 +52,7 @@ pub fn plan(
         deps,
         &input.name,
         &place,
-        &crate::domain::metadata::Metadata { groups: groups.clone(), ..metadata.clone() },
+        &Metadata { groups: groups.clone(), ..metadata.clone() },
         options,
         request.strangers,
     )?;
@@ -66,29 +65,4 @@ pub fn plan(
     plan.new_data_key = true;
     plan.output_format = request.output_format;
     Ok(plan)
-}
-
-/// The keys that comma lists name.
-fn keys(lists: &[(KeyKind, String)], context: &[(String, String)]) -> Result<Vec<KeySpec>, Error> {
-    let refused = |cause: String| Error::Recipients { cause: cause.into(), hints: Vec::new() };
-    let mut keys = Vec::new();
-    for (kind, list) in lists {
-        if *kind == KeyKind::Age {
-            split_recipients(list).map_err(|error| refused(error.to_string()))?;
-        }
-        let parsed = KeySpec::parse_list(*kind, list).map_err(|error| refused(error.to_string()))?;
-        keys.extend(parsed.into_iter().map(|key| match kind {
-            KeyKind::Kms => KeySpec::kms(key.text("arn"), key.text("role"), context, ""),
-            _ => key,
-        }));
-    }
-    Ok(keys)
-}
-
-/// The error for keys of a file that does not exist (exit 49).
-pub fn no_file(error: Error, path: &Path, hint: &'static str) -> Error {
-    match error {
-        Error::Read(_) | Error::NoSuchFile(_) => Error::KeysOfNoFile { path: path.to_owned(), hint },
-        error => error,
-    }
 }

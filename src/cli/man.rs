@@ -4,7 +4,7 @@ use clap::{CommandFactory as _, Parser};
 
 use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
-use super::{Cli, Verb, config_explain, exit};
+use super::{Cli, Verb, config_explain, exit, groups};
 
 /// Print a manual page
 #[derive(Parser, Clone, Debug, Default)]
@@ -32,6 +32,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
             Some(Verb::ConfigExplain) => {
                 config_explain::Arguments::command().display_name("leaflock-config-explain")
             }
+            Some(Verb::GroupsAdd | Verb::GroupsDelete) => groups::parent().display_name("leaflock-groups"),
             Some(verb) => verb.command().display_name(format!("leaflock-{word}")),
             None => {
                 let message = format!("No help topic for '{word}'");

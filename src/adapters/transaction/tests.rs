@@ -1,0 +1,160 @@
+//! Transactions in real folders, left at every stage.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::journal::{Journal, Stage};
+use super::{SystemTransactions, inode};
+use crate::adapters::files;
+use crate::app::ports::{FileErrorKind, Fingerprint, Transaction, Transactions};
+
+const NAMES: [&str; 3] = ["a.yaml", "sub/b.yaml", "c.yaml"];
+
+fn folder() -> (tempfile::TempDir, Vec<PathBuf>) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = NAMES.iter().map(|name| folder.path().join(name)).collect();
+    for path in &paths {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "old").unwrap();
+    }
+    (folder, paths)
+}
+
+fn seen(path: &Path) -> Option<Fingerprint> {
+    files::read(path).unwrap().fingerprint
+}
+
+fn staged<'t>(root: &Path, paths: &[PathBuf]) -> Box<dyn Transaction + 't> {
+    let change = SystemTransactions.begin(root, "rotate", paths).unwrap();
+    for (index, path) in paths.iter().enumerate() {
+        change.stage(index, b"new", seen(path)).unwrap();
+    }
+    change
+}
+
+fn all_are(paths: &[PathBuf], contents: &str) -> bool {
+    paths.iter().all(|path| fs::read(path).unwrap() == contents.as_bytes())
+}
+
+/// Files in the folder and the one below it.
+fn count(root: &Path) -> usize {
+    [root.to_owned(), root.join("sub")]
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap())
+        .filter(|entry| entry.as_ref().unwrap().path().is_file())
+        .count()
+}
+
+#[test]
+fn all_change_together() {
+    let (root, paths) = folder();
+    let change = staged(root.path(), &paths);
+    assert!(all_are(&paths, "old"));
+    change.commit().unwrap();
+    assert!(all_are(&paths, "new"));
+    assert_eq!(count(root.path()), NAMES.len());
+}
+
+#[test]
+fn what_is_dropped_leaves_nothing() {
+    let (root, paths) = folder();
+    drop(staged(root.path(), &paths));
+    assert!(all_are(&paths, "old"));
+    assert_eq!(count(root.path()), NAMES.len());
+}
+
+#[test]
+fn a_file_that_changed_takes_all_others_back() {
+    let (root, paths) = folder();
+    let change = staged(root.path(), &paths);
+    fs::write(&paths[2], "theirs").unwrap();
+    let inodes: Vec<u64> = paths.iter().map(|path| inode(&fs::metadata(path).unwrap())).collect();
+    assert_eq!(change.commit().unwrap_err().kind, FileErrorKind::Changed);
+    assert!(all_are(&paths[..2], "old") && all_are(&paths[2..], "theirs"));
+    let now: Vec<u64> = paths.iter().map(|path| inode(&fs::metadata(path).unwrap())).collect();
+    assert_eq!((now, count(root.path())), (inodes, NAMES.len()));
+}
+
+#[test]
+fn one_change_at_a_time() {
+    let (root, paths) = folder();
+    let first = staged(root.path(), &paths);
+    let second = SystemTransactions.begin(root.path(), "rotate", &paths);
+    assert_eq!(second.err().unwrap().kind, FileErrorKind::Exists);
+    let waiting = SystemTransactions.unfinished(root.path());
+    assert_eq!(waiting.err().unwrap().kind, FileErrorKind::Exists);
+    drop(first);
+    assert!(SystemTransactions.unfinished(root.path()).unwrap().is_none());
+}
+
+/// What a process leaves that dies with `renamed` files in their new state.
+fn left_behind(root: &Path, paths: &[PathBuf], stage: impl FnOnce(Vec<u64>) -> Stage, renamed: usize) {
+    let mut journal = Journal::create(root, "rotate", paths.to_vec()).unwrap();
+    let mut inodes = Vec::new();
+    for (index, path) in paths.iter().enumerate() {
+        let new = journal.new_state(index);
+        fs::write(&new, "new").unwrap();
+        inodes.push(inode(&fs::metadata(&new).unwrap()));
+        fs::hard_link(path, journal.old_state(index)).unwrap();
+    }
+    journal.record(stage(inodes)).unwrap();
+    for (index, path) in paths.iter().enumerate().take(renamed) {
+        fs::rename(journal.new_state(index), path).unwrap();
+    }
+}
+
+#[test]
+fn a_change_that_was_cut_off_goes_on_or_back() {
+    for renamed in 0..=NAMES.len() {
+        for forward in [true, false] {
+            let (root, paths) = folder();
+            left_behind(root.path(), &paths, Stage::Commit, renamed);
+            let left = SystemTransactions.unfinished(root.path()).unwrap().unwrap();
+            assert_eq!((left.command(), left.files().len(), left.done()), ("rotate", NAMES.len(), renamed));
+            assert_eq!(left.settle(forward).unwrap(), Vec::<PathBuf>::new());
+            assert!(all_are(&paths, if forward { "new" } else { "old" }));
+            assert_eq!(count(root.path()), NAMES.len());
+        }
+    }
+}
+
+#[test]
+fn what_needs_no_decision_is_put_right_at_once() {
+    for (stage, renamed, expected) in [
+        ((|_| Stage::Prepare) as fn(Vec<u64>) -> Stage, 0, "old"),
+        (Stage::Undo, 2, "old"),
+        (|_| Stage::Done, 3, "new"),
+    ] {
+        let (root, paths) = folder();
+        left_behind(root.path(), &paths, stage, renamed);
+        assert!(SystemTransactions.unfinished(root.path()).unwrap().is_none());
+        assert!(all_are(&paths, expected));
+        assert_eq!(count(root.path()), NAMES.len());
+    }
+}
+
+#[test]
+fn a_record_counts_from_its_last_byte_on() {
+    let (root, paths) = folder();
+    left_behind(root.path(), &paths, |_| Stage::Prepare, 0);
+    let path = root.path().join(".leaflock-journal");
+    let mut text = fs::read(&path).unwrap();
+    text.extend_from_slice(b"commit 1 2 3");
+    fs::write(&path, &text).unwrap();
+    assert_eq!(Journal::open(root.path()).unwrap().unwrap().stage(), &Stage::Prepare);
+    text.push(b'\n');
+    fs::write(&path, &text).unwrap();
+    assert_eq!(Journal::open(root.path()).unwrap().unwrap().stage(), &Stage::Commit(vec![1, 2, 3]));
+}
+
+#[test]
+fn a_journal_that_was_never_finished_says_nothing_was_done() {
+    let (root, paths) = folder();
+    left_behind(root.path(), &paths[..0], |_| Stage::Prepare, 0);
+    let path = root.path().join(".leaflock-journal");
+    fs::write(&path, "leaflock journal 1\nrotate\n0123\n/a/b").unwrap();
+    assert!(Journal::open(root.path()).unwrap().is_none());
+    assert!(!path.exists());
+    fs::write(&path, "something else\0\0").unwrap();
+    assert!(Journal::open(root.path()).is_err() && path.exists());
+}
