@@ -95,12 +95,14 @@ fn encrypting_never_shows_a_value() {
         let regex = ["encrypt", "--encrypted-regex", "^nothing$", "--age", ALICE.recipient, name];
         examine(&sandbox.ours(&regex), false, &mut problems);
         for format in ["yaml", "json", "dotenv", "ini", "binary"] {
-            // To INI, `["…"]` is the header of a section, and names stay readable.
-            if (name, format) == ("array.json", "ini") {
-                continue;
-            }
             let typed = ["encrypt", "--input-type", format, "--output-type", "json"];
-            examine(&sandbox.ours(&[&typed[..], &age, &[name]].concat()), false, &mut problems);
+            let mut output = sandbox.ours(&[&typed[..], &age, &[name]].concat());
+            if (name, format) == ("array.json", "ini") {
+                // To INI, `["…"]` is the header of a section, and names stay readable: there only.
+                let text = String::from_utf8(output.stdout).unwrap();
+                output.stdout = text.replacen(&format!("\"\\\"{CANARY}\\\"\": "), "", 1).into_bytes();
+            }
+            examine(&output, false, &mut problems);
         }
         for command in ["decrypt", "filestatus", "edit"] {
             examine(&sandbox.ours(&[command, name]), false, &mut problems);

@@ -92,3 +92,16 @@ fn sops_files_are_printed_in_the_indentation_that_is_set() {
         }
     }
 }
+
+#[test]
+fn a_block_in_clear_at_the_very_end_stays_the_same_text() {
+    let sandbox = Sandbox::with_key();
+    for (text, back) in
+        [("a: x\nb_unencrypted: |\n  y", "a: x\nb_unencrypted: |-\n  y"), ("a: |\n  y", "a: |\n  y")]
+    {
+        encrypt(&sandbox, "f.yaml", text);
+        assert_eq!(sandbox.ours(&["decrypt", "f.yaml"]).text(), back);
+        let json = ["decrypt", "--output-type", "json", "f.yaml"];
+        assert!(sandbox.sops(&json).text().contains("\"y\""));
+    }
+}

@@ -125,13 +125,18 @@ fn prove_leaf(
 fn is_same_elsewhere(old: &Tree<'_>, new: &Tree<'_>, changed: NodeId) -> bool {
     let is_place = |one: &Node, other: &Node| {
         one.kind == other.kind
-            && one.flags == other.flags
             && one.parent == other.parent
             && one.end == other.end
             && old.text(one.key_text) == new.text(other.key_text)
     };
     let is_value = |one: &Node, other: &Node| {
-        one.style == other.style && one.tag == other.tag && old.text(one.text) == new.text(other.text)
+        one.style == other.style
+            && one.tag == other.tag
+            && one.flags == other.flags
+            && old.text(one.text) == new.text(other.text)
+    };
+    let is_marked = |one: &Node, other: &Node| {
+        [Flags::METADATA, Flags::SELECTED].iter().all(|flag| one.flags.has(*flag) == other.flags.has(*flag))
     };
     let is_stamp = |node: &Node| {
         let key = old.text(node.key_text);
@@ -141,7 +146,8 @@ fn is_same_elsewhere(old: &Tree<'_>, new: &Tree<'_>, changed: NodeId) -> bool {
     old.nodes.len() == new.nodes.len()
         && old.documents.len() == new.documents.len()
         && (0..).zip(old.nodes.iter().zip(&new.nodes)).all(|(id, (one, other))| {
-            is_place(one, other) && (is_value(one, other) || id == changed || is_stamp(one))
+            let may_differ = id == changed || is_stamp(one);
+            is_place(one, other) && is_marked(one, other) && (is_value(one, other) || may_differ)
         })
 }
 

@@ -19,7 +19,8 @@ pub fn sops_look(store: &'static dyn Store, tree: &Tree<'_>) -> Option<SopsLook>
     // What we write has metadata of the default indentation, whatever is around it.
     let may_change = look.has_comments || look.indent != DEFAULT_INDENT;
     let layout = Layout { indent: Some(look.indent) };
-    (may_change && is_laid_out(store, tree, layout)).then_some(look)
+    let starts = || starts_like_sops(tree.source, look.indent);
+    (may_change && starts() && is_laid_out(store, tree, layout)).then_some(look)
 }
 
 /// True if `file` would be printed as SOPS does, and that is not `plain`.
@@ -37,9 +38,14 @@ pub fn may_be_sops_layout(store: &'static dyn Store, tree: &Tree<'_>) -> bool {
     if store.format() != Format::Yaml || !tree.nodes.iter().any(is_comment) {
         return false;
     }
+    starts_like_sops(tree.source, DEFAULT_INDENT)
+}
+
+/// True if the first indented line is indented as SOPS does, and the last line ends.
+fn starts_like_sops(source: &[u8], indent: u8) -> bool {
     let blanks = |line: &[u8]| line.iter().take_while(|byte| **byte == b' ').count();
-    let first = tree.source.split(|byte| *byte == b'\n').map(blanks).find(|blanks| *blanks > 0);
-    first.is_none_or(|blanks| blanks == usize::from(DEFAULT_INDENT))
+    let first = source.split(|byte| *byte == b'\n').map(blanks).find(|blanks| *blanks > 0);
+    source.ends_with(b"\n") && first.is_none_or(|blanks| blanks == usize::from(indent))
 }
 
 /// True when the file stands as SOPS writes it in `layout`, its comments aside.

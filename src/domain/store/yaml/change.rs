@@ -17,6 +17,7 @@ use crate::domain::store::{Layout, Plain, WriteError};
 use crate::domain::tree::{Flags, Kind, NodeId, Span, Style, Tree};
 use crate::domain::value::{Entry, Value};
 use flow::FlowWriter;
+pub(super) use place::settle_last_block;
 use place::{Neighbours, content_end, inner_comments, item_start, value_start};
 
 /// See [`crate::domain::store::Store::replace`].
@@ -277,7 +278,8 @@ fn insert_lines(
     if end > 0 && !ends_in_break(&tree.source[..end]) {
         drop_last_break(tree, &mut text, value);
         text.splice(0..0, line_break(tree).iter().copied());
-        edits.extend(place::settle_last_block(tree, replaced));
+        let stays = |id| replaced.is_none_or(|it| !(it..tree.node(it).end).contains(&id));
+        edits.extend(settle_last_block(tree, stays));
     }
     edits.push(Edit::new(Span::new(end, end), text));
     edits

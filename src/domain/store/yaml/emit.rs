@@ -373,7 +373,10 @@ impl<'v> Writer<'v> {
 
     fn literal(&mut self, text: &[u8], indent: i32, place: Place) {
         let column = self.deeper(indent, place, true);
-        let offset = (column - indent.max(0)).max(1) as usize;
+        // SOPS's digit is its indentation, which is wrong in a list: there it stays
+        // where no line is indented by it.
+        let is_blank = text.iter().all(|byte| *byte == b'\n');
+        let offset = if is_blank { self.best_indent } else { column - indent.max(0) }.max(1) as usize;
         self.inline(|out| write_literal_header(text, offset, out));
         self.line_break();
         let before = self.out.len();

@@ -4,6 +4,7 @@
 use super::block_scalar::Block;
 use super::chars::{find_break, line_break, trailing_break};
 use super::comment_place;
+use super::emit::DEFAULT_INDENT;
 use super::emit_scalar::{
     Form, binary_text, fits_plain_in_flow, fits_single_quotes, form_of, write_block_lines, write_double,
     write_literal_header, write_single, write_typed,
@@ -231,7 +232,10 @@ fn literal_column(tree: &Tree<'_>, id: NodeId) -> (usize, usize) {
 fn write_literal(tree: &Tree<'_>, id: NodeId, text: &[u8], out: &mut Vec<u8>) {
     let (parent, column) = literal_column(tree, id);
     let line_break = metadata::line_break(tree);
-    write_literal_header(text, column - parent, out);
+    // As the emitter does: blank lines alone keep SOPS's digit.
+    let is_blank = text.iter().all(|byte| *byte == b'\n');
+    let offset = if is_blank { usize::from(DEFAULT_INDENT) } else { column - parent };
+    write_literal_header(text, offset, out);
     out.extend_from_slice(line_break);
     write_block_lines(text.strip_suffix(b"\n").unwrap_or(text), column, line_break, out);
 }

@@ -35,7 +35,7 @@ mod tokens;
 use super::splice::Edit;
 use super::{Format, Layout, MetadataText, Plain, Purpose, ReadError, Store, WriteError};
 use crate::domain::scalar::Scalar;
-use crate::domain::tree::{Kind, NodeId, Span, Style, Tree};
+use crate::domain::tree::{Flags, Kind, NodeId, Span, Style, Tree};
 use crate::domain::value::Value;
 
 /// What a file that SOPS may have written looks like.
@@ -67,6 +67,16 @@ pub fn sops_look(tree: &Tree<'_>) -> Option<SopsLook> {
 /// The YAML store.
 #[derive(Clone, Copy, Debug)]
 pub struct Yaml;
+
+/// `attach`, and the edit that lets a block in clear at the end of a file stay what
+/// it is when a line break and the metadata come behind it.
+fn settled(tree: &Tree<'_>, mut attach: Vec<Edit>) -> Vec<Edit> {
+    if !metadata::ends_in_break(tree.source) {
+        let in_clear = |id: NodeId| !tree.node(id).flags.has(Flags::SELECTED);
+        attach.extend(change::settle_last_block(tree, in_clear));
+    }
+    attach
+}
 
 impl Store for Yaml {
     fn format(&self) -> Format {
@@ -137,7 +147,7 @@ impl Store for Yaml {
     }
 
     fn attach(&self, tree: &Tree<'_>, metadata: &Value) -> Vec<Edit> {
-        metadata::attach(tree, metadata)
+        settled(tree, metadata::attach(tree, metadata))
     }
 
     fn metadata_text(&self, tree: &Tree<'_>, changes: &[(&str, Option<&str>)]) -> MetadataText {
@@ -145,7 +155,7 @@ impl Store for Yaml {
     }
 
     fn attach_text(&self, tree: &Tree<'_>, metadata: &MetadataText) -> Vec<Edit> {
-        metadata_text::attach_text(tree, metadata)
+        settled(tree, metadata_text::attach_text(tree, metadata))
     }
 
     fn replace(&self, tree: &Tree<'_>, id: NodeId, value: &Value) -> Result<Vec<Edit>, WriteError> {

@@ -183,13 +183,10 @@ pub(super) fn ends_in_block(value: &Value) -> bool {
 
 /// The edit that lets a block scalar at the end of the file stay what it is when
 /// a line break comes behind it.
-pub(super) fn settle_last_block(tree: &Tree<'_>, replaced: Option<NodeId>) -> Option<Edit> {
+pub(in super::super) fn settle_last_block(tree: &Tree<'_>, stays: impl Fn(NodeId) -> bool) -> Option<Edit> {
     let scalars = (0..tree.nodes.len() as NodeId).filter(|id| tree.node(*id).kind == Kind::Scalar);
     let last = scalars.max_by_key(|id| tree.node(*id).span.end)?;
-    if replaced.is_some_and(|replaced| (replaced..tree.node(replaced).end).contains(&last)) {
-        return None;
-    }
-    Block::of(tree, tree.node(last))?.settle()
+    if stays(last) { Block::of(tree, tree.node(last))?.settle() } else { None }
 }
 
 /// True if the leaf in front of `id` is a block, whose last line break counts.
