@@ -53,7 +53,8 @@ fn changes_of_ini_read_back() {
 }
 
 /// Changes that once read back as something else: format, what, file.
-const ONCE_FAILED: [(Format, [u8; 4], &str); 1] = [(Format::Yaml, [3, 3, 0, 0], "? e\n? |\n: - ")];
+const ONCE_FAILED: [(Format, [u8; 4], &str); 2] =
+    [(Format::Yaml, [3, 3, 0, 0], "? e\n? |\n: - "), (Format::Yaml, [3, 3, 0, 0], "k:\u{85}?:")];
 
 #[test]
 fn what_once_failed_reads_back() {

@@ -105,3 +105,21 @@ fn a_block_in_clear_at_the_very_end_stays_the_same_text() {
         assert!(sandbox.sops(&json).text().contains("\"y\""));
     }
 }
+
+#[test]
+fn numbers_and_times_that_have_no_type_are_refused_as_sops_does() {
+    let sandbox = Sandbox::with_key();
+    for value in
+        ["18446744073709551615", "9223372036854775808", "0x8000000000000000", "2024-01-02T03:04:05+24:00"]
+    {
+        sandbox.write("f.yaml", format!("a: {value}\n"));
+        let said = sandbox.ours(&["encrypt", "--age", ALICE.recipient, "f.yaml"]).fails(23);
+        assert!(!said.contains(value), "{said}");
+        let _ = sandbox.sops(&["encrypt", "--age", ALICE.recipient, "f.yaml"]).fails(23);
+    }
+    encrypt(
+        &sandbox,
+        "f.yaml",
+        "a: 9223372036854775807\nb: '18446744073709551615'\nc: 18446744073709551616\n",
+    );
+}

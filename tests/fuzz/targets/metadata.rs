@@ -18,6 +18,6 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         return;
     }
     let written = metadata.to_value();
-    let again = Metadata::parse(written).expect("our own metadata reads");
+    let again = Metadata::parse(written.clone()).expect("our own metadata reads");
     assert!(again.to_value() == written, "metadata changed on the way");
 });

@@ -77,5 +77,15 @@ pub(super) fn is_marker(byte: u8) -> bool {
 pub(super) fn is_locked(text: &[u8]) -> bool {
     let line = &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())];
     let line = &line[..trimmed(line)];
-    line.starts_with(b"ENC[AES256_GCM,data:") && line.ends_with(b",type:comment]")
+    let parts = [&b"ENC[AES256_GCM,data:"[..], b",iv:", b",tag:", b",type:comment]"];
+    let mut rest = line;
+    line.starts_with(parts[0])
+        && parts.iter().all(|part| match memchr::memmem::find(rest, part) {
+            Some(at) => {
+                rest = &rest[at + part.len()..];
+                true
+            }
+            None => false,
+        })
+        && rest.is_empty()
 }

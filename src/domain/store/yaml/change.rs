@@ -7,6 +7,7 @@ mod flow;
 mod place;
 
 use super::block_scalar::Block;
+use super::chars::trailing_break;
 use super::emit::{Blocks, emit_block};
 use super::emit_scalar::{form_of, is_multi_line, write_double, write_single};
 use super::lock::unlock;
@@ -153,11 +154,9 @@ fn drop_lines(tree: &Tree<'_>, id: NodeId, colon: usize) -> Edit {
     let mut kept = inner_comments(tree, start, end, tree.node(id).indent.max(0) as usize);
     if end == tree.source.len() && !ends_in_break(tree.source) {
         // The file keeps its missing last line break.
-        while ends_in_break(&kept) {
-            kept.pop();
-        }
+        drop_breaks(&mut kept);
         if kept.is_empty() {
-            let before = start - if tree.source[..start].ends_with(b"\r\n") { 2 } else { 1 };
+            let before = start - trailing_break(&tree.source[..start]);
             return Edit::new(Span::new(before, end), kept);
         }
     }
@@ -255,6 +254,13 @@ fn replace_element(
     }
     edits.push(Edit::new(Span::new(start, end), out));
     Ok(edits)
+}
+
+/// Takes all line breaks off the end of `text`.
+fn drop_breaks(text: &mut Vec<u8>) {
+    while ends_in_break(text) {
+        text.truncate(text.len() - trailing_break(text));
+    }
 }
 
 /// Takes the last line break off `text`, unless that is part of the value.
@@ -465,11 +471,9 @@ fn remove_entry(tree: &Tree<'_>, id: NodeId) -> Result<Vec<Edit>, WriteError> {
         }
         if to == tree.source.len() && !ends_in_break(tree.source) {
             if kept.is_empty() && !place::is_block_before(tree, id) {
-                from -= if tree.source[..from].ends_with(b"\r\n") { 2 } else { usize::from(from > 0) };
+                from -= trailing_break(&tree.source[..from]);
             }
-            while ends_in_break(&kept) {
-                kept.pop();
-            }
+            drop_breaks(&mut kept);
         }
         return Ok(vec![Edit::new(Span::new(from, to), kept)]);
     }

@@ -3,7 +3,8 @@
 use super::super::{Purpose, ReadError, ReadErrorKind};
 use super::draft::draft;
 use super::preview::draft_for_encryption;
-use crate::domain::tree::Tree;
+use super::resolve::resolve;
+use crate::domain::tree::{Kind, Style, Tag, Tree};
 
 /// The largest source: every offset, and every offset of a decoded text behind
 /// it, must fit a span of the tree.
@@ -32,7 +33,34 @@ pub fn read(source: &[u8], purpose: Purpose) -> Result<Tree<'_>, ReadError> {
     tree.nodes = dressed.nodes;
     tree.properties = dressed.properties;
     tree.documents = dressed.documents;
+    if purpose == Purpose::Encrypt {
+        check_types(&tree)?;
+    }
     Ok(tree)
+}
+
+/// Shorter texts all have a type.
+const SHORTEST: u32 = b"9223372036854775808".len() as u32 - 1;
+
+/// Refuses numbers and times that go-yaml reads and SOPS has no type for.
+fn check_types(tree: &Tree<'_>) -> Result<(), ReadError> {
+    for node in &tree.nodes {
+        let is_candidate = node.kind == Kind::Scalar && node.text.end - node.text.start >= SHORTEST;
+        if !is_candidate || (node.style != Style::Plain && node.tag == Tag::None) {
+            continue;
+        }
+        if let Err(problem) = resolve(tree.text(node.text), node.tag, node.style == Style::Plain)
+            && problem.is_readable()
+        {
+            return Err(ReadError {
+                message: format!("Error walking tree: {problem}"),
+                line: Some(tree.line(node.span.start)),
+                hint: Some("put the value in quotes: it is no number or time that SOPS can hold"),
+                kind: ReadErrorKind::Unencryptable,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn plain_error(message: &str, kind: ReadErrorKind) -> ReadError {
