@@ -250,3 +250,22 @@ fn what_a_plugin_cannot_do_is_said() {
     let said = sandbox.ours(&["encrypt", "--age", &RECIPIENT.replace("axp", "axq"), "b.yaml"]).fails(1);
     assert!(said.contains("malformed recipient"), "{said}");
 }
+
+#[test]
+fn commands_of_many_files_ask_once_too() {
+    let (mut sandbox, plugin) = with_plugin();
+    encrypted_files(&sandbox, 6, RECIPIENT);
+    sandbox.write(".sops.yaml", format!("creation_rules:\n  - age: {RECIPIENT},{} # both\n", BOB.recipient));
+    sandbox.write(".leaflock/names", format!("{} Bob Example\n", BOB.recipient));
+    plugin.log();
+    sandbox.set_env("AGE_PLUGIN_TEST", "pin");
+    let program = askpass::program(&sandbox, "echo 123456");
+    sandbox.set_env("LEAFLOCK_ASKPASS", &program);
+    let text = sandbox.ours(&["updatekeys", "--yes", "d"]).text();
+    assert!(text.contains(&format!("+++ {} (Bob Example)", BOB.recipient)), "{text}");
+    let sessions = |log: Vec<String>| log.iter().filter(|line| *line == "pin").count();
+    assert_eq!(sessions(plugin.log()), 1);
+    let run = ["run", "d/0.yaml", "d/1.yaml", "d/2.yaml", "--", "sh", "-c", "echo $NUMBER"];
+    assert_eq!(sandbox.ours(&run).text(), "2\n");
+    assert_eq!(sessions(plugin.log()), 1);
+}

@@ -5,6 +5,7 @@
 use super::Deps;
 use super::config;
 use super::error::{Error, Place};
+use super::names;
 use super::request::{FileOptions, Notice};
 use crate::domain::keys::access::holds;
 use crate::domain::keys::kinds::KeySpec;
@@ -54,6 +55,8 @@ pub fn check(
     if unknown.is_empty() {
         return Ok(Vec::new());
     }
+    let (names, _) = names::of(deps, name, options);
+    let unknown: Vec<String> = unknown.iter().map(|key| names.shown(key)).collect();
     let text = format!("the creation rule of this file does not list {}", unknown.join(", "));
     let remedy = "`updatekeys` takes away who is not in the rule; \
                   `--accept-recipients` writes the file for them too";

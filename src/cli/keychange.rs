@@ -15,11 +15,13 @@ use super::{Mode, exit};
 use crate::app::Deps;
 use crate::app::batch::{self, Finished};
 use crate::app::error::Error;
+use crate::app::names;
 use crate::app::rekey::KeyPlan;
 use crate::app::rekey_batch::{self, Planned, Planner, Settled};
 use crate::app::request::{FileOptions, Notice, OpenOptions};
 use crate::domain::keys::access::AccessChange;
 use crate::domain::keys::kinds::KeySpec;
+use crate::domain::keys::names::Names;
 
 /// Flags of a change of many files.
 #[derive(Args, Clone, Debug, Default)]
@@ -97,7 +99,7 @@ impl Change<'_> {
         let planned = rekey_batch::plan(deps, items, planner);
         self.report(screen, &planned)?;
         let plans: Vec<&KeyPlan> = planned.iter().filter_map(changing).collect();
-        self.show(screen, &planned)?;
+        self.show(deps, screen, &planned)?;
         let (others, skipped) = rest(&planned);
         if plans.is_empty() || self.many.dry_run {
             if plans.is_empty() && !self.many.json {
@@ -152,13 +154,19 @@ impl Change<'_> {
         }
     }
 
-    fn show(&self, screen: &mut Screen<'_>, planned: &[Finished<Planned>]) -> Result<(), Failure> {
+    fn show(
+        &self,
+        deps: &Deps<'_>,
+        screen: &mut Screen<'_>,
+        planned: &[Finished<Planned>],
+    ) -> Result<(), Failure> {
         if self.many.json {
             return screen.output.text(&self.json(planned));
         }
         let mut kinds: Vec<(String, Vec<&Path>)> = Vec::new();
         for (file, plan) in planned.iter().filter_map(|file| Some((file, changing(file)?))) {
-            let text = table(&plan.access, screen);
+            let (names, _) = names::of(deps, &plan.path, self.file);
+            let text = table(&plan.access, screen, &names);
             let text = if plan.new_data_key { format!("a new data key\n{text}") } else { text };
             match kinds.iter_mut().find(|(known, _)| *known == text) {
                 Some((_, paths)) => paths.push(&file.item.path),
@@ -285,8 +293,9 @@ impl<'o> Screen<'o> {
     }
 }
 
-/// The change of a file's groups in SOPS's table (sops-compat 10.7).
-pub fn table(access: &AccessChange, screen: &Screen<'_>) -> String {
+/// The change of a file's groups in SOPS's table (sops-compat 10.7), with names
+/// behind the keys that have one.
+pub fn table(access: &AccessChange, screen: &Screen<'_>, names: &Names) -> String {
     const UNDERLINE: u8 = 4;
     const GREEN: u8 = 32;
     const RED: u8 = 31;
@@ -306,13 +315,14 @@ pub fn table(access: &AccessChange, screen: &Screen<'_>) -> String {
     for (index, group) in access.groups.iter().enumerate() {
         let _ = writeln!(text, "{}", screen.paint(UNDERLINE, &format!("Group {}", index + 1)));
         for key in &group.kept {
-            let _ = writeln!(text, "    {}", key.identity());
+            let _ = writeln!(text, "    {}", names.shown(&key.identity()));
         }
         for key in &group.added {
-            let _ = writeln!(text, "{}", screen.paint(GREEN, &format!("+++ {}", key.identity())));
+            let _ =
+                writeln!(text, "{}", screen.paint(GREEN, &format!("+++ {}", names.shown(&key.identity()))));
         }
         for key in &group.removed {
-            let _ = writeln!(text, "{}", screen.paint(RED, &format!("--- {}", key.identity())));
+            let _ = writeln!(text, "{}", screen.paint(RED, &format!("--- {}", names.shown(&key.identity()))));
         }
     }
     text

@@ -110,7 +110,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     }
     let by_default = arguments.files.is_empty();
     let files = if by_default { vec![DEFAULT_FILE.into()] } else { arguments.files };
-    let request = Request {
+    let mut request = Request {
         files,
         file: args::file_options(
             arguments.general,
@@ -129,6 +129,8 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         inherited,
         search_path: cli.env.get(Variable::Path),
     };
+    // A key that asks a person asks once for all of the files.
+    request.open.together.paths = request.files.as_slice().into();
     cli.output.notices(&notices);
     let ended = wire::with_deps(&cli.env, |deps| match use_case(deps, &request) {
         Err(Error::NoSuchFile(_)) if by_default => Err(no_file().into()),

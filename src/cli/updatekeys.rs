@@ -8,12 +8,13 @@ use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
 use super::argv::fields::{flags, words};
 use super::keychange::{Change, Many, Screen, confirmed, printable, table};
 use super::report::{Failure, Usage};
-use super::{Cli, args, exit, files, wire};
+use super::{Cli, Mode, args, exit, files, wire};
 use crate::app::Deps;
 use crate::app::error::Error;
 use crate::app::ports::{Durability, FileKind};
 use crate::app::request::{FileOptions, OpenOptions};
-use crate::app::{rekey, updatekeys as use_case};
+use crate::app::{names, rekey, updatekeys as use_case};
+use crate::domain::keys::names::Names;
 
 /// Give files the keys that their creation rules list
 ///
@@ -61,7 +62,8 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     let Arguments { files, many, opening, input_type, general, .. } = arguments;
     let named = FilenameOverride::default();
     let file = args::file_options(general, input_type, named, cli.mode, &cli.env, &mut notices)?;
-    let open = opening.resolve(&cli.env)?;
+    let mut open = opening.resolve(&cli.env)?;
+    open.together.paths = files.as_slice().into();
     let mut screen = Screen::new(&mut cli.output, &cli.env);
     screen.output.notices(&notices);
     let mode = cli.mode;
@@ -72,7 +74,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
                 use_case::plan(deps, path, &file, many.keep_data_key, notices)
             });
         }
-        let call = Call { file: &file, open: &open, many: &many };
+        let call = Call { file: &file, open: &open, many: &many, mode };
         match &files[..] {
             [] => files::required(None).map(drop).map_err(Failure::from),
             [only] => call.one(deps, only, &mut screen),
@@ -86,6 +88,7 @@ struct Call<'c> {
     file: &'c FileOptions,
     open: &'c OpenOptions,
     many: &'c Many,
+    mode: Mode,
 }
 
 impl Call<'_> {
@@ -131,7 +134,12 @@ impl Call<'_> {
             return Ok(());
         }
         let heading = "The following changes will be made to the file's groups:\n";
-        screen.output.text(&format!("{heading}{}", printable(&table(&plan.access, screen))))?;
+        // Scripts for SOPS read its table as it is.
+        let names = match self.mode {
+            Mode::Leaflock => names::of(deps, &path, self.file).0,
+            Mode::Sops => Names::nobody(),
+        };
+        screen.output.text(&format!("{heading}{}", printable(&table(&plan.access, screen, &names))))?;
         if !self.many.yes && !confirmed(deps, screen)? {
             log(deps, screen, &format!("File {shown} left unchanged"));
             return Ok(());

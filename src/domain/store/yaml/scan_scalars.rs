@@ -7,6 +7,9 @@ use super::scan::{Scan, Scanner};
 use super::tokens::{Mark, Token, TokenKind};
 use crate::domain::tree::{Span, Style};
 
+/// Blanks before the lines of a block; deeper ones are rare.
+const MARGIN: &[u8] = &[b' '; 64];
+
 /// What `+` and `-` in a block scalar's header do with its last line breaks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Chomping {
@@ -394,17 +397,17 @@ impl Scanner<'_> {
     /// most lines of most blocks. LF must be the only line break.
     fn take_even_lines(&mut self, indent: usize) {
         let source = self.source;
-        loop {
-            let rest = &source[self.pos..];
-            let Some(length) = memchr::memchr(b'\n', rest) else { return };
-            let next = &rest[length + 1..];
-            let Some(first) = next.get(indent) else { return };
-            if matches!(first, b' ' | b'\t' | b'\n') || next[..indent].iter().any(|byte| *byte != b' ') {
+        let Some(margin) = MARGIN.get(..indent) else { return };
+        let start = self.pos;
+        for at in memchr::memchr_iter(b'\n', &source[start..]) {
+            let end = start + at + 1;
+            let Some(first) = source.get(end + indent) else { return };
+            if matches!(first, b' ' | b'\t' | b'\n') || source[end..end + indent] != *margin {
                 return;
             }
-            self.push_decoded(&rest[..=length]);
-            self.line_start = self.pos + length + 1;
-            self.pos = self.line_start + indent;
+            self.push_decoded(&source[self.pos..end]);
+            self.line_start = end;
+            self.pos = end + indent;
             self.line += 1;
         }
     }
