@@ -106,8 +106,12 @@ fn comments_hang_where_sops_hangs_them() {
         (";\n;\na=1", &["a=1", ";;"]),
         (";\na=1", &["a=1", ";"]),
         (
-            "; ENC[AES256_GCM,data:x,type:comment]\na=1 ; ENC[AES256_GCM,data:y,type:comment]",
-            &["a=1", ";ENC[AES256_GCM,data:x,type:comment]", ";ENC[AES256_GCM,data:y,type:comment]"],
+            "; ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]\na=1 ; ENC[AES256_GCM,data:y,iv:x,tag:x,type:comment]",
+            &[
+                "a=1",
+                ";ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]",
+                ";ENC[AES256_GCM,data:y,iv:x,tag:x,type:comment]",
+            ],
         ),
     ];
     for (source, expected) in cases {
@@ -250,7 +254,7 @@ fn lock_and_unlock(source: &[u8]) -> Vec<u8> {
     for id in (0..tree.nodes.len() as NodeId).filter(|&id| leaf(id)) {
         let style = Ini.token_style(&tree, id);
         let (mut out, mut back) = (Vec::new(), Vec::new());
-        let span = Ini.lock(&tree, id, style, "ENC[AES256_GCM,data:x,type:comment]", &mut out);
+        let span = Ini.lock(&tree, id, style, "ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]", &mut out);
         let plain = Plain { value: Ini.scalar(&tree, id), spelling: None };
         assert_eq!(Ini.unlock(&tree, id, style, &plain, &mut back), span);
         if back != tree.raw(span) {
@@ -264,7 +268,7 @@ fn lock_and_unlock(source: &[u8]) -> Vec<u8> {
     for id in (0..tree.nodes.len() as NodeId).filter(|&id| leaf(id)) {
         let node = encrypted.node(id);
         assert_eq!((node.kind, encrypted.key(id)), (tree.node(id).kind, tree.key(id)));
-        assert_eq!(encrypted.text(node.text), b"ENC[AES256_GCM,data:x,type:comment]");
+        assert_eq!(encrypted.text(node.text), b"ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]");
         let value = Ini.scalar(&tree, id);
         let spelling = spelled.iter().find(|(spelled, _)| *spelled == id);
         let mut out = Vec::new();
@@ -300,7 +304,7 @@ fn tokens_keep_the_quotes_and_the_marker() {
                 &tree,
                 id,
                 Ini.token_style(&tree, id),
-                "ENC[AES256_GCM,data:x,type:comment]",
+                "ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]",
                 &mut out,
             );
             edits.push(Edit::new(span, out));
@@ -309,14 +313,14 @@ fn tokens_keep_the_quotes_and_the_marker() {
     let locked = String::from_utf8(apply(source.as_bytes(), edits)).unwrap();
     assert_eq!(
         locked,
-        "  ;; ENC[AES256_GCM,data:x,type:comment]\na = 'ENC[AES256_GCM,data:x,type:comment]' # ENC[AES256_GCM,data:x,type:comment]\nb=`ENC[AES256_GCM,data:x,type:comment]`\n\n; ENC[AES256_GCM,data:x,type:comment]\n[s]\n"
+        "  ;; ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]\na = 'ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]' # ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]\nb=`ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]`\n\n; ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]\n[s]\n"
     );
 }
 
 #[test]
 fn values_unlock_in_quotes_that_read_back() {
     let tree = read(
-        b"[s]\nk   = ENC[AES256_GCM,data:x,type:comment]\nq = \"ENC[AES256_GCM,data:x,type:comment]\"\n",
+        b"[s]\nk   = ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]\nq = \"ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]\"\n",
     );
     let unlock = |id: NodeId, text: &str| {
         let mut out = Vec::new();
@@ -344,7 +348,7 @@ fn values_unlock_in_quotes_that_read_back() {
 
 #[test]
 fn spellings_are_used_only_for_their_value() {
-    let tree = read(b"; ENC[AES256_GCM,data:x,type:comment]\na = ENC[AES256_GCM,data:x,type:comment] ; ENC[AES256_GCM,data:y,type:comment]\nb=ENC[AES256_GCM,data:x,type:comment]\n");
+    let tree = read(b"; ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]\na = ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment] ; ENC[AES256_GCM,data:y,iv:x,tag:x,type:comment]\nb=ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]\n");
     let fits = |id: NodeId, spelling: &str, text: &'static str| {
         Ini.spelled(&tree, id, spelling.as_bytes(), &Scalar::Str(text.into())).is_some()
     };
@@ -501,7 +505,7 @@ proptest! {
 
     #[test]
     fn any_value_reads_back(text in "[a;#\"'`\\\\\n é\t]{1,8}", style in 3..5_u32) {
-        let tree = read(b"[s]\nk = ENC[AES256_GCM,data:x,type:comment]\nq = \"ENC[AES256_GCM,data:x,type:comment]\"\n");
+        let tree = read(b"[s]\nk = ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]\nq = \"ENC[AES256_GCM,data:x,iv:x,tag:x,type:comment]\"\n");
         let mut out = Vec::new();
         let plain = Plain { value: Scalar::Str(text.as_str().into()), spelling: None };
         let span = Ini.unlock(&tree, style, tree.node(style).style, &plain, &mut out);

@@ -139,6 +139,11 @@ fn detached(source: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn a_last_block_without_a_line_break_says_so_before_a_line_follows_it() {
+    assert_eq!(text(detached(&attached(b"a: |\n  x", true))), "a: |-\n  x");
+}
+
+#[test]
 fn detach_gives_back_what_attach_got() {
     for source in [
         "a: 1\n",
@@ -148,7 +153,6 @@ fn detach_gives_back_what_attach_got() {
         "---\na: 1\n",
         "a: 1\n\n\n# end\n",
         "  a: 1\n  b: |+\n   x\n\n",
-        "a: |\n  x",
         "\u{feff}a: 1\n",
         "a: 1\n---\nb: 2\n...\n---\nc: 3\n",
         "a: 1\n---\n# only\n---\n",
