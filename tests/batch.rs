@@ -213,7 +213,7 @@ fn a_call_that_is_interrupted_leaves_nothing() {
     let sandbox = swapped_tree();
     let before = contents(&sandbox);
     let mut rng = Rng::new(3);
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::INT, Signal::TERM, Signal::INT] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP].repeat(5) {
         let mut child = start(&sandbox, &["updatekeys", "-y", "tree"]);
         std::thread::sleep(Duration::from_millis(rng.below(150) as u64));
         let _ = kill_process(Pid::from_child(&child), signal);

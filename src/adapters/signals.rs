@@ -127,7 +127,7 @@ mod unix {
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
 
-    use super::{HELD, Manner, Pending, clean, pending};
+    use super::{HELD, Manner, clean, pending};
 
     /// The signals that are waited for.
     const WATCHED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
@@ -148,13 +148,13 @@ mod unix {
                         if hand_on(editor, signal) {
                             thread::sleep(GRACE);
                         }
-                        die(&mut pending(), signal);
+                        die(signal);
                     }
                     Some((_, Manner::Command)) if is_typed(signal) => {}
                     Some((program, Manner::Command)) => {
                         hand_on(program, signal);
                     }
-                    None => die(&mut pending(), signal),
+                    None => die(signal),
                 }
             }
         });
@@ -188,9 +188,11 @@ mod unix {
         Signal::from_named_raw(signal).is_some_and(|signal| kill_process(child, signal).is_ok())
     }
 
-    fn die(pending: &mut Pending, signal: i32) {
+    /// Whoever holds the process may ask for the list, so it is asked for last.
+    fn die(signal: i32) {
         let _all_done = HELD.write();
-        clean(pending);
+        let mut pending = pending();
+        clean(&mut pending);
         let _ = emulate_default_handler(signal);
     }
 }

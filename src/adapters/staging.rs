@@ -39,6 +39,7 @@ impl Staging for SystemStaging {
         seen: Option<Fingerprint>,
     ) -> Result<Box<dyn Staged>, FileError> {
         signals::watch();
+        let _no_signal = signals::hold();
         let waiting = replace::stage(path, bytes, seen)?;
         #[cfg(not(target_os = "linux"))]
         let waiting = {

@@ -5,9 +5,9 @@
 //!
 //! The journal lies in the root folder and is locked while its process lives. Its
 //! last record says what is to be done about it: without any, or after `undo`,
-//! the files go back to what they were; after `done` only the second names are
-//! left to be removed; after `commit` somebody must decide. A record counts from
-//! its last byte on.
+//! the files go back to what they were; after `commit` somebody must decide, unless
+//! the second names are being removed already. A record counts from its last byte
+//! on.
 #![expect(clippy::disallowed_methods, reason = "a home of replacing files")]
 
 use std::collections::BTreeSet;
@@ -39,6 +39,8 @@ impl Transactions for SystemTransactions {
         command: &str,
         files: &[PathBuf],
     ) -> Result<Box<dyn Transaction + 't>, FileError> {
+        signals::watch();
+        let _no_signal = signals::hold();
         let targets = files.iter().map(|file| target_of(file)).collect::<Result<Vec<_>, _>>()?;
         let journal = Journal::create(root, command, targets)?;
         let listed = Mutex::new(vec![Listed::new(journal.path().to_owned())]);
@@ -49,8 +51,8 @@ impl Transactions for SystemTransactions {
     fn unfinished<'t>(&'t self, root: &Path) -> Result<Option<Box<dyn Unfinished + 't>>, FileError> {
         let Some(journal) = Journal::open(root)? else { return Ok(None) };
         match journal.stage() {
+            Stage::Commit(_) if is_done(&journal) => clean(journal).map(|()| None),
             Stage::Commit(_) => Ok(Some(Box::new(Left { journal }))),
-            Stage::Done => clean(journal).map(|()| None),
             Stage::Prepare | Stage::Undo(_) => undo(journal).map(|_| None),
         }
     }
@@ -78,6 +80,8 @@ impl Transaction for Change {
         let (Some(path), Some(journal)) = (self.files.get(index), &self.journal) else { return Ok(()) };
         let target = journal.target(index);
         let failed = |action, error: io::Error| file_error(action, path, &error);
+        // What is made here is on the list before a signal can end the process.
+        let _no_signal = signals::hold();
         let old = fs::symlink_metadata(target).map_err(|error| failed("open", error))?;
         compare(path, Some(&old), seen)?;
         let (new, kept) = (journal.new_state(index), journal.old_state(index));
@@ -191,17 +195,22 @@ fn is_untouched(target: &Path, kept: &Path) -> bool {
 }
 
 /// All files are in their new state.
-fn finish(mut journal: Journal) -> Result<(), FileError> {
+fn finish(journal: Journal) -> Result<(), FileError> {
     let folders = folders(&journal);
     SystemStaging.sync(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
-    journal.record(Stage::Done)?;
     clean(journal)
+}
+
+/// True once second names are being removed: then all files were renamed, and
+/// that is on the disk.
+fn is_done(journal: &Journal) -> bool {
+    let is_clean = |index| !is_there(&journal.new_state(index)) && !is_there(&journal.old_state(index));
+    (0..journal.targets().len()).any(is_clean)
 }
 
 /// Removes the second names, then the journal.
 fn clean(journal: Journal) -> Result<(), FileError> {
     for index in 0..journal.targets().len() {
-        remove(&journal.new_state(index))?;
         remove(&journal.old_state(index))?;
     }
     journal.remove()

@@ -7,7 +7,7 @@ use super::config;
 use super::error::{Error, Place};
 use super::names;
 use super::request::{FileOptions, Notice};
-use crate::domain::keys::access::holds;
+use crate::domain::keys::access::is_same_holder;
 use crate::domain::keys::kinds::KeySpec;
 use crate::domain::metadata::{MasterKey, Metadata};
 
@@ -47,7 +47,7 @@ pub fn check(
     let mut unknown: Vec<String> = metadata
         .keys()
         .map(MasterKey::spec)
-        .filter(|key| !holds(&listed, key))
+        .filter(|key| !listed.iter().any(|known| is_same_holder(known, key)))
         .map(|key| key.identity())
         .collect();
     unknown.sort();

@@ -27,8 +27,6 @@ pub(super) enum Stage {
     Prepare,
     /// Files are being renamed.
     Commit(Vec<u64>),
-    /// All are.
-    Done,
     /// They are being renamed back.
     Undo(Vec<u64>),
 }
@@ -127,7 +125,7 @@ impl Journal {
     pub(super) fn inodes(&self) -> &[u64] {
         match &self.stage {
             Stage::Commit(inodes) | Stage::Undo(inodes) => inodes,
-            Stage::Prepare | Stage::Done => &[],
+            Stage::Prepare => &[],
         }
     }
 
@@ -136,7 +134,6 @@ impl Journal {
         let mut line = match &stage {
             Stage::Prepare => return Ok(()),
             Stage::Commit(_) => "commit".to_owned(),
-            Stage::Done => "done".to_owned(),
             Stage::Undo(_) => "undo".to_owned(),
         };
         self.stage = stage;
@@ -206,7 +203,6 @@ fn last_record(records: &[u8], count: usize) -> Option<Stage> {
     match (name, inodes.len() == count) {
         (Some("commit"), true) => Some(Stage::Commit(inodes)),
         (Some("undo"), true) => Some(Stage::Undo(inodes)),
-        (Some("done"), _) => Some(Stage::Done),
         _ => None,
     }
 }

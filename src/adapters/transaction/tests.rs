@@ -120,17 +120,22 @@ fn a_change_that_was_cut_off_goes_on_or_back() {
 
 #[test]
 fn what_needs_no_decision_is_put_right_at_once() {
-    for (stage, renamed, expected) in [
-        ((|_| Stage::Prepare) as fn(Vec<u64>) -> Stage, 0, "old"),
-        (Stage::Undo, 2, "old"),
-        (|_| Stage::Done, 3, "new"),
-    ] {
+    for (stage, renamed) in [((|_| Stage::Prepare) as fn(Vec<u64>) -> Stage, 0), (Stage::Undo, 2)] {
         let (root, paths) = folder();
         left_behind(root.path(), &paths, stage, renamed);
         assert!(SystemTransactions.unfinished(root.path()).unwrap().is_none());
-        assert!(all_are(&paths, expected));
+        assert!(all_are(&paths, "old"));
         assert_eq!(count(root.path()), NAMES.len());
     }
+    // Killed while the second names were removed: all was done.
+    let (root, paths) = folder();
+    left_behind(root.path(), &paths, Stage::Commit, NAMES.len());
+    let journal = Journal::open(root.path()).unwrap().unwrap();
+    fs::remove_file(journal.old_state(0)).unwrap();
+    drop(journal);
+    assert!(SystemTransactions.unfinished(root.path()).unwrap().is_none());
+    assert!(all_are(&paths, "new"));
+    assert_eq!(count(root.path()), NAMES.len());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Who can open a file before and after its keys change, group by group.
 
-use super::kinds::KeySpec;
+use super::kinds::{KeyKind, KeySpec};
+use super::same_ssh_key;
 
 /// How one key group changes; keys in the order of their files.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -106,13 +107,25 @@ pub fn holds(keys: &[KeySpec], key: &KeySpec) -> bool {
     keys.iter().any(|known| same(known, key))
 }
 
+/// The same key in another spelling too: an SSH key with another comment, a PGP
+/// fingerprint in other letters.
+pub fn is_same_holder(one: &KeySpec, other: &KeySpec) -> bool {
+    let (first, second) = (one.identity(), other.identity());
+    let spelled_otherwise = match one.kind {
+        KeyKind::Age => same_ssh_key(&first, &second),
+        KeyKind::Pgp => first.eq_ignore_ascii_case(&second),
+        _ => false,
+    };
+    one.kind == other.kind && (first == second || spelled_otherwise)
+}
+
 fn same(one: &KeySpec, other: &KeySpec) -> bool {
     one.kind == other.kind && one.identity() == other.identity()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::AccessChange;
+    use super::{AccessChange, is_same_holder};
     use crate::domain::keys::kinds::{KeyKind, KeySpec};
 
     fn groups(texts: &[&[&str]]) -> Vec<Vec<KeySpec>> {
@@ -126,6 +139,17 @@ mod tests {
 
     fn names(keys: Vec<&KeySpec>) -> Vec<String> {
         keys.into_iter().map(KeySpec::identity).collect()
+    }
+
+    #[test]
+    fn spellings_of_one_key_are_one_holder() {
+        let key = |kind, text| KeySpec::parse(kind, text).unwrap();
+        let (age, pgp) = (KeyKind::Age, KeyKind::Pgp);
+        assert!(is_same_holder(&key(age, "ssh-ed25519 AAAA me"), &key(age, "ssh-ed25519 AAAA")));
+        assert!(!is_same_holder(&key(age, "ssh-ed25519 AAAA me"), &key(age, "ssh-ed25519 AAAB me")));
+        assert!(is_same_holder(&key(pgp, "fbc7 b9e2"), &key(pgp, "FBC7B9E2")));
+        assert!(!is_same_holder(&key(age, "age1a"), &key(age, "age1b")));
+        assert!(!is_same_holder(&key(pgp, "A"), &key(age, "A")));
     }
 
     #[test]
