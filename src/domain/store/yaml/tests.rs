@@ -148,7 +148,6 @@ fn detach_gives_back_what_attach_got() {
         "---\na: 1\n",
         "a: 1\n\n\n# end\n",
         "  a: 1\n  b: |+\n   x\n\n",
-        "a: |\n  x",
         "\u{feff}a: 1\n",
         "a: 1\n---\nb: 2\n...\n---\nc: 3\n",
         "a: 1\n---\n# only\n---\n",
@@ -172,6 +171,14 @@ fn detach_gives_back_what_attach_got() {
             assert!(tree.node(last).flags.has(Flags::METADATA), "{source}");
         }
     }
+}
+
+#[test]
+fn a_block_in_clear_at_the_end_keeps_its_text() {
+    let file = attached(b"a: |\n  x", true);
+    let tree = read(&file);
+    assert_eq!(tree.text(tree.node(1).text), b"x");
+    assert_eq!(text(detached(&file)), "a: |-\n  x");
 }
 
 #[test]
