@@ -13,7 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 static INHERITED: OnceLock<Option<u64>> = OnceLock::new();
 
 /// Forbids core dumps and being traced. The dumpable mark ends with `exec`; the
-/// soft core limit is given back by [`as_before`].
+/// soft core limit is given back by `as_before`.
 pub fn harden() {
     #[cfg(unix)]
     {
