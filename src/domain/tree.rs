@@ -135,6 +135,8 @@ impl Flags {
     /// SOPS reads another value from these bytes than we do (INI `a=x;y`, dotenv
     /// values of several lines): safe to encrypt, not to leave in clear.
     pub const AMBIGUOUS: Flags = Flags(64);
+    /// A comment that SOPS's parser loses: it governs nothing.
+    pub const LOST: Flags = Flags(128);
 
     /// True when every flag of `other` is set.
     pub fn has(self, other: Flags) -> bool {

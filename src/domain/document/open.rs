@@ -351,7 +351,10 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
         let Encrypted { store, tree, .. } = self.file;
         let node = tree.node(id);
         let raw = tree.text(node.text);
-        if !node.flags.has(Flags::SELECTED) || raw.is_empty() || self.moved.contains(&id) {
+        let selected = node.flags.has(Flags::SELECTED);
+        // A comment that SOPS's parser moved away from what selects it is still one.
+        let moved = || self.extras.hoist && is_token(raw);
+        if raw.is_empty() || self.moved.contains(&id) || !selected && !moved() {
             return None;
         }
         let line = || tree.line(node.span.start);

@@ -157,7 +157,7 @@ impl<'t, 's> Builder<'t, 's> {
     fn comment(&mut self, id: NodeId) -> Text<'static> {
         let node = self.file.tree.node(id);
         let raw = self.file.tree.text(node.text);
-        if !node.flags.has(Flags::SELECTED) || raw.is_empty() {
+        if raw.is_empty() || !node.flags.has(Flags::SELECTED) && !is_token(raw) {
             return Text::from(raw.to_vec());
         }
         let line = self.file.tree.line(node.span.start);

@@ -60,6 +60,9 @@ impl<'a> Walk<'a> {
         let selected = match (&self.selection.rule, self.frames.last_mut()) {
             (None, _) => true,
             (Some((kind, _)), None) => !kind.picks_encrypted(),
+            (Some((kind, _)), Some(frame)) if kind.reads_comments() && node.flags.has(Flags::LOST) => {
+                frame.selected
+            }
             (Some((kind, matcher)), Some(frame)) if kind.reads_comments() => {
                 let comment = is_comment(tree, node, frame, self.stage);
                 commented(*kind, matcher, tree, node, frame, comment)

@@ -98,9 +98,11 @@ pub(super) fn detach(tree: &Tree<'_>) -> Vec<Edit> {
     if let Some(blank) = before_break(source, start)
         && (blank == 0 || source[..blank].ends_with(b"\n"))
     {
+        // The two line breaks are the same, and a lone return before them is the owner's.
+        let newline = &source[blank..start];
         start = blank;
         if end == source.len() && !source.ends_with(b"\n") {
-            start = before_break(source, start).unwrap_or(start);
+            start = source[..start].strip_suffix(newline).map_or(start, <[u8]>::len);
         }
     }
     vec![Edit::new(Span::new(start, end), "")]

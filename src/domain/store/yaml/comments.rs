@@ -203,6 +203,9 @@ impl Layer {
                 if owner.style == Style::Flow {
                     flags.set(Flags::IN_FLOW);
                 }
+                if assignment.slot == Slot::Lost {
+                    flags.set(Flags::LOST);
+                }
                 let id = self.out.len() as NodeId;
                 self.out.push(Node {
                     kind: Kind::Comment,

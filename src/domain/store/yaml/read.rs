@@ -7,7 +7,7 @@ use super::resolve::resolve;
 use crate::domain::tree::{Kind, Style, Tag, Tree};
 
 /// The largest source: every offset, and every offset of a decoded text behind
-/// it, must fit a span of the tree.
+/// it, must fit a [`crate::domain::tree::Span`].
 const MAX_SIZE: usize = u32::MAX as usize / 5 * 2;
 
 /// Reads YAML as go-yaml v3.0.4 and SOPS read it.

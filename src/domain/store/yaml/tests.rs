@@ -179,6 +179,14 @@ fn detach_gives_back_what_attach_got() {
 }
 
 #[test]
+fn a_block_in_clear_at_the_end_keeps_its_text() {
+    let file = attached(b"a: |\n  x", true);
+    let tree = read(&file);
+    assert_eq!(tree.text(tree.node(1).text), b"x");
+    assert_eq!(text(detached(&file)), "a: |-\n  x");
+}
+
+#[test]
 fn the_block_looks_as_sops_writes_it() {
     let file = text(attached(b"a: 1\n", false));
     let expected = "a: 1\nsops:\n    age:\n        - enc: |\n            -----BEGIN\n            x\n            -----END\n          recipient: age1x\n    lastmodified: \"2026-11-22T01:33:00Z\"\n    mac: ENC[y]\n    version: 3.13.2\n";
