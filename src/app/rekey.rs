@@ -10,11 +10,12 @@ use super::encrypt;
 use super::error::{Error, Place, While};
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::{FileError, FileErrorKind, Fingerprint};
-use super::request::{FileOptions, OpenOptions, Source};
+use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::seal::{self, Plain};
 use super::wrap;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
+use crate::domain::document;
 use crate::domain::document::seal::PlainFile;
 use crate::domain::keys::access::AccessChange;
 use crate::domain::keys::kinds::{KeyKind, KeySpec};
@@ -106,13 +107,23 @@ pub fn named_keys(
     Ok(keys)
 }
 
-/// The file of `plan` in its new state, which was proven to decrypt.
+/// A file in its new state, which was proven to decrypt.
+pub struct Rewritten {
+    /// Its old state.
+    pub input: Input,
+    /// The new bytes.
+    pub bytes: SecretBytes,
+    /// What the user should hear about.
+    pub notices: Vec<Notice>,
+}
+
+/// The file of `plan` in its new state.
 pub fn rewrite(
     deps: &Deps<'_>,
     plan: &KeyPlan,
     file: &FileOptions,
     keys: &OpenOptions,
-) -> Result<(Input, SecretBytes), Error> {
+) -> Result<Rewritten, Error> {
     let input = open::read_input(deps, &Source::File(plan.path.clone()), file)?;
     if input.seen != plan.seen {
         let reason = "the file changed since it was read, so nothing was written".to_owned();
@@ -122,11 +133,13 @@ pub fn rewrite(
     }
     let format = file.input_format.unwrap_or_else(|| input.format());
     let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, keys)?;
+    let mut notices = Vec::new();
     let bytes = match plan.new_data_key || plan.output_format.is_some_and(|wanted| wanted != format) {
-        true => resealed(deps, &unlocked, plan, keys)?,
+        true => resealed(deps, &unlocked, plan, keys, &mut notices)?,
         false => with_other_keys(deps, &unlocked, plan)?,
     };
-    Ok((input, bytes))
+    drop(unlocked);
+    Ok(Rewritten { input, bytes, notices })
 }
 
 /// The metadata with the keys of `plan`, `data_key` wrapped for them.
@@ -222,6 +235,7 @@ fn resealed(
     file: &Unlocked<'_>,
     plan: &KeyPlan,
     keys: &OpenOptions,
+    notices: &mut Vec<Notice>,
 ) -> Result<SecretBytes, Error> {
     let place = &file.locked.place;
     let keys = OpenOptions { ignore_mac: !plan.check_mac || keys.ignore_mac, ..keys.clone() };
@@ -249,6 +263,8 @@ fn resealed(
     .plan(None);
     let sealed = seal::seal_new(deps, &parsed, &data_key, metadata, sealing, None)?;
     drop(parsed);
-    seal::prove(&sealed.bytes, format, &cipher, &plain, place, false)?;
+    if !seal::prove(&sealed.bytes, format, &cipher, &plain, place, false)? {
+        notices.push(open::notice(place, &document::Notice::LayoutLost));
+    }
     Ok(sealed.bytes)
 }

@@ -11,7 +11,7 @@ use super::config;
 use super::error::Error;
 use super::parallel;
 use super::ports::{FileKind, Fingerprint, Unfinished};
-use super::rekey::{self, KeyPlan};
+use super::rekey::{self, KeyPlan, Rewritten};
 use super::request::{FileOptions, Named, Notice, OpenOptions, Together};
 use crate::domain::config::NO_MATCH;
 
@@ -78,7 +78,8 @@ pub struct Other {
     pub seen: Option<Fingerprint>,
 }
 
-/// Changes all files of `plans` and `others`, or none of them.
+/// Changes all files of `plans` and `others`, or none of them. Returns what the
+/// user should hear about.
 ///
 /// # Errors
 /// One for every file that could not be made; or the one of the disk, alone.
@@ -89,7 +90,7 @@ pub fn change(
     others: &[Other],
     file: &FileOptions,
     keys: &OpenOptions,
-) -> Result<(), Vec<(PathBuf, Error)>> {
+) -> Result<Vec<Notice>, Vec<(PathBuf, Error)>> {
     let alone = |path: &Path, error| vec![(path.to_owned(), error)];
     let mut paths: Vec<PathBuf> = plans.iter().map(|plan| plan.path.clone()).collect();
     // A key that asks a person asks once for all of them.
@@ -97,7 +98,7 @@ pub fn change(
         Together { paths: paths.clone().into(), input_format: file.input_format, ..keys.together.clone() };
     let keys = &OpenOptions { together, ..keys.clone() };
     paths.extend(others.iter().map(|other| other.path.clone()));
-    let Some(first) = paths.first() else { return Ok(()) };
+    let Some(first) = paths.first() else { return Ok(Vec::new()) };
     let root = root(deps).map_err(|error| alone(first, error))?;
     let write = |error| Error::Write { in_place: true, error };
     let transaction =
@@ -107,27 +108,33 @@ pub fn change(
     let made = parallel::map(&indices, false, |&index| {
         let staged = match plans.get(index) {
             Some(plan) => {
-                let (input, bytes) = rekey::rewrite(deps, plan, file, keys)?;
-                transaction.stage(index, &bytes, input.seen).map_err(write)
+                let Rewritten { input, bytes, notices } = rekey::rewrite(deps, plan, file, keys)?;
+                transaction.stage(index, &bytes, input.seen).map_err(write)?;
+                Ok(notices)
             }
             None => {
                 let other = &others[index - plans.len()];
-                transaction.stage(index, &other.bytes, other.seen).map_err(write)
+                transaction.stage(index, &other.bytes, other.seen).map_err(write)?;
+                Ok(Vec::new())
             }
         };
         deps.progress.step();
         staged
     });
     deps.progress.finish();
-    let failed: Vec<(PathBuf, Error)> = paths
-        .iter()
-        .zip(made)
-        .filter_map(|(path, result)| result.err().map(|error| (path.clone(), error)))
-        .collect();
+    let mut notices = Vec::new();
+    let mut failed: Vec<(PathBuf, Error)> = Vec::new();
+    for (path, made) in paths.iter().zip(made) {
+        match made {
+            Ok(more) => notices.extend(more),
+            Err(error) => failed.push((path.clone(), error)),
+        }
+    }
     if !failed.is_empty() {
         return Err(failed);
     }
-    transaction.commit().map_err(|error| alone(&error.path.clone(), write(error)))
+    transaction.commit().map_err(|error| alone(&error.path.clone(), write(error)))?;
+    Ok(notices)
 }
 
 /// Refuses to begin where a call that was killed left some files changed.

@@ -88,8 +88,13 @@ pub fn plan(deps: &Deps<'_>, request: &Request) -> Result<Revocation, Error> {
     Ok(Revocation { plans, configs, exposure, notices })
 }
 
-/// Does what was planned: all of it, or nothing.
-pub fn run(deps: &Deps<'_>, request: &Request, revocation: &Revocation) -> Result<(), Vec<(PathBuf, Error)>> {
+/// Does what was planned: all of it, or nothing. Returns what the user should hear
+/// about.
+pub fn run(
+    deps: &Deps<'_>,
+    request: &Request,
+    revocation: &Revocation,
+) -> Result<Vec<Notice>, Vec<(PathBuf, Error)>> {
     let plans: Vec<&KeyPlan> = revocation.plans.iter().collect();
     rekey_batch::change(deps, "revoke", &plans, &revocation.configs, &request.file, &request.open)
 }

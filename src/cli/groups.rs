@@ -11,8 +11,9 @@ use super::keychange::{Change, Many, Screen};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, args, exit, files, wire};
 use crate::app::groups::{self as use_case, Action, Request};
+use crate::app::open;
+use crate::app::rekey::{self, Rewritten};
 use crate::app::request::{Destination, Done};
-use crate::app::{open, rekey};
 use crate::domain::keys::kinds::KeyKind;
 
 /// Which of the two.
@@ -235,7 +236,8 @@ fn run(action: Action, words: Vec<PathBuf>, shared: Shared, cli: &mut Cli) -> Re
         }
         let path = files::required(files::only(files.clone(), mode, screen.output)?)?;
         let plan = use_case::plan(deps, &path, &file, &request)?;
-        let (input, bytes) = rekey::rewrite(deps, &plan, &file, &open)?;
+        let Rewritten { input, bytes, notices } = rekey::rewrite(deps, &plan, &file, &open)?;
+        screen.output.notices(&notices);
         let destination = if shared.in_place { Destination::InPlace } else { Destination::Stdout };
         match open::deliver(deps, &destination, &input, bytes)? {
             Done::Returned(bytes) => screen.output.data(&bytes),

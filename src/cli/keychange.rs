@@ -112,8 +112,9 @@ impl Change<'_> {
             return Ok(());
         }
         match rekey_batch::change(deps, self.command, &plans, &[], self.file, self.open) {
-            Ok(()) => {
-                let done = count(plans.len());
+            Ok(notices) => {
+                screen.output.notices(&notices);
+                let done = count(plans.len(), "file");
                 screen.output.talk(&format!("{done} changed{others}{skipped}\n"));
                 Ok(())
             }
@@ -175,7 +176,7 @@ impl Change<'_> {
         }
         let mut text = String::new();
         for (change, paths) in &kinds {
-            let _ = writeln!(text, "The following changes will be made to {}:", count(paths.len()));
+            let _ = writeln!(text, "The following changes will be made to {}:", count(paths.len(), "file"));
             for path in paths {
                 let _ = writeln!(text, "    {}", path.display());
             }
@@ -216,7 +217,7 @@ impl Change<'_> {
             return Err(Usage::new("there is nothing to finish or to undo here").into());
         };
         let what = if self.many.go_on { "in their new state" } else { "back in their old state" };
-        screen.output.talk(&format!("{} {what}\n", count(files.len() - left.len())));
+        screen.output.talk(&format!("{} {what}\n", count(files.len() - left.len(), "file")));
         for path in &left {
             let text = format!("{} was changed by somebody else and left alone", path.display());
             screen.output.notice(&Notice::warning(text));
@@ -266,8 +267,9 @@ fn rest(planned: &[Finished<Planned>]) -> (String, String) {
     (same, skipped.iter().map(|(why, count)| format!(", {count} skipped ({why})")).collect())
 }
 
-fn count(files: usize) -> String {
-    format!("{files} {}", if files == 1 { "file" } else { "files" })
+/// `1 file`, `2 files`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Stands for the escape character where text is made safe for a terminal first.

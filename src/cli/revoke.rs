@@ -139,8 +139,9 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
                 screen.output.talk("nothing was changed\n");
                 return Ok(());
             }
-            if let Err(failed) = use_case::run(deps, &request, &planned) {
-                return Err(refused(&failed, &mut screen));
+            match use_case::run(deps, &request, &planned) {
+                Ok(notices) => screen.output.notices(&notices),
+                Err(failed) => return Err(refused(&failed, &mut screen)),
             }
         }
         screen.output.text(&report.of(&planned.exposure, Some((&planned, changes && !dry)), json))
@@ -198,7 +199,8 @@ impl Report {
         if let Some((planned, changed)) = planned {
             let verb = if changed { "changed" } else { "would change" };
             let (files, configs) = (planned.plans.len(), planned.configs.len());
-            let _ = writeln!(text, "{files} files and {configs} configs {verb}");
+            let files = keychange::count(files, "file");
+            let _ = writeln!(text, "{files} and {} {verb}", keychange::count(configs, "config"));
         }
         self.secrets(exposure, &mut text);
         escape(&text).into_owned()

@@ -12,9 +12,10 @@ use super::keychange::{Change, Many, Screen};
 use super::report::{Failure, Usage};
 use super::{Cli, args, files, wire};
 use crate::app::error::Error;
+use crate::app::open;
+use crate::app::rekey::{self, Rewritten};
 use crate::app::request::{Destination, Done};
 use crate::app::rotate::{self as use_case, Request};
-use crate::app::{open, rekey};
 
 /// Give a file a new data key
 ///
@@ -118,7 +119,8 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         let mut notices = Vec::new();
         let plan = use_case::plan(deps, &path, &file, &request, &mut notices);
         screen.output.notices(&notices);
-        let (input, bytes) = rekey::rewrite(deps, &plan?, &file, &open)?;
+        let Rewritten { input, bytes, notices } = rekey::rewrite(deps, &plan?, &file, &open)?;
+        screen.output.notices(&notices);
         match open::deliver(deps, &destination, &input, bytes)? {
             Done::Returned(bytes) => screen.output.data(&bytes),
             _ => Ok(()),

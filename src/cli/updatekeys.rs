@@ -12,8 +12,9 @@ use super::{Cli, Mode, args, exit, files, wire};
 use crate::app::Deps;
 use crate::app::error::Error;
 use crate::app::ports::{Durability, FileKind};
+use crate::app::rekey::{self, Rewritten};
 use crate::app::request::{FileOptions, OpenOptions};
-use crate::app::{names, rekey, updatekeys as use_case};
+use crate::app::{names, updatekeys as use_case};
 use crate::domain::keys::names::Names;
 
 /// Give files the keys that their creation rules list
@@ -144,7 +145,8 @@ impl Call<'_> {
             log(deps, screen, &format!("File {shown} left unchanged"));
             return Ok(());
         }
-        let (input, bytes) = rekey::rewrite(deps, &plan, self.file, self.open)?;
+        let Rewritten { input, bytes, notices } = rekey::rewrite(deps, &plan, self.file, self.open)?;
+        screen.output.notices(&notices);
         deps.files
             .replace(&path, &bytes, input.seen, Durability::Power)
             .map_err(|error| Error::Write { in_place: true, error })?;
