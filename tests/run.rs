@@ -344,7 +344,10 @@ fn ctrl_z_stops_the_job_and_fg_goes_on() {
             session.set_expect_timeout(Some(Duration::from_secs(30)));
             session.expect("prompt> ").unwrap();
             let stops = if stop == "itself" { "kill -STOP $$; " } else { "" };
-            sandbox.write("job.sh", format!("echo rea''dy; {stops}read x; echo li''ne:$x:\n"));
+            // What is typed before the job goes on is the shell's.
+            let goes_on = "trap \"echo ba''ck\" CONT";
+            let reads = "until read x; do :; done";
+            sandbox.write("job.sh", format!("{goes_on}; echo rea''dy; {stops}{reads}; echo li''ne:$x:\n"));
             session.send_line(format!("{OURS} run {} sh job.sh", way.join(" "))).unwrap();
             session.expect("ready").unwrap();
             if stop == "keyboard" {
@@ -354,7 +357,7 @@ fn ctrl_z_stops_the_job_and_fg_goes_on() {
             session.expect("Stopped").unwrap();
             session.expect("prompt> ").unwrap();
             session.send_line("fg").unwrap();
-            std::thread::sleep(Duration::from_millis(300));
+            session.expect("back").unwrap();
             session.send_line("typed").unwrap();
             session.expect("line:typed:").unwrap();
             session.expect("prompt> ").unwrap();
