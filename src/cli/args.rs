@@ -484,6 +484,40 @@ pub fn file_options(
     })
 }
 
+/// How commands that open the files they are given find, read and unlock them.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Reading {
+    /// Keys and MAC.
+    #[command(flatten)]
+    pub opening: Opening,
+    /// Input format.
+    #[command(flatten)]
+    pub input_type: InputType,
+    /// Key services.
+    #[command(flatten)]
+    pub services: KeyServices,
+    /// General flags.
+    #[command(flatten)]
+    pub general: General,
+}
+
+flags!(Reading {} opening, input_type, services, general);
+
+impl Reading {
+    /// The meaning.
+    pub fn resolve(
+        self,
+        mode: Mode,
+        env: &Environment,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(FileOptions, OpenOptions), Usage> {
+        self.services.check(env)?;
+        let named = FilenameOverride::default();
+        let file = file_options(self.general, self.input_type, named, mode, env, notices)?;
+        Ok((file, self.opening.resolve(env)?))
+    }
+}
+
 /// The text, unless it is empty: an empty flag is no flag.
 pub fn non_empty(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
+use super::args::Reading;
 use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, args, exit, wire};
@@ -40,23 +40,14 @@ pub struct Arguments {
     /// Do not wait for it (deprecated)
     #[arg(long)]
     pub background: bool,
-    /// Keys and MAC.
+    /// How the files are read.
     #[command(flatten)]
-    pub opening: Opening,
-    /// Input format.
-    #[command(flatten)]
-    pub input_type: InputType,
-    /// Key services.
-    #[command(flatten)]
-    pub services: KeyServices,
-    /// General flags.
-    #[command(flatten)]
-    pub general: General,
+    pub reading: Reading,
 }
 
 flags!(Arguments {
     pristine "pristine" "", user "user" "", same_process "same-process" "", background "background" ""
-} opening, input_type, services, general);
+} reading);
 
 words!(Arguments, 2, file, command);
 
@@ -71,7 +62,6 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     let (Some(path), Some(command)) = (arguments.file, arguments.command) else {
         return Err(missing("exec-env").into());
     };
-    arguments.services.check(&cli.env)?;
     if arguments.background {
         notices.push(deprecated("exec-env"));
     }
@@ -85,17 +75,11 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         (false, true) => Manner::Background,
         (false, false) => Manner::Child,
     };
+    let (file, open) = arguments.reading.resolve(cli.mode, &cli.env, &mut notices)?;
     let request = Request {
         path,
-        file: args::file_options(
-            arguments.general,
-            arguments.input_type,
-            FilenameOverride::default(),
-            cli.mode,
-            &cli.env,
-            &mut notices,
-        )?,
-        open: arguments.opening.resolve(&cli.env)?,
+        file,
+        open,
         command,
         inherited: if arguments.pristine { Variables::default() } else { cli.env.all() },
         user: args::non_empty(arguments.user),

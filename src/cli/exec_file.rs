@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
+use super::args::Reading;
 use super::argv::fields::{flags, words};
 use super::report::Failure;
 use super::{Cli, args, decrypt, exec_env, wire};
@@ -39,27 +39,18 @@ pub struct Arguments {
     /// Do not wait for it (deprecated)
     #[arg(long)]
     pub background: bool,
-    /// Keys and MAC.
+    /// How the files are read.
     #[command(flatten)]
-    pub opening: Opening,
-    /// Input format.
-    #[command(flatten)]
-    pub input_type: InputType,
+    pub reading: Reading,
     /// yaml, json, dotenv, ini, binary, or shell for export NAME='value' lines
     #[arg(long, value_name = "TYPE", help_heading = "Formats")]
     pub output_type: Option<String>,
-    /// Key services.
-    #[command(flatten)]
-    pub services: KeyServices,
-    /// General flags.
-    #[command(flatten)]
-    pub general: General,
 }
 
 flags!(Arguments {
     no_fifo "no-fifo" "", filename "filename" "", user "user" "", background "background" "",
     output_type "output-type" ""
-} opening, input_type, services, general);
+} reading);
 
 words!(Arguments, 2, file, command);
 
@@ -74,24 +65,16 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     let (Some(path), Some(command)) = (arguments.file, arguments.command) else {
         return Err(exec_env::missing("exec-file").into());
     };
-    arguments.services.check(&cli.env)?;
     if arguments.background {
         notices.push(exec_env::deprecated("exec-file"));
     }
-    let file = args::file_options(
-        arguments.general,
-        arguments.input_type,
-        FilenameOverride::default(),
-        cli.mode,
-        &cli.env,
-        &mut notices,
-    )?;
+    let (file, open) = arguments.reading.resolve(cli.mode, &cli.env, &mut notices)?;
     let request = Request {
         decrypt: DecryptRequest {
             task: Task::single(Source::File(path), file, Destination::Stdout),
             output_format: decrypt::output_format(arguments.output_type, cli.mode, &mut notices)?,
             extract: None,
-            open: arguments.opening.resolve(&cli.env)?,
+            open,
             terminal: true,
         },
         command,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser};
 
-use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
+use super::args::Reading;
 use super::argv::fields::{flags, words};
 use super::keychange::{Change, Many, Screen};
 use super::report::{Failure, Usage};
@@ -40,24 +40,15 @@ pub struct Shared {
     /// Many files.
     #[command(flatten)]
     pub many: Many,
-    /// Keys.
+    /// How the files are read.
     #[command(flatten)]
-    pub opening: Opening,
-    /// Input format.
-    #[command(flatten)]
-    pub input_type: InputType,
-    /// Key services.
-    #[command(flatten)]
-    pub services: KeyServices,
-    /// General flags.
-    #[command(flatten)]
-    pub general: General,
+    pub reading: Reading,
 }
 
 flags!(Shared {
     file "file" "f", in_place "in-place" "i",
     shamir_secret_sharing_threshold "shamir-secret-sharing-threshold" ""
-} many, opening, input_type, services, general);
+} many, reading);
 
 /// Add a key group to a file
 ///
@@ -208,7 +199,6 @@ pub fn delete(arguments: Delete, cli: &mut Cli) -> Result<(), Failure> {
 
 fn run(action: Action, words: Vec<PathBuf>, shared: Shared, cli: &mut Cli) -> Result<(), Failure> {
     let mut notices = Vec::new();
-    shared.services.check(&cli.env)?;
     let command = if matches!(action, Action::Add(_)) { "groups add" } else { "groups delete" };
     let files: Vec<PathBuf> = shared.file.into_iter().chain(words).collect();
     let many = &shared.many;
@@ -217,10 +207,7 @@ fn run(action: Action, words: Vec<PathBuf>, shared: Shared, cli: &mut Cli) -> Re
         .map(usize::try_from)
         .transpose()
         .map_err(|_| Usage::new("--shamir-secret-sharing-threshold is a number of groups"))?;
-    let named = FilenameOverride::default();
-    let file =
-        args::file_options(shared.general, shared.input_type, named, cli.mode, &cli.env, &mut notices)?;
-    let open = shared.opening.resolve(&cli.env)?;
+    let (file, open) = shared.reading.resolve(cli.mode, &cli.env, &mut notices)?;
     // SOPS never makes a new data key here.
     let request = Request { action, threshold, keep_data_key: many.keep_data_key || cli.mode == Mode::Sops };
     cli.output.notices(&notices);

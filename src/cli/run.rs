@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
+use super::args::Reading;
 use super::argv::fields::{Words, flags};
 use super::env::Variable;
 use super::report::{Failure, Usage};
-use super::{Cli, args, exit, wire};
+use super::{Cli, exit, wire};
 use crate::app::error::Error;
 use crate::app::ports::Ending;
 use crate::app::run::{DEFAULT_FILE, Request, run as use_case};
@@ -51,24 +51,15 @@ pub struct Arguments {
     /// Hand SOPS_AGE_KEY on, for commands that decrypt files themselves
     #[arg(long)]
     pub keep_identity: bool,
-    /// Keys and MAC.
+    /// How the files are read.
     #[command(flatten)]
-    pub opening: Opening,
-    /// Input format.
-    #[command(flatten)]
-    pub input_type: InputType,
-    /// Key services.
-    #[command(flatten)]
-    pub services: KeyServices,
-    /// General flags.
-    #[command(flatten)]
-    pub general: General,
+    pub reading: Reading,
 }
 
 flags!(Arguments {
     only "only" "", prefix "prefix" "", file "file" "", pristine "pristine" "", keep_case "keep-case" "",
     keep_identity "keep-identity" ""
-} opening, input_type, services, general);
+} reading);
 
 impl Words for Arguments {
     const LIMIT: usize = usize::MAX;
@@ -103,24 +94,17 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         return Err(no_command(&arguments.files).into());
     }
     let mut notices = Vec::new();
-    arguments.services.check(&cli.env)?;
     let mut inherited = if arguments.pristine { Variables::default() } else { cli.env.all() };
     if !arguments.keep_identity {
         inherited.remove(Variable::AgeKey.name());
     }
     let by_default = arguments.files.is_empty();
     let files = if by_default { vec![DEFAULT_FILE.into()] } else { arguments.files };
+    let (file, open) = arguments.reading.resolve(cli.mode, &cli.env, &mut notices)?;
     let mut request = Request {
         files,
-        file: args::file_options(
-            arguments.general,
-            arguments.input_type,
-            FilenameOverride::default(),
-            cli.mode,
-            &cli.env,
-            &mut notices,
-        )?,
-        open: arguments.opening.resolve(&cli.env)?,
+        file,
+        open,
         only: keys(&arguments.only),
         prefix: prefix(arguments.prefix)?,
         in_files: in_files(&arguments.file)?,

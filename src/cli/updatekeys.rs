@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
+use super::args::Reading;
 use super::argv::fields::{flags, words};
 use super::keychange::{Change, Many, Screen, confirmed, printable, table};
 use super::report::{Failure, Usage};
-use super::{Cli, Mode, args, exit, files, wire};
+use super::{Cli, Mode, exit, files, wire};
 use crate::app::Deps;
 use crate::app::error::Error;
 use crate::app::ports::{Durability, FileKind};
@@ -32,21 +32,12 @@ pub struct Arguments {
     /// Many files.
     #[command(flatten)]
     pub many: Many,
-    /// Keys.
+    /// How the files are read.
     #[command(flatten)]
-    pub opening: Opening,
-    /// Input format.
-    #[command(flatten)]
-    pub input_type: InputType,
-    /// Key services.
-    #[command(flatten)]
-    pub services: KeyServices,
-    /// General flags.
-    #[command(flatten)]
-    pub general: General,
+    pub reading: Reading,
 }
 
-flags!(Arguments {} many, opening, input_type, services, general);
+flags!(Arguments {} many, reading);
 
 words!(Arguments, usize::MAX, files);
 
@@ -59,11 +50,8 @@ Examples:
 /// Updates one file as SOPS does, or many at once.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     let mut notices = Vec::new();
-    arguments.services.check(&cli.env)?;
-    let Arguments { files, many, opening, input_type, general, .. } = arguments;
-    let named = FilenameOverride::default();
-    let file = args::file_options(general, input_type, named, cli.mode, &cli.env, &mut notices)?;
-    let mut open = opening.resolve(&cli.env)?;
+    let Arguments { files, many, reading } = arguments;
+    let (file, mut open) = reading.resolve(cli.mode, &cli.env, &mut notices)?;
     open.together.paths = files.as_slice().into();
     let mut screen = Screen::new(&mut cli.output, &cli.env);
     screen.output.notices(&notices);
