@@ -211,10 +211,15 @@ pub fn rule_for<'f>(found: &'f Found, name: &Path) -> Result<Option<&'f Creation
     found.config.rule_for(&found.relative(name)).map_err(|error| config_error(error, &found.path))
 }
 
+/// True for the error of [`rule_for`] that none of the rules is for the file.
+pub fn is_no_match(error: &Error) -> bool {
+    matches!(error, Error::Config { cause, .. } if cause.to_string() == NO_MATCH)
+}
+
 /// The creation rule for a file, if one is for it.
 pub fn rule_if_any<'f>(found: &'f Found, name: &Path) -> Result<Option<&'f CreationRule>, Error> {
     match rule_for(found, name) {
-        Err(Error::Config { cause, .. }) if cause.to_string() == NO_MATCH => Ok(None),
+        Err(error) if is_no_match(&error) => Ok(None),
         rule => rule,
     }
 }

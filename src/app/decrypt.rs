@@ -7,6 +7,7 @@ use super::error::{Error, While};
 use super::open::{self, Input, Locked, Unlocked};
 use super::request::{Destination, Done, Named, Notice, OpenOptions, Outcome, Task};
 use crate::domain::crypto::mac::Mac;
+use crate::domain::crypto::token;
 use crate::domain::document::open::Extras;
 use crate::domain::document::yaml_layout;
 use crate::domain::index::{self, Component, LookupError};
@@ -46,7 +47,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let format = file.input_format.unwrap_or_else(|| input.format());
     let place = input.place();
     let locked = match Locked::parse(&input.bytes, format, &place) {
-        Err(_) if *named != Named::Directly && !looks_encrypted(&input.bytes) => {
+        Err(_) if *named != Named::Directly && !token::occurs_in(&input.bytes) => {
             return Ok(Outcome { done: Done::Skipped("not encrypted"), notices: Vec::new() });
         }
         locked => locked?,
@@ -101,11 +102,6 @@ fn relaid(
         }
         Format::Dotenv | Format::Ini | Format::Binary => Ok(None),
     }
-}
-
-/// True when a file that does not parse still holds SOPS's marks.
-fn looks_encrypted(bytes: &[u8]) -> bool {
-    memchr::memmem::find(bytes, b"ENC[AES256_GCM,").is_some()
 }
 
 /// The file as it was before it was encrypted.

@@ -11,7 +11,7 @@ use super::request::{
 };
 use super::seal::{self, Plain};
 use super::wrap;
-use crate::domain::config::{NO_MATCH, Plan};
+use crate::domain::config::Plan;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::document;
@@ -80,7 +80,7 @@ fn is_meant(deps: &Deps<'_>, input: &open::Input, format: Format, request: &Requ
     match rule {
         Ok(Some(rule)) => Ok(format != Format::Binary || !rule.path_regex.is_empty()),
         Ok(None) => Ok(format != Format::Binary),
-        Err(Error::Config { cause, .. }) if cause.to_string() == NO_MATCH => Ok(false),
+        Err(error) if config::is_no_match(&error) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -15,7 +15,7 @@ use super::parallel;
 use super::ports::{Commit, Version};
 use super::request::{FileOptions, OpenOptions};
 use crate::domain::config::Config;
-use crate::domain::crypto::token::Token;
+use crate::domain::crypto::token::{self, Token};
 use crate::domain::document::walk::index_path;
 use crate::domain::keys::SealedKey;
 use crate::domain::keys::names::Names;
@@ -169,7 +169,7 @@ fn contents(
             }
         } else if books.contains(blob) {
             names.add_lines(&String::from_utf8_lossy(&bytes));
-        } else if memchr::memmem::find(&bytes, b"ENC[AES256_GCM,").is_some() {
+        } else if token::occurs_in(&bytes) {
             kept.insert(blob.to_owned(), bytes);
         }
     };
@@ -184,7 +184,9 @@ fn format_of(path: &Path) -> Format {
 }
 
 fn metadata_of(path: &Path, bytes: &[u8]) -> Option<Metadata> {
-    memchr::memmem::find(bytes, b"ENC[AES256_GCM,")?;
+    if !token::occurs_in(bytes) {
+        return None;
+    }
     Locked::parse(bytes, format_of(path), &Place::file(path)).ok().map(|locked| locked.metadata)
 }
 

@@ -13,7 +13,7 @@ use super::parallel;
 use super::ports::{FileKind, Fingerprint, Unfinished};
 use super::rekey::{self, KeyPlan, Rewritten};
 use super::request::{FileOptions, Named, Notice, OpenOptions, Together};
-use crate::domain::config::NO_MATCH;
+use crate::domain::crypto::token;
 
 /// What is planned for one file.
 #[derive(Debug)]
@@ -52,15 +52,13 @@ pub fn plan(deps: &Deps<'_>, items: Vec<Item>, planner: &Planner<'_>) -> Vec<Fin
 
 fn skipped(deps: &Deps<'_>, item: &Item, error: Error) -> Result<Planned, Error> {
     match &error {
-        Error::Config { cause, .. } if cause.to_string() == NO_MATCH => {
-            Ok(Planned::Skipped("no rule is for them"))
-        }
+        error if config::is_no_match(error) => Ok(Planned::Skipped("no rule is for them")),
         Error::NotEncrypted(_) => Ok(Planned::Skipped("not encrypted")),
         Error::Syntax { .. } | Error::Metadata { .. } => {
             let contents = deps.files.read(&item.path).map_err(Error::Read)?;
-            match memchr::memmem::find(&contents.bytes, b"ENC[AES256_GCM,") {
-                Some(_) => Err(error),
-                None => Ok(Planned::Skipped("not encrypted")),
+            match token::occurs_in(&contents.bytes) {
+                true => Err(error),
+                false => Ok(Planned::Skipped("not encrypted")),
             }
         }
         _ => Err(error),

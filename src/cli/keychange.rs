@@ -86,7 +86,7 @@ impl Change<'_> {
         planner: &Planner<'_>,
     ) -> Result<(), Failure> {
         if self.many.go_on || self.many.abort {
-            return self.settle(deps, screen);
+            return settle(deps, self.many.go_on, self.many.abort, screen);
         }
         if !self.many.all && self.files.is_empty() {
             files::required(None)?;
@@ -208,22 +208,23 @@ impl Change<'_> {
             .collect();
         format!("{}\n", serde_json::json!({ "command": self.command, "files": files }))
     }
+}
 
-    fn settle(&self, deps: &Deps<'_>, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        if self.many.go_on && self.many.abort {
-            return Err(Usage::with_code(exit::CONFLICT, "--continue and --abort exclude each other").into());
-        }
-        let Some(Settled { files, left }) = rekey_batch::settle(deps, self.many.go_on)? else {
-            return Err(Usage::new("there is nothing to finish or to undo here").into());
-        };
-        let what = if self.many.go_on { "in their new state" } else { "back in their old state" };
-        screen.output.talk(&format!("{} {what}\n", count(files.len() - left.len(), "file")));
-        for path in &left {
-            let text = format!("{} was changed by somebody else and left alone", path.display());
-            screen.output.notice(&Notice::warning(text));
-        }
-        if left.is_empty() { Ok(()) } else { Err(Failure::Batch { code: exit::GENERIC }) }
+/// Finishes or undoes what a call that was killed began.
+pub fn settle(deps: &Deps<'_>, go_on: bool, abort: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    if go_on && abort {
+        return Err(Usage::with_code(exit::CONFLICT, "--continue and --abort exclude each other").into());
     }
+    let Some(Settled { files, left }) = rekey_batch::settle(deps, go_on)? else {
+        return Err(Usage::new("there is nothing to finish or to undo here").into());
+    };
+    let what = if go_on { "in their new state" } else { "back in their old state" };
+    screen.output.talk(&format!("{} {what}\n", count(files.len() - left.len(), "file")));
+    for path in &left {
+        let text = format!("{} was changed by somebody else and left alone", path.display());
+        screen.output.notice(&Notice::warning(text));
+    }
+    if left.is_empty() { Ok(()) } else { Err(Failure::Batch { code: exit::GENERIC }) }
 }
 
 /// Asks on stdout and reads stdin, as SOPS does, because scripts pipe the answer.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
+use super::args::Reading;
 use super::argv::fields::{flags, words};
-use super::keychange::{self, Change, Many, Screen};
+use super::keychange::{self, Screen};
 use super::output::escape;
 use super::report::{Failure, Usage};
 use super::{Cli, args, exit, files, wire};
@@ -54,24 +54,15 @@ pub struct Arguments {
     /// Undo what a call that was killed began
     #[arg(long)]
     pub abort: bool,
-    /// Keys and MAC.
+    /// How the files are read.
     #[command(flatten)]
-    pub opening: Opening,
-    /// Input format.
-    #[command(flatten)]
-    pub input_type: InputType,
-    /// Key services.
-    #[command(flatten)]
-    pub services: KeyServices,
-    /// General flags.
-    #[command(flatten)]
-    pub general: General,
+    pub reading: Reading,
 }
 
 flags!(Arguments {
     check "check" "", yes "yes" "y", dry_run "dry-run" "", json "json" "",
     accept_recipients "accept-recipients" "", go_on "continue" "", abort "abort" ""
-} opening, input_type, services, general);
+} reading);
 
 words!(Arguments, usize::MAX, words);
 
@@ -84,17 +75,13 @@ Examples:
 /// Revokes a key, or lists what it could read.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     let mut notices = Vec::new();
-    arguments.services.check(&cli.env)?;
-    let (general, input_type) = (arguments.general, arguments.input_type);
-    let named = FilenameOverride::default();
-    let file = args::file_options(general, input_type, named, cli.mode, &cli.env, &mut notices)?;
-    let open = arguments.opening.resolve(&cli.env)?;
+    let (file, open) = arguments.reading.resolve(cli.mode, &cli.env, &mut notices)?;
     cli.output.notices(&notices);
     let mut screen = Screen::new(&mut cli.output, &cli.env);
-    let many = Many { go_on: arguments.go_on, abort: arguments.abort, ..Many::default() };
+    let (go_on, abort) = (arguments.go_on, arguments.abort);
     let mut words = arguments.words.into_iter();
     let wanted = words.next().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-    if wanted.is_empty() && !many.go_on && !many.abort {
+    if wanted.is_empty() && !go_on && !abort {
         let usage = Usage::with_code(exit::NO_FILE, "Error: no recipient specified");
         return Err(usage.hint("name the key that goes, or whose it is").into());
     }
@@ -110,15 +97,8 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     };
     let (check, dry, yes, json) = (arguments.check, arguments.dry_run, arguments.yes, arguments.json);
     wire::with_deps(&cli.env, |deps| {
-        if many.go_on || many.abort {
-            let change = Change {
-                command: "revoke",
-                many: &many,
-                files: &[],
-                file: &request.file,
-                open: &request.open,
-            };
-            return change.run(deps, &mut screen, &|_, _| Err(Error::NotBuilt("a plan")));
+        if go_on || abort {
+            return keychange::settle(deps, go_on, abort, &mut screen);
         }
         let report = Report::new(deps, &request)?;
         if check {

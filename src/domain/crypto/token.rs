@@ -57,6 +57,12 @@ pub fn trimmed(text: &[u8]) -> &[u8] {
     memchr::memrchr(b']', line).map_or(text, |end| &text[..=end])
 }
 
+/// True when a token seems to begin anywhere in `bytes`: what a file that SOPS
+/// encrypted holds even where it does not parse.
+pub fn occurs_in(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, b"ENC[AES256_GCM,").is_some()
+}
+
 /// True when `text` is a whole token: what a leaf that SOPS encrypted looks like.
 pub fn is_token(text: &[u8]) -> bool {
     Token::parse(text).is_some()
