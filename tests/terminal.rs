@@ -2,6 +2,7 @@
 //! this test binary, started again, as in `crash.rs`.
 #![cfg(unix)]
 
+use std::io::{ErrorKind, Read};
 use std::process::{Command, Stdio};
 
 use expectrl::process::unix::WaitStatus;
@@ -18,8 +19,8 @@ const QUESTION: &str = "LEAFLOCK_QUESTION";
 fn victim_that_asks() {
     let Ok(question) = std::env::var(QUESTION) else { return };
     let answer = match question.as_str() {
-        "secret" => TerminalPrompt::default()
-            .secret("passphrase for /k")
+        "secret" | "long" => TerminalPrompt::default()
+            .secret(&format!("passphrase for /k{}", "/k".repeat(if question == "long" { 50_000 } else { 0 })))
             .map(|it| format!("{:x}", Sha256::digest(&*it))),
         "confirm" => TerminalPrompt::default().confirm("really?").map(|yes| yes.to_string()),
         _ => TerminalPrompt::default().pause("press enter").map(|()| "went on".to_owned()),
@@ -57,12 +58,25 @@ fn secrets_are_asked_without_echo() {
     assert!(!shown.contains("horse"), "{shown}");
 }
 
+/// A question that the terminal can't take at once is seen before it is written.
+#[test]
+fn echo_is_off_before_the_question_is_seen() {
+    let mut session = terminal("long");
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"passphrase") {
+        let mut byte = [0];
+        match session.get_stream_mut().read(&mut byte) {
+            Ok(count) => seen.extend_from_slice(&byte[..count]),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+    assert!(!session.get_process().get_echo().unwrap());
+}
+
 #[test]
 fn an_interrupted_question_gives_the_terminal_back() {
     let mut session = terminal("secret");
     session.expect("passphrase for /k: ").unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    assert!(!session.get_process().get_echo().unwrap());
     session.get_process_mut().signal(expectrl::process::unix::Signal::SIGTERM).unwrap();
     let status = session.get_process().wait().unwrap();
     assert!(matches!(status, WaitStatus::Signaled(_, _, _)), "{status:?}");

@@ -87,7 +87,7 @@ impl Prompt for TerminalPrompt<'_> {
         self.alone(|| match self.person(wanted)? {
             Person::Askpass(askpass) => askpass.ask(wanted, None),
             Person::Terminal(terminal) => {
-                let _echo = EchoBack::after(terminal);
+                let _silence = Silence::over(terminal).map_err(|error| failed(wanted, &error))?;
                 match rpassword::prompt_password(format!("{wanted}: ")) {
                     Ok(answer) => Ok(SecretBytes::new(answer.into_bytes())),
                     Err(error) => Err(failed(wanted, &error)),
@@ -222,30 +222,37 @@ fn failed(wanted: &str, error: &io::Error) -> PromptError {
     PromptError::Failed { wanted: wanted.to_owned(), reason: reason(error) }
 }
 
-/// Gives the terminal its settings back if a signal ends the process while echo
-/// is off.
-struct EchoBack;
+/// No echo, from before the question is shown: `rpassword` turns it off only
+/// after that, and a quick answer would be seen. Dropping this gives the
+/// terminal its settings back, and so does a signal that ends the process.
+struct Silence;
 
-impl EchoBack {
-    fn after(terminal: File) -> Self {
+impl Silence {
+    #[cfg(unix)]
+    fn over(terminal: File) -> io::Result<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         signals::watch();
-        #[cfg(unix)]
-        {
-            let settings = rustix::termios::tcgetattr(&terminal).ok();
-            signals::pending().terminal = settings.map(|settings| (terminal, settings));
-        }
-        #[cfg(not(unix))]
+        let settings = tcgetattr(&terminal)?;
+        let mut silent = settings.clone();
+        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
+        let mut pending = signals::pending();
+        tcsetattr(&terminal, OptionalActions::Now, &silent)?;
+        pending.terminal = Some((terminal, settings));
+        Ok(Self)
+    }
+
+    #[cfg(not(unix))]
+    fn over(terminal: File) -> io::Result<Self> {
         drop(terminal);
-        Self
+        signals::watch();
+        Ok(Self)
     }
 }
 
-impl Drop for EchoBack {
+impl Drop for Silence {
     fn drop(&mut self) {
         #[cfg(unix)]
-        {
-            signals::pending().terminal = None;
-        }
+        signals::pending().give_terminal_back();
     }
 }
 

@@ -41,6 +41,16 @@ pub(super) enum Manner {
     Command,
 }
 
+impl Pending {
+    /// The terminal's settings are put back, where they were changed.
+    #[cfg(unix)]
+    pub(super) fn give_terminal_back(&mut self) {
+        if let Some((terminal, settings)) = self.terminal.take() {
+            let _ = rustix::termios::tcsetattr(terminal, rustix::termios::OptionalActions::Now, &settings);
+        }
+    }
+}
+
 static PENDING: Mutex<Pending> = Mutex::new(Pending {
     folders: Vec::new(),
     files: BTreeSet::new(),
@@ -106,9 +116,7 @@ fn clean_on_abort() {
 
 fn clean(pending: &mut Pending) {
     #[cfg(unix)]
-    if let Some((terminal, settings)) = pending.terminal.take() {
-        let _ = rustix::termios::tcsetattr(terminal, rustix::termios::OptionalActions::Now, &settings);
-    }
+    pending.give_terminal_back();
     for (folder, in_memory) in pending.folders.drain(..) {
         wipe_tree(&folder, in_memory);
     }
