@@ -11,7 +11,7 @@ pub mod batch;
 pub mod config;
 pub mod names;
 pub mod open;
-pub mod seal;
+pub mod lock;
 pub mod wrap;
 pub mod rekey;
 pub mod strangers;
