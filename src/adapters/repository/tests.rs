@@ -1,3 +1,5 @@
+//! The repository adapter on real repositories, and on texts that git prints.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
