@@ -5,6 +5,7 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 
 use crate::app::ports::{FileError, FileErrorKind};
@@ -14,31 +15,135 @@ use crate::domain::secret::SecretBytes;
 use super::system_error::file_error;
 
 /// The `git` on the PATH.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Git;
+#[derive(Debug, Default)]
+pub struct Git {
+    hook: Option<Hook>,
+}
+
+/// The repository that the environment names: git does so when it runs hooks.
+#[derive(Debug)]
+struct Hook {
+    /// `GIT_DIR`, absolute.
+    git_dir: PathBuf,
+    /// `GIT_WORK_TREE`, absolute.
+    work_tree: Option<PathBuf>,
+    /// The working folder of this process.
+    folder: PathBuf,
+    /// The work tree, where `GIT_WORK_TREE` does not say.
+    found: OnceLock<Option<PathBuf>>,
+}
+
+impl Git {
+    /// The git of a process in `folder` with these variables. Both may be relative
+    /// to it, while git is called for other folders; and where only `GIT_DIR` is set,
+    /// git would take each of those for the top of the work tree.
+    pub fn new(git_dir: Option<PathBuf>, work_tree: Option<PathBuf>, folder: PathBuf) -> Self {
+        let hook = git_dir.map(|git_dir| Hook {
+            git_dir: folder.join(git_dir),
+            work_tree: work_tree.map(|work_tree| folder.join(work_tree)),
+            found: OnceLock::new(),
+            folder,
+        });
+        Self { hook }
+    }
+
+    /// `git`, in `folder`.
+    fn command(&self, folder: &Path) -> Command {
+        let mut command = git(folder);
+        if let Some(hook) = &self.hook {
+            command.env("GIT_DIR", &hook.git_dir);
+            if let Some(work_tree) = hook.work_tree.as_ref().or_else(|| hook.found().as_ref()) {
+                command.env("GIT_WORK_TREE", work_tree);
+            }
+        }
+        command
+    }
+
+    fn output(&self, folder: &Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, FileError> {
+        let mut command = self.command(folder);
+        command.args(arguments);
+        finish(command)
+    }
+
+    /// The name of a revision's tree; `None` for a branch without commits.
+    fn tree(&self, folder: &Path, revision: &str) -> Result<Option<String>, FileError> {
+        let resolve = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
+        let resolve = |wanted: &str| self.output(folder, &[&resolve[..], &[wanted]].concat());
+        if let Some(name) = resolve(&format!("{revision}^{{tree}}"))? {
+            return Ok(Some(String::from_utf8_lossy(&name).trim().to_owned()));
+        }
+        // A branch without commits is a name without an object.
+        if revision == "HEAD"
+            && self.output(folder, &["symbolic-ref", "--quiet", "HEAD"])?.is_some()
+            && resolve("HEAD")?.is_none()
+        {
+            return Ok(None);
+        }
+        Err(FileError {
+            action: "rev-parse",
+            path: revision.into(),
+            kind: FileErrorKind::NotFound,
+            reason: "no such revision".to_owned(),
+        })
+    }
+}
+
+impl Hook {
+    /// The work tree of the repository: the one that the working folder is in, if it is
+    /// of this repository; else, as git has it, the working folder.
+    fn found(&self) -> &Option<PathBuf> {
+        self.found.get_or_init(|| {
+            let asked = ["rev-parse", "--path-format=absolute", "--git-dir", "--show-toplevel"];
+            let mut command = git(&self.folder);
+            command.args(asked).env_remove("GIT_DIR");
+            let around = finish(command).ok().flatten().unwrap_or_default();
+            let mut around = lines(&around);
+            let mut command = git(&self.folder);
+            command.args(&asked[..3]).env("GIT_DIR", &self.git_dir);
+            let named = finish(command).ok().flatten().unwrap_or_default();
+            let is_same = around.next().is_some_and(|dir| lines(&named).next() == Some(dir));
+            match around.next() {
+                Some(top) if is_same => Some(top),
+                _ => (self.folder != self.git_dir).then(|| self.folder.clone()),
+            }
+        })
+    }
+}
 
 impl Repository for Git {
     fn place(&self, folder: &Path) -> Result<Option<Place>, FileError> {
-        let asked = ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"];
-        let asked: Vec<&str> = asked.into_iter().chain(["--git-path", "hooks"]).collect();
-        let Some(dirs) = output(folder, &asked)? else { return Ok(None) };
-        let mut dirs = lines(&dirs);
-        let (Some(git_dir), Some(common_dir), Some(hooks)) = (dirs.next(), dirs.next(), dirs.next()) else {
+        let dirs = ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"];
+        let dirs: Vec<&str> = dirs.into_iter().chain(["--git-path", "hooks"]).collect();
+        // The last two fail in a bare repository.
+        let all = [&dirs[..], &["--show-toplevel", "--show-prefix"]].concat();
+        let answer = match self.output(folder, &all)? {
+            Some(answer) => answer,
+            None => match self.output(folder, &dirs)? {
+                Some(answer) => answer,
+                None => return Ok(None),
+            },
+        };
+        let mut lines = lines(&answer);
+        let (Some(git_dir), Some(common_dir), Some(hooks)) = (lines.next(), lines.next(), lines.next())
+        else {
             return Ok(None);
         };
-        // Fails in a bare repository.
-        let top = output(folder, &["rev-parse", "--path-format=absolute", "--show-toplevel"])?;
-        let top = top.as_deref().and_then(|top| lines(top).next());
-        Ok(Some(Place { top, git_dir, common_dir, hooks }))
+        let (top, prefix) = (lines.next(), lines.next().unwrap_or_default());
+        Ok(Some(Place { top, prefix, git_dir, common_dir, hooks }))
+    }
+
+    fn present(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError> {
+        let asked = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+        Ok(self.output(folder, &asked)?.map(|listed| paths(folder, &listed)))
+    }
+
+    fn changed(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+        let asked = ["diff-index", "-z", "--name-only", "--relative", "--no-renames", "HEAD", "--", "."];
+        Ok(self.output(folder, &asked)?.map(|listed| paths(folder, &listed)).unwrap_or_default())
     }
 
     fn tracked(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError> {
-        let Some(listed) = output(folder, &["ls-files", "-z"])? else { return Ok(None) };
-        let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-        let mut files: Vec<PathBuf> = names.map(|name| folder.join(path_of(name))).collect();
-        files.sort();
-        files.dedup();
-        Ok(Some(files))
+        Ok(self.output(folder, &["ls-files", "-z"])?.map(|listed| paths(folder, &listed)))
     }
 
     fn listing(
@@ -49,11 +154,11 @@ impl Repository for Git {
     ) -> Result<Option<Vec<Entry>>, FileError> {
         let Some(place) = self.place(folder)? else { return Ok(None) };
         let root = place.top.as_ref().unwrap_or(&place.git_dir);
-        let mut command = git(root);
+        let mut command = self.command(root);
         command.arg("--literal-pathspecs");
         match snapshot {
             Snapshot::Index => command.args(["ls-files", "-z", "--stage", "--full-name"]),
-            Snapshot::Revision(revision) => match tree(root, revision)? {
+            Snapshot::Revision(revision) => match self.tree(root, revision)? {
                 Some(tree) => command.args(["ls-tree", "-r", "-z", "--full-tree", &tree]),
                 None => return Ok(Some(Vec::new())),
             },
@@ -63,7 +168,7 @@ impl Repository for Git {
     }
 
     fn history(&self, folder: &Path) -> Result<Option<Vec<Version>>, FileError> {
-        let mut command = git(folder);
+        let mut command = self.command(folder);
         command.args(["-c", "core.quotePath=false", "log", "--all", "--reverse"]);
         command.args(["--date-order", "--raw", "--no-abbrev", "--no-renames", "-m", "--relative"]);
         command.args(["--no-color", "--no-show-signature", "--format=commit %H %cI", "--", "."]);
@@ -77,7 +182,8 @@ impl Repository for Git {
         take: &mut dyn FnMut(&str, SecretBytes),
     ) -> Result<(), FileError> {
         let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
-        let mut child = git(folder)
+        let mut child = self
+            .command(folder)
             .args(["cat-file", "--batch"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -117,36 +223,17 @@ fn finish(mut command: Command) -> Result<Option<Vec<u8>>, FileError> {
     }
 }
 
-fn output(folder: &Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, FileError> {
-    let mut command = git(folder);
-    command.args(arguments);
-    finish(command)
+/// Paths that end with a zero byte each, relative to `folder`, sorted, once each.
+fn paths(folder: &Path, listed: &[u8]) -> Vec<PathBuf> {
+    let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    let mut files: Vec<PathBuf> = names.map(|name| folder.join(path_of(name))).collect();
+    files.sort();
+    files.dedup();
+    files
 }
 
 fn lines(text: &[u8]) -> impl Iterator<Item = PathBuf> {
     text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(path_of)
-}
-
-/// The name of a revision's tree; `None` for a branch without commits.
-fn tree(folder: &Path, revision: &str) -> Result<Option<String>, FileError> {
-    let resolve = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
-    let resolve = |wanted: &str| output(folder, &[&resolve[..], &[wanted]].concat());
-    if let Some(name) = resolve(&format!("{revision}^{{tree}}"))? {
-        return Ok(Some(String::from_utf8_lossy(&name).trim().to_owned()));
-    }
-    // A branch without commits is a name without an object.
-    if revision == "HEAD"
-        && output(folder, &["symbolic-ref", "--quiet", "HEAD"])?.is_some()
-        && resolve("HEAD")?.is_none()
-    {
-        return Ok(None);
-    }
-    Err(FileError {
-        action: "rev-parse",
-        path: revision.into(),
-        kind: FileErrorKind::NotFound,
-        reason: "no such revision".to_owned(),
-    })
 }
 
 /// Reads `MODE BLOB STAGE<TAB>PATH` of the index, `MODE blob BLOB<TAB>PATH` of a tree.

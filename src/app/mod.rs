@@ -27,6 +27,8 @@ pub mod edit;
 pub mod set;
 pub mod unset;
 pub mod filestatus;
+pub mod snapshot;
+pub mod check;
 pub mod who;
 pub mod doctor;
 pub mod exposure;

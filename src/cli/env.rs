@@ -80,6 +80,10 @@ pub enum Variable {
     Pwd,
     /// The user's name.
     User,
+    /// The git directory of the repository.
+    GitDir,
+    /// The work tree of the repository.
+    GitWorkTree,
     /// No colours.
     NoColor,
 }
@@ -120,6 +124,8 @@ impl Variable {
         V::Path,
         V::Pwd,
         V::User,
+        V::GitDir,
+        V::GitWorkTree,
         V::NoColor,
     ];
 
@@ -175,6 +181,8 @@ impl Variable {
             V::Path => ("PATH", "where editors and commands are found"),
             V::Pwd => ("PWD", "the working folder as the shell names it, links and all"),
             V::User => ("USER", "the name that others see while a file is being edited"),
+            V::GitDir => ("GIT_DIR", "the git directory, as git tells its hooks"),
+            V::GitWorkTree => ("GIT_WORK_TREE", "the work tree that belongs to GIT_DIR"),
             V::NoColor => ("NO_COLOR", "no colours in help, if set to anything"),
         }
     }

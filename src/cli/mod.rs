@@ -8,6 +8,7 @@
 
 pub mod args;
 pub mod argv;
+pub mod check;
 pub mod completion;
 pub mod config_explain;
 pub mod decrypt;
@@ -138,6 +139,8 @@ pub enum Verb {
     GroupsAdd,
     /// `groups delete`
     GroupsDelete,
+    /// `check`
+    Check,
     /// `who`
     Who,
     /// `doctor`
@@ -173,6 +176,7 @@ impl Verb {
         Verb::Rotate,
         Verb::GroupsAdd,
         Verb::GroupsDelete,
+        Verb::Check,
         Verb::Who,
         Verb::Doctor,
         Verb::Revoke,
@@ -197,6 +201,7 @@ impl Verb {
             Self::Updatekeys => "updatekeys",
             Self::Rotate => "rotate",
             Self::GroupsAdd | Self::GroupsDelete => "groups",
+            Self::Check => "check",
             Self::Who => "who",
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
@@ -230,7 +235,8 @@ impl Verb {
         let ours = |verb: &Self| {
             matches!(
                 verb,
-                Self::Who
+                Self::Check
+                    | Self::Who
                     | Self::Doctor
                     | Self::Revoke
                     | Self::ConfigExplain
@@ -258,6 +264,7 @@ impl Verb {
             Self::Rotate => rotate::Arguments::command(),
             Self::GroupsAdd => groups::Add::command(),
             Self::GroupsDelete => groups::Delete::command(),
+            Self::Check => check::Arguments::command(),
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
@@ -299,6 +306,9 @@ impl Verb {
                     Self::GroupsDelete.with(before, groups::behind(rest), cli, groups::delete)
                 }
             },
+            Self::Check => {
+                self.with(before, rest, cli, check::run).map_err(|failure| check::failed(failure, cli))
+            }
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),
