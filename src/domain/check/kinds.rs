@@ -362,7 +362,7 @@ const TABLE: [Row; 33] = [
         "bad-ignore",
         Severity::Error,
         "A line of .leaflock/check-ignore cannot be understood, or gives no reason",
-        "write: ID FILE[:LINE] [KEY PATH] # REASON",
+        "write `ID FILE # REASON`, with `:LINE` or a key path behind the file where the finding has one",
     ),
     row(
         Kind::StaleIgnore,
