@@ -379,13 +379,17 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             }
         }
         let start = text.len();
-        let span = store.unlock(tree, id, node.style, &plain, text);
+        let mut span = store.unlock(tree, id, node.style, &plain, text);
         // What is read from the plain file again need not be the very text of the token.
-        let again = store.comment_text(&text[start..]);
-        if let Some(recorder) = &mut self.extras.recorder
-            && again != comment.text
-        {
-            recorder.add(&comment.aad, "comment", again, trimmed(raw), node.style);
+        if !self.extras.hoist && store.comment_text(&text[start..]) != comment.text {
+            text.truncate(start);
+            span = store.unlock(tree, id, Style::Plain, &plain, text);
+        }
+        if let Some(recorder) = &mut self.extras.recorder {
+            let again = store.comment_text(&text[start..]);
+            if again != comment.text {
+                recorder.add(&comment.aad, "comment", again, trimmed(raw), node.style);
+            }
         }
         Some(span)
     }
