@@ -1,4 +1,5 @@
-//! What git knows of the files, asked of the `git` program.
+//! What git knows of the files, asked of the `git` program: it opens every kind of
+//! repository, and wherever files are in one, it is there.
 #![expect(clippy::disallowed_methods, reason = "the home of git")]
 
 use std::io::{self, BufRead, BufReader, Write};
@@ -6,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::app::ports::{Commit, FileError, Repository, Version};
+use crate::app::ports::{FileError, FileErrorKind};
+use crate::app::repository::{Commit, Entry, Place, Repository, Snapshot, Version};
 use crate::domain::secret::SecretBytes;
 
 use super::system_error::file_error;
@@ -16,15 +18,22 @@ use super::system_error::file_error;
 pub struct Git;
 
 impl Repository for Git {
-    fn tracked(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError> {
-        let mut command = Command::new("git");
-        command.arg("-C").arg(folder).args(["ls-files", "-z"]).stdin(Stdio::null()).stderr(Stdio::null());
-        let listed = match command.output() {
-            Ok(done) if done.status.success() => done.stdout,
-            Ok(_) => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(file_error("exec", Path::new("git"), &error)),
+    fn place(&self, folder: &Path) -> Result<Option<Place>, FileError> {
+        let asked = ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"];
+        let asked: Vec<&str> = asked.into_iter().chain(["--git-path", "hooks"]).collect();
+        let Some(dirs) = output(folder, &asked)? else { return Ok(None) };
+        let mut dirs = lines(&dirs);
+        let (Some(git_dir), Some(common_dir), Some(hooks)) = (dirs.next(), dirs.next(), dirs.next()) else {
+            return Ok(None);
         };
+        // Fails in a bare repository.
+        let top = output(folder, &["rev-parse", "--path-format=absolute", "--show-toplevel"])?;
+        let top = top.as_deref().and_then(|top| lines(top).next());
+        Ok(Some(Place { top, git_dir, common_dir, hooks }))
+    }
+
+    fn tracked(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError> {
+        let Some(listed) = output(folder, &["ls-files", "-z"])? else { return Ok(None) };
         let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
         let mut files: Vec<PathBuf> = names.map(|name| folder.join(path_of(name))).collect();
         files.sort();
@@ -32,17 +41,33 @@ impl Repository for Git {
         Ok(Some(files))
     }
 
+    fn listing(
+        &self,
+        folder: &Path,
+        snapshot: &Snapshot,
+        paths: &[PathBuf],
+    ) -> Result<Option<Vec<Entry>>, FileError> {
+        let Some(place) = self.place(folder)? else { return Ok(None) };
+        let root = place.top.as_ref().unwrap_or(&place.git_dir);
+        let mut command = git(root);
+        command.arg("--literal-pathspecs");
+        match snapshot {
+            Snapshot::Index => command.args(["ls-files", "-z", "--stage", "--full-name"]),
+            Snapshot::Revision(revision) => match tree(root, revision)? {
+                Some(tree) => command.args(["ls-tree", "-r", "-z", "--full-tree", &tree]),
+                None => return Ok(Some(Vec::new())),
+            },
+        };
+        command.arg("--").args(paths.iter().map(|path| path.strip_prefix(root).unwrap_or(path)).map(named));
+        Ok(finish(command)?.map(|listed| entries(root, &listed)))
+    }
+
     fn history(&self, folder: &Path) -> Result<Option<Vec<Version>>, FileError> {
-        let mut command = Command::new("git");
-        command.arg("-C").arg(folder).args(["-c", "core.quotePath=false", "log", "--all", "--reverse"]);
+        let mut command = git(folder);
+        command.args(["-c", "core.quotePath=false", "log", "--all", "--reverse"]);
         command.args(["--date-order", "--raw", "--no-abbrev", "--no-renames", "-m", "--relative"]);
         command.args(["--no-color", "--no-show-signature", "--format=commit %H %cI", "--", "."]);
-        match command.stdin(Stdio::null()).stderr(Stdio::null()).output() {
-            Ok(done) if done.status.success() => Ok(Some(versions(folder, &done.stdout))),
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(file_error("exec", Path::new("git"), &error)),
-        }
+        Ok(finish(command)?.map(|log| versions(folder, &log)))
     }
 
     fn contents(
@@ -52,9 +77,8 @@ impl Repository for Git {
         take: &mut dyn FnMut(&str, SecretBytes),
     ) -> Result<(), FileError> {
         let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
-        let mut command = Command::new("git");
-        command.arg("-C").arg(folder).args(["cat-file", "--batch"]);
-        let mut child = command
+        let mut child = git(folder)
+            .args(["cat-file", "--batch"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -74,6 +98,77 @@ impl Repository for Git {
         let ended = child.wait();
         read.and(ended.map(drop)).map_err(failed)
     }
+}
+
+/// `git`, in `folder`.
+fn git(folder: &Path) -> Command {
+    let mut command = Command::new("git");
+    // Whoever reads must not be in the way of who writes.
+    command.arg("--no-optional-locks").arg("-C").arg(folder).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// What `git` prints; `None` if it fails, or there is none.
+fn finish(mut command: Command) -> Result<Option<Vec<u8>>, FileError> {
+    match command.output() {
+        Ok(done) => Ok(done.status.success().then_some(done.stdout)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file_error("exec", Path::new("git"), &error)),
+    }
+}
+
+fn output(folder: &Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, FileError> {
+    let mut command = git(folder);
+    command.args(arguments);
+    finish(command)
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = PathBuf> {
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(path_of)
+}
+
+/// The name of a revision's tree; `None` for a branch without commits.
+fn tree(folder: &Path, revision: &str) -> Result<Option<String>, FileError> {
+    let resolve = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
+    let resolve = |wanted: &str| output(folder, &[&resolve[..], &[wanted]].concat());
+    if let Some(name) = resolve(&format!("{revision}^{{tree}}"))? {
+        return Ok(Some(String::from_utf8_lossy(&name).trim().to_owned()));
+    }
+    // A branch without commits is a name without an object.
+    if revision == "HEAD"
+        && output(folder, &["symbolic-ref", "--quiet", "HEAD"])?.is_some()
+        && resolve("HEAD")?.is_none()
+    {
+        return Ok(None);
+    }
+    Err(FileError {
+        action: "rev-parse",
+        path: revision.into(),
+        kind: FileErrorKind::NotFound,
+        reason: "no such revision".to_owned(),
+    })
+}
+
+/// Reads `MODE BLOB STAGE<TAB>PATH` of the index, `MODE blob BLOB<TAB>PATH` of a tree.
+fn entries(root: &Path, listed: &[u8]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for line in listed.split(|byte| *byte == 0) {
+        let Some(tab) = line.iter().position(|byte| *byte == b'\t') else { continue };
+        let fields = String::from_utf8_lossy(&line[..tab]).into_owned();
+        let fields: Vec<&str> = fields.split(' ').collect();
+        let (blob, stage) = match fields[..] {
+            [mode, "blob", blob] if mode.starts_with("100") => (blob, 0),
+            [mode, blob, stage] if mode.starts_with("100") => (blob, stage.parse().unwrap_or(0)),
+            _ => continue,
+        };
+        entries.push(Entry { path: root.join(path_of(&line[tab + 1..])), blob: blob.to_owned(), stage });
+    }
+    entries
+}
+
+/// A path for git, which takes an empty one for a mistake.
+fn named(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 /// Reads git's answers: `ID blob SIZE`, the contents, a line break.
@@ -164,25 +259,4 @@ fn path_of(name: &[u8]) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{unquoted, versions};
-
-    #[test]
-    fn paths_of_git_come_out_of_their_quotes() {
-        assert_eq!(unquoted(b"plain.yaml"), b"plain.yaml");
-        assert_eq!(unquoted(b"\"a\\tb\\\"c\\\\d\\303\\244\""), "a\tb\"c\\dä".as_bytes());
-    }
-
-    #[test]
-    fn logs_become_versions_without_deletions_and_links() {
-        let log = b"commit c1 2026-01-02T03:04:05Z\n\n:000000 100644 0000 aaaa A\tx y.yaml\n\
-            :000000 120000 0000 bbbb A\tlink\ncommit c2 2026-01-03T03:04:05Z\n\n:100644 000000 aaaa 0000 D\tx y.yaml\n";
-        let found = versions("/r".as_ref(), log);
-        assert_eq!(found.len(), 1);
-        assert_eq!((found[0].path.to_str(), found[0].blob.as_str()), (Some("/r/x y.yaml"), "aaaa"));
-        assert_eq!(
-            (found[0].commit.id.as_str(), found[0].commit.date.as_str()),
-            ("c1", "2026-01-02T03:04:05Z")
-        );
-    }
-}
+mod tests;

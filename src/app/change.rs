@@ -1,15 +1,15 @@
 //! What `edit`, `set` and `unset` share: an encrypted file becomes plain text,
-//! the text changes, and the file is sealed again around it.
+//! the text changes, and the file is locked again around it.
 
 use std::path::Path;
 
 use super::Deps;
 use super::error::{Error, Place, While};
+use super::lock::{self, LockedFile, Plain};
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::Durability;
 use super::replace::{self, Replaced};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
-use super::seal::{self, Plain, Sealed};
 use crate::domain::document;
 use crate::domain::document::open::Extras;
 use crate::domain::document::reuse::Ciphertexts;
@@ -113,7 +113,7 @@ pub fn parse_plain<'p>(plain: &'p [u8], format: Format, place: &Place) -> Result
     format.store().read(plain, purpose).map_err(|error| open::read_error(error, place, While::Encrypting))
 }
 
-/// Seals `plain`, the new state of `file`, proves it, and replaces the file.
+/// Locks `plain`, the new state of `file`, proves it, and replaces the file.
 pub fn save(
     deps: &Deps<'_>,
     input: &Input,
@@ -126,8 +126,8 @@ pub fn save(
         return save_binary(deps, input, file, plain);
     }
     let parsed = Plain::parse(plain, *format, place)?;
-    let Sealed { bytes, mut notices } = seal::seal_again(deps, file, parsed, known)?;
-    let comes_back = seal::prove(&bytes, *format, &file.cipher, plain, place, false)?;
+    let LockedFile { bytes, mut notices } = lock::lock_again(deps, file, parsed, known)?;
+    let comes_back = lock::prove(&bytes, *format, &file.cipher, plain, place, false)?;
     if !comes_back && !notices.contains(&document::Notice::LayoutLost) {
         notices.push(document::Notice::LayoutLost);
     }

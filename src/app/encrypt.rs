@@ -5,17 +5,17 @@ use super::Deps;
 use super::change;
 use super::config;
 use super::error::{Error, Place, While};
+use super::lock::{self, Plain};
 use super::open::{self, Locked};
 use super::request::{
     Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
-use super::seal::{self, Plain};
 use super::wrap;
 use crate::domain::config::Plan;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::document;
-use crate::domain::document::seal::{PlainFile, SealPlan};
+use crate::domain::document::lock::{LockPlan, PlainFile};
 use crate::domain::document::sink::Sink;
 use crate::domain::document::values::plain_values;
 use crate::domain::metadata::{self, MasterKey, Metadata};
@@ -62,7 +62,7 @@ pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<
     };
     let stdout = (*destination == Destination::Stdout).then_some(stdout);
     let printed = stdout.is_some();
-    let Sealed { bytes, notices: found } = seal(deps, plain, to, &plan, &request.rules, &place, stdout)?;
+    let LockedFile { bytes, notices: found } = lock(deps, plain, to, &plan, &request.rules, &place, stdout)?;
     notices.extend(found);
     let done = if printed { Done::Printed } else { open::deliver(deps, destination, &input, bytes)? };
     Ok(Outcome { done, notices })
@@ -86,7 +86,7 @@ fn is_meant(deps: &Deps<'_>, input: &open::Input, format: Format, request: &Requ
 }
 
 /// An encrypted file with what the user should hear about.
-pub struct Sealed {
+pub struct LockedFile {
     /// Its bytes; empty if they went to standard output.
     pub bytes: SecretBytes,
     /// The notices.
@@ -95,7 +95,7 @@ pub struct Sealed {
 
 /// Encrypts `plain` by `plan`, to `stdout` or into a buffer; what is in a buffer
 /// was decrypted again.
-pub fn seal(
+pub fn lock(
     deps: &Deps<'_>,
     plain: &[u8],
     format: Format,
@@ -103,7 +103,7 @@ pub fn seal(
     rules: &RuleOptions,
     place: &Place,
     stdout: Option<&mut dyn Sink>,
-) -> Result<Sealed, Error> {
+) -> Result<LockedFile, Error> {
     let data_key = DataKey::generate(&mut *deps.random.rng());
     let mut metadata = Metadata {
         groups: Vec::new(),
@@ -118,7 +118,7 @@ pub fn seal(
     if format == Format::Binary {
         metadata.selection = Selection::everything();
         metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), &data_key)?;
-        return seal_binary(deps, plain, &Cipher::new(&data_key), metadata, place, stdout);
+        return lock_binary(deps, plain, &Cipher::new(&data_key), metadata, place, stdout);
     }
     let mut parsed = Plain::parse(plain, format, place)?;
     metadata.selection.mark(&mut parsed.tree, Stage::Plain);
@@ -128,41 +128,41 @@ pub fn seal(
         selection: &metadata.selection,
         keep_spellings: true,
     };
-    let sealing = file.plan(None);
-    let mut notices = refuse_plain_text(&sealing, plan, rules, place)?;
+    let locking = file.plan(None);
+    let mut notices = refuse_plain_text(&locking, plan, rules, place)?;
     metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), &data_key)?;
     let proof = stdout.is_none();
-    let sealed = seal::seal_new(deps, &parsed, &data_key, metadata, sealing, stdout)?;
-    let bytes = sealed.bytes;
-    notices.extend(sealed.notices.iter().map(|it| open::notice(place, it)));
+    let locked = lock::lock_new(deps, &parsed, &data_key, metadata, locking, stdout)?;
+    let bytes = locked.bytes;
+    notices.extend(locked.notices.iter().map(|it| open::notice(place, it)));
     drop(parsed);
-    let told = sealed.notices.contains(&document::Notice::LayoutLost);
-    if proof && !seal::prove(&bytes, format, &Cipher::new(&data_key), plain, place, true)? && !told {
+    let told = locked.notices.contains(&document::Notice::LayoutLost);
+    if proof && !lock::prove(&bytes, format, &Cipher::new(&data_key), plain, place, true)? && !told {
         notices.push(open::notice(place, &document::Notice::LayoutLost));
     }
-    Ok(Sealed { bytes, notices })
+    Ok(LockedFile { bytes, notices })
 }
 
 /// The same for a binary file, whose one value is always encrypted.
-pub fn seal_binary(
+pub fn lock_binary(
     deps: &Deps<'_>,
     plain: &[u8],
     cipher: &Cipher,
     metadata: Metadata,
     place: &Place,
     stdout: Option<&mut dyn Sink>,
-) -> Result<Sealed, Error> {
+) -> Result<LockedFile, Error> {
     let failed = |error| Error::Emit { place: place.clone(), during: While::Encrypting, error };
     let mut bytes = SecretBytes::default();
     match stdout {
-        Some(stdout) => drop(seal::seal_binary(deps, plain, cipher, metadata, stdout).map_err(failed)?),
+        Some(stdout) => drop(lock::lock_binary(deps, plain, cipher, metadata, stdout).map_err(failed)?),
         None => {
-            bytes = seal::room_for_binary(plain.len());
-            let mac = seal::seal_binary(deps, plain, cipher, metadata, &mut bytes).map_err(failed)?;
-            seal::prove_binary(&bytes, cipher, plain, &mac, place)?;
+            bytes = lock::room_for_binary(plain.len());
+            let mac = lock::lock_binary(deps, plain, cipher, metadata, &mut bytes).map_err(failed)?;
+            lock::prove_binary(&bytes, cipher, plain, &mac, place)?;
         }
     }
-    Ok(Sealed { bytes, notices: Vec::new() })
+    Ok(LockedFile { bytes, notices: Vec::new() })
 }
 
 /// The keys of the plan.
@@ -178,12 +178,12 @@ fn threshold(plan: &Plan) -> Option<usize> {
 
 /// A rule that selects nothing would leave every value in clear.
 fn refuse_plain_text(
-    sealing: &SealPlan,
+    locking: &LockPlan,
     plan: &Plan,
     rules: &RuleOptions,
     place: &Place,
 ) -> Result<Vec<Notice>, Error> {
-    if sealing.selected > 0 || sealing.leaves == 0 {
+    if locking.selected > 0 || locking.leaves == 0 {
         return Ok(Vec::new());
     }
     let rule = plan.selection.describe();

@@ -12,7 +12,7 @@ use super::error::{Error, Place};
 use super::names;
 use super::open::{self, Locked};
 use super::parallel;
-use super::ports::{Commit, Version};
+use super::repository::{Commit, Version};
 use super::request::{FileOptions, OpenOptions};
 use crate::domain::config::Config;
 use crate::domain::crypto::token::{self, Token};

@@ -4,13 +4,14 @@
 pub mod parallel;
 pub mod variables;
 pub mod ports;
+pub mod repository;
 pub mod error;
 pub mod request;
 pub mod batch;
 pub mod config;
 pub mod names;
 pub mod open;
-pub mod seal;
+pub mod lock;
 pub mod wrap;
 pub mod rekey;
 pub mod strangers;
@@ -38,9 +39,10 @@ pub mod config_explain;
 pub mod init;
 
 use ports::{
-    Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Repository,
-    Staging, Transactions,
+    Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,
+    Transactions,
 };
+use repository::Repository;
 
 /// The ports a use case may need, built by `cli::wire` or by a test.
 pub struct Deps<'d> {

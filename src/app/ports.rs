@@ -230,45 +230,6 @@ pub trait Unfinished {
     fn settle(self: Box<Self>, forward: bool) -> Result<Vec<PathBuf>, FileError>;
 }
 
-/// The version control of the files.
-pub trait Repository: Sync {
-    /// The files below `folder` that git tracks, sorted; `None` where no repository
-    /// is, or no git.
-    fn tracked(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError>;
-
-    /// Every version of every file below `folder` in all of history, oldest first;
-    /// `None` where no repository is, or no git.
-    fn history(&self, folder: &Path) -> Result<Option<Vec<Version>>, FileError>;
-
-    /// Hands the contents of versions, by their [`Version::blob`], to `take`.
-    fn contents(
-        &self,
-        folder: &Path,
-        blobs: &[String],
-        take: &mut dyn FnMut(&str, SecretBytes),
-    ) -> Result<(), FileError>;
-}
-
-/// A file as a commit left it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// The file, absolute, by its name then.
-    pub path: PathBuf,
-    /// The name of its contents.
-    pub blob: String,
-    /// The commit that wrote it.
-    pub commit: Commit,
-}
-
-/// A commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit {
-    /// Its full name.
-    pub id: String,
-    /// When it was made, RFC 3339.
-    pub date: String,
-}
-
 /// A private place for plaintext: only the user can read it, it is in memory
 /// where the system has such a place, and it is wiped and removed on every way
 /// out of the process, signals included.

@@ -8,15 +8,15 @@ use super::Deps;
 use super::change;
 use super::encrypt;
 use super::error::{Error, Place, While};
+use super::lock::{self, Plain};
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::{FileError, FileErrorKind, Fingerprint};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
-use super::seal::{self, Plain};
 use super::wrap;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::document;
-use crate::domain::document::seal::PlainFile;
+use crate::domain::document::lock::PlainFile;
 use crate::domain::keys::access::AccessChange;
 use crate::domain::keys::kinds::{KeyKind, KeySpec};
 use crate::domain::keys::split_recipients;
@@ -135,7 +135,7 @@ pub fn rewrite(
     let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, keys)?;
     let mut notices = Vec::new();
     let bytes = match plan.new_data_key || plan.output_format.is_some_and(|wanted| wanted != format) {
-        true => resealed(deps, &unlocked, plan, keys, &mut notices)?,
+        true => relocked(deps, &unlocked, plan, keys, &mut notices)?,
         false => with_other_keys(deps, &unlocked, plan)?,
     };
     drop(unlocked);
@@ -201,7 +201,7 @@ fn with_other_keys(deps: &Deps<'_>, file: &Unlocked<'_>, plan: &KeyPlan) -> Resu
     let body = SecretBytes::new(apply(locked.tree.source, store.detach(&locked.tree)));
     let tree = parse(store, &body, &locked.place)?;
     let bytes = SecretBytes::new(apply(&body, store.attach(&tree, &metadata.to_value())));
-    let refuse = |cause: String| seal::refusal(&locked.place, &cause);
+    let refuse = |cause: String| lock::refusal(&locked.place, &cause);
     let made =
         Locked::parse(&bytes, locked.format, &locked.place).map_err(|error| refuse(error.to_string()))?;
     let same_body = apply(made.tree.source, store.detach(&made.tree)) == *body;
@@ -230,7 +230,7 @@ fn parse<'b>(
 }
 
 /// The same values under a new data key.
-fn resealed(
+fn relocked(
     deps: &Deps<'_>,
     file: &Unlocked<'_>,
     plan: &KeyPlan,
@@ -250,21 +250,21 @@ fn resealed(
     }
     let cipher = Cipher::new(&data_key);
     if format == Format::Binary {
-        return encrypt::seal_binary(deps, &plain, &cipher, metadata, place, None).map(|it| it.bytes);
+        return encrypt::lock_binary(deps, &plain, &cipher, metadata, place, None).map(|it| it.bytes);
     }
     let mut parsed = Plain::parse(&plain, format, place)?;
     metadata.selection.mark(&mut parsed.tree, Stage::Plain);
-    let sealing = PlainFile {
+    let locking = PlainFile {
         store: parsed.store,
         tree: &parsed.tree,
         selection: &metadata.selection,
         keep_spellings: metadata.keeps_spellings(),
     }
     .plan(None);
-    let sealed = seal::seal_new(deps, &parsed, &data_key, metadata, sealing, None)?;
+    let locked = lock::lock_new(deps, &parsed, &data_key, metadata, locking, None)?;
     drop(parsed);
-    if !seal::prove(&sealed.bytes, format, &cipher, &plain, place, false)? {
+    if !lock::prove(&locked.bytes, format, &cipher, &plain, place, false)? {
         notices.push(open::notice(place, &document::Notice::LayoutLost));
     }
-    Ok(sealed.bytes)
+    Ok(locked.bytes)
 }

@@ -3,8 +3,8 @@
 
 use super::Deps;
 use super::error::Error;
+use super::lock;
 use super::open::{Locked, Unlocked};
-use super::seal;
 use crate::domain::crypto::token::is_token;
 use crate::domain::document::open::Encrypted;
 use crate::domain::document::walk::{Walk, append_aad};
@@ -82,7 +82,7 @@ pub fn leaf(
         }
     }
     let last_modified = deps.clock.now();
-    let mac = seal::mac_token(deps, &file.cipher, digest.clone(), &last_modified);
+    let mac = lock::mac_token(deps, &file.cipher, digest.clone(), &last_modified);
     for (field, text) in [("mac", &mac), ("lastmodified", &last_modified)] {
         match replace_metadata_field(tree, field, text) {
             Some(more) => edits.extend(more),
@@ -103,7 +103,7 @@ fn prove_leaf(
     (id, value): (NodeId, &Scalar<'_>),
     digest: &str,
 ) -> Result<(), Error> {
-    let refuse = |cause: &str| seal::refusal(&file.locked.place, cause);
+    let refuse = |cause: &str| lock::refusal(&file.locked.place, cause);
     let locked = Locked::parse(bytes, file.locked.format, &file.locked.place)
         .map_err(|_| refuse("the changed file does not read back"))?;
     if !is_same_elsewhere(&file.locked.tree, &locked.tree, id) {

@@ -4,9 +4,9 @@
 use leaflock::domain::crypto::cipher::Cipher;
 use leaflock::domain::crypto::data_key::DataKey;
 use leaflock::domain::document::Notice;
+use leaflock::domain::document::lock::PlainFile;
 use leaflock::domain::document::open::{Encrypted, Extras};
 use leaflock::domain::document::reuse::Ciphertexts;
-use leaflock::domain::document::seal::PlainFile;
 use leaflock::domain::document::spelling::{self, Spellings};
 use leaflock::domain::document::values::plain_values;
 use leaflock::domain::secret::SecretBytes;

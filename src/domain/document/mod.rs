@@ -15,7 +15,7 @@ pub mod alias;
 pub mod open;
 pub mod values;
 pub mod yaml_layout;
-pub mod seal;
+pub mod lock;
 
 /// What a user should hear about a file, beside errors. Names places, never values.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The shared sealing: plain bytes become an encrypted file, anew or in the
+//! The shared locking: plain bytes become an encrypted file, anew or in the
 //! metadata of its former state, and every file that replaces another is proven
 //! to decrypt first.
 
@@ -13,9 +13,9 @@ use crate::domain::crypto::data_key::DataKey;
 use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::token::Token;
 use crate::domain::document::Notice;
+use crate::domain::document::lock::{LockPlan, PlainFile};
 use crate::domain::document::open::{Encrypted, Extras};
 use crate::domain::document::reuse::Ciphertexts;
-use crate::domain::document::seal::{PlainFile, SealPlan};
 use crate::domain::document::sink::{Compare, Sink};
 use crate::domain::document::spelling;
 use crate::domain::document::walk::index_path;
@@ -63,7 +63,7 @@ impl<'s> Plain<'s> {
 
 /// An encrypted file, ready to be written.
 #[derive(Debug)]
-pub struct Sealed {
+pub struct LockedFile {
     /// Its bytes.
     pub bytes: SecretBytes,
     /// What the user should hear about.
@@ -79,7 +79,7 @@ pub fn mac_token(deps: &Deps<'_>, cipher: &Cipher, digest: String, last_modified
 }
 
 /// The token of the owner's spellings; `None` when nothing needs it.
-pub fn source_token(deps: &Deps<'_>, cipher: &Cipher, plan: &mut SealPlan, marked: bool) -> Option<String> {
+pub fn source_token(deps: &Deps<'_>, cipher: &Cipher, plan: &mut LockPlan, marked: bool) -> Option<String> {
     if plan.spellings.is_empty() && !marked {
         return None;
     }
@@ -94,15 +94,15 @@ pub fn source_token(deps: &Deps<'_>, cipher: &Cipher, plan: &mut SealPlan, marke
 
 /// Encrypts `plain` for the keys in `metadata`, whose MAC and time are set here.
 /// The file goes to `stdout`, or into a buffer where there is none: nothing can
-/// fail any more once it is being written. For binary files see [`seal_binary`].
-pub fn seal_new(
+/// fail any more once it is being written. For binary files see [`lock_binary`].
+pub fn lock_new(
     deps: &Deps<'_>,
     plain: &Plain<'_>,
     data_key: &DataKey,
     mut metadata: Metadata,
-    mut plan: SealPlan,
+    mut plan: LockPlan,
     stdout: Option<&mut dyn Sink>,
-) -> Result<Sealed, Error> {
+) -> Result<LockedFile, Error> {
     refuse_ambiguous(plain)?;
     let cipher = Cipher::new(data_key);
     // A file that SOPS laid out stays so.
@@ -137,7 +137,7 @@ pub fn seal_new(
             }
         }
     }
-    Ok(Sealed { bytes, notices: plan.notices })
+    Ok(LockedFile { bytes, notices: plan.notices })
 }
 
 /// `bytes`, with the mark that says whose layout they have if without it they would
@@ -172,12 +172,12 @@ fn with_mark(
 
 /// Encrypts `plain`, the new state of `old`, under its data key and in its
 /// metadata; values that did not change keep their tokens.
-pub fn seal_again(
+pub fn lock_again(
     deps: &Deps<'_>,
     old: &Unlocked<'_>,
     mut plain: Plain<'_>,
     mut known: Ciphertexts,
-) -> Result<Sealed, Error> {
+) -> Result<LockedFile, Error> {
     let metadata = &old.locked.metadata;
     metadata.selection.mark(&mut plain.tree, Stage::Plain);
     refuse_ambiguous(&plain)?;
@@ -216,7 +216,7 @@ pub fn seal_again(
         let was = || is_printed_otherwise(old);
         bytes = with_mark(rng, bytes, &old.cipher, &metadata.selection, &plain, was);
     }
-    Ok(Sealed { bytes, notices: plan.notices })
+    Ok(LockedFile { bytes, notices: plan.notices })
 }
 
 /// True if `file` is not printed as its values in their places would be.
@@ -272,7 +272,7 @@ pub fn refusal(place: &Place, cause: &str) -> Error {
 }
 
 /// A buffer with room for the encrypted file, so that it never moves.
-fn with_room(plain: &Plain<'_>, plan: &SealPlan) -> SecretBytes {
+fn with_room(plain: &Plain<'_>, plan: &LockPlan) -> SecretBytes {
     /// Bytes that a token has over its plaintext, base64 aside.
     const TOKEN: usize = 128;
     let source = plain.tree.source.len();
@@ -298,7 +298,7 @@ fn refuse_ambiguous(plain: &Plain<'_>) -> Result<(), Error> {
 
 /// Encrypts a binary file: a JSON object with the bytes at `data` (sops-compat
 /// 5.5). Returns the digest of its one value.
-pub fn seal_binary(
+pub fn lock_binary(
     deps: &Deps<'_>,
     bytes: &[u8],
     cipher: &Cipher,
@@ -309,7 +309,7 @@ pub fn seal_binary(
     // Asked now, because nothing may fail behind the head.
     binary::frame(&metadata.to_value(), Layout::default())?;
     out.push(&head);
-    let mut seal = || {
+    let mut encrypt = || {
         if !bytes.is_empty() {
             let rng = &mut *deps.random.rng();
             cipher.seal_large(bytes, "str", binary::AAD, rng, &mut |part| out.push(part));
@@ -321,7 +321,7 @@ pub fn seal_binary(
         mac
     };
     // Hash and cipher take about as long as each other.
-    let mac = parallel::both(bytes.len() >= LARGE, hash, &mut seal);
+    let mac = parallel::both(bytes.len() >= LARGE, hash, &mut encrypt);
     metadata.last_modified = deps.clock.now();
     metadata.mac = mac_token(deps, cipher, mac.hex(), &metadata.last_modified);
     let (_, tail) = binary::frame(&metadata.to_value(), Layout::default())?;
