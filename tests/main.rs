@@ -21,6 +21,7 @@ mod crash;
 mod doctor;
 mod drop_in;
 mod exec;
+mod git_setup;
 mod github_action;
 mod keys;
 mod leak;

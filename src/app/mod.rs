@@ -2,6 +2,7 @@
 //! data, return data, never print, and know the world only through [`ports`].
 
 pub mod parallel;
+pub mod quote;
 pub mod variables;
 pub mod ports;
 pub mod repository;
@@ -37,6 +38,7 @@ pub mod exec_file;
 pub mod run;
 pub mod config_explain;
 pub mod init;
+pub mod git_setup;
 
 use ports::{
     Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,
