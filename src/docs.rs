@@ -12,5 +12,8 @@ pub mod drop_in {}
 #[doc = include_str!("docs/dotenv.md")]
 pub mod dotenv {}
 
+#[doc = include_str!("docs/diff.md")]
+pub mod diff {}
+
 #[doc = include_str!("docs/bench.md")]
 pub mod bench {}

@@ -33,6 +33,7 @@ mod revoke;
 mod run;
 mod run_dotenv;
 mod saving;
+mod stable_ciphertext;
 mod structure;
 mod terminal;
 mod testkit;

@@ -125,14 +125,27 @@ pub fn save(
     if *format == Format::Binary {
         return save_binary(deps, input, file, plain);
     }
-    let parsed = Plain::parse(plain, *format, place)?;
-    let LockedFile { bytes, mut notices } = lock::lock_again(deps, file, parsed, known)?;
-    let comes_back = lock::prove(&bytes, *format, &file.cipher, plain, place, false)?;
-    if !comes_back && !notices.contains(&document::Notice::LayoutLost) {
-        notices.push(document::Notice::LayoutLost);
-    }
+    let LockedFile { bytes, notices, .. } = lock(deps, file, plain, known, place)?;
     write(deps, input, &bytes)?;
     Ok(notices.iter().map(|it| open::notice(place, it)).collect())
+}
+
+/// Locks `plain`, the new state of `file` at `place`, and proves it. For binary files
+/// see [`replace::leaf`].
+pub fn lock(
+    deps: &Deps<'_>,
+    file: &Unlocked<'_>,
+    plain: &[u8],
+    known: Ciphertexts,
+    place: &Place,
+) -> Result<LockedFile, Error> {
+    let format = file.locked.format;
+    let mut locked = lock::lock_again(deps, file, Plain::parse(plain, format, place)?, known)?;
+    let comes_back = lock::prove(&locked.bytes, format, &file.cipher, plain, place, false)?;
+    if !comes_back && !locked.notices.contains(&document::Notice::LayoutLost) {
+        locked.notices.push(document::Notice::LayoutLost);
+    }
+    Ok(locked)
 }
 
 /// A binary file has one leaf, and is written in JSON.

@@ -68,6 +68,8 @@ pub struct LockedFile {
     pub bytes: SecretBytes,
     /// What the user should hear about.
     pub notices: Vec<Notice>,
+    /// True when it has values, and none of them is one that the rules select.
+    pub nothing_selected: bool,
 }
 
 /// The token of a MAC's hex digest.
@@ -137,7 +139,12 @@ pub fn lock_new(
             }
         }
     }
-    Ok(LockedFile { bytes, notices: plan.notices })
+    Ok(LockedFile { bytes, nothing_selected: nothing_selected(&plan), notices: plan.notices })
+}
+
+/// True when a file has values, and its rules select none.
+pub fn nothing_selected(plan: &LockPlan) -> bool {
+    plan.selected == 0 && plan.leaves > 0
 }
 
 /// `bytes`, with the mark that says whose layout they have if without it they would
@@ -171,7 +178,8 @@ fn with_mark(
 }
 
 /// Encrypts `plain`, the new state of `old`, under its data key and in its
-/// metadata; values that did not change keep their tokens.
+/// metadata; values that did not change keep their tokens, and where no value and no
+/// comment did, the MAC and its time are kept as well.
 pub fn lock_again(
     deps: &Deps<'_>,
     old: &Unlocked<'_>,
@@ -189,8 +197,10 @@ pub fn lock_again(
         keep_spellings: metadata.keeps_spellings(),
     };
     let mut plan = file.plan(Some(&mut known));
-    let last_modified = deps.clock.now();
-    let mac = mac_token(deps, &old.cipher, plan.mac.hex(), &last_modified);
+    let is_old_mac = |old: SecretBytes| *old == *plan.mac.hex().as_bytes();
+    // SOPS's MAC alone does not tell: `12` and `3` have the one of `1` and `23`.
+    let same_values =
+        known.are_all_told(plan.encrypted) && old.locked.stored_mac(&old.cipher).is_ok_and(is_old_mac);
     let source = match &metadata.source {
         Some(token)
             if plan.spellings.to_json().as_deref() == old.locked.spelling_json(&old.cipher).as_deref() =>
@@ -203,7 +213,12 @@ pub fn lock_again(
             source_token(deps, &old.cipher, &mut plan, marked)
         }
     };
-    let mut changes = vec![("lastmodified", Some(last_modified.as_str())), ("mac", Some(mac.as_str()))];
+    let last_modified = deps.clock.now();
+    let mac = mac_token(deps, &old.cipher, plan.mac.hex(), &last_modified);
+    let mut changes = Vec::new();
+    if !same_values {
+        changes.extend([("lastmodified", Some(last_modified.as_str())), ("mac", Some(mac.as_str()))]);
+    }
     if source != metadata.source {
         changes.push((spelling::FIELD, source.as_deref()));
     }
@@ -216,7 +231,7 @@ pub fn lock_again(
         let was = || is_printed_otherwise(old);
         bytes = with_mark(rng, bytes, &old.cipher, &metadata.selection, &plain, was);
     }
-    Ok(LockedFile { bytes, notices: plan.notices })
+    Ok(LockedFile { bytes, nothing_selected: nothing_selected(&plan), notices: plan.notices })
 }
 
 /// True if `file` is not printed as its values in their places would be.

@@ -2,6 +2,7 @@
 //! tracks, and the contents of files in the index, in a commit and in history.
 //! Nothing here writes to the repository.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::ports::FileError;
@@ -41,6 +42,17 @@ pub trait Repository: Sync {
         blobs: &[String],
         take: &mut dyn FnMut(&str, SecretBytes),
     ) -> Result<(), FileError>;
+
+    /// Opens the repository that `folder` is in, to read one object after the other;
+    /// `None` where there is no git.
+    fn objects(&self, folder: &Path) -> Result<Option<Box<dyn Objects>>, FileError>;
+}
+
+/// The objects of a repository, one at a time.
+pub trait Objects: Send {
+    /// The contents of a blob, named as `git rev-parse` takes it: `:0:a/b` for a file
+    /// of the index, `HEAD:a/b`. `None` if there is no such blob.
+    fn read(&mut self, name: &OsStr) -> Result<Option<SecretBytes>, FileError>;
 }
 
 /// The folders of a repository, absolute.
