@@ -34,6 +34,7 @@ mod revoke;
 mod run;
 mod run_dotenv;
 mod saving;
+mod stable_ciphertext;
 mod structure;
 mod terminal;
 mod testkit;

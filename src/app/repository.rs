@@ -2,6 +2,7 @@
 //! tracks, the contents of files in the index, in a commit and in history, and
 //! what it is set to do. Nothing but the repository's own settings is written.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::ports::FileError;
@@ -59,6 +60,17 @@ pub trait Repository: Sync {
         names: &[&str],
         paths: &[PathBuf],
     ) -> Result<Vec<Vec<Option<String>>>, FileError>;
+
+    /// Opens the repository that `folder` is in, to read one object after the other;
+    /// `None` where there is no git.
+    fn objects(&self, folder: &Path) -> Result<Option<Box<dyn Objects>>, FileError>;
+}
+
+/// The objects of a repository, one at a time.
+pub trait Objects: Send {
+    /// The contents of a blob, named as `git rev-parse` takes it: `:0:a/b` for a file
+    /// of the index, `HEAD:a/b`. `None` if there is no such blob.
+    fn read(&mut self, name: &OsStr) -> Result<Option<SecretBytes>, FileError>;
 }
 
 /// The folders of a repository, absolute.
