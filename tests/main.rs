@@ -33,6 +33,8 @@ mod revoke;
 mod run;
 mod run_dotenv;
 mod saving;
+mod seal;
+mod seal_mutations;
 mod structure;
 mod terminal;
 mod testkit;

@@ -10,6 +10,7 @@ use super::open::{self, Locked};
 use super::request::{
     Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
+use super::sealing::{Unsealed, Wanted};
 use super::wrap;
 use crate::domain::config::Plan;
 use crate::domain::crypto::cipher::Cipher;
@@ -104,43 +105,73 @@ pub fn lock(
     place: &Place,
     stdout: Option<&mut dyn Sink>,
 ) -> Result<LockedFile, Error> {
-    let data_key = DataKey::generate(&mut *deps.random.rng());
-    let mut metadata = Metadata {
-        groups: Vec::new(),
-        shamir_threshold: threshold(plan),
-        last_modified: String::new(),
-        mac: String::new(),
-        version: metadata::VERSION.to_owned(),
-        selection: plan.selection.clone(),
-        source: None,
-        former: None,
-    };
-    if format == Format::Binary {
-        metadata.selection = Selection::everything();
-        metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), &data_key)?;
-        return lock_binary(deps, plain, &Cipher::new(&data_key), metadata, place, stdout);
+    let data_key = &DataKey::generate(&mut *deps.random.rng());
+    let job = Job { plain, format, plan, rules, place, data_key };
+    let wanted = Wanted::by_new(deps, place.path.as_deref(), rules.seal)?;
+    if wanted == Wanted::Nothing {
+        return job.lock(deps, stdout);
     }
-    let mut parsed = Plain::parse(plain, format, place)?;
-    metadata.selection.mark(&mut parsed.tree, Stage::Plain);
-    let file = PlainFile {
-        store: parsed.store,
-        tree: &parsed.tree,
-        selection: &metadata.selection,
-        keep_spellings: true,
-    };
-    let locking = file.plan(None);
-    let mut notices = refuse_plain_text(&locking, plan, rules, place)?;
-    metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), &data_key)?;
-    let proof = stdout.is_none();
-    let locked = lock::lock_new(deps, &parsed, &data_key, metadata, locking, stdout)?;
-    let bytes = locked.bytes;
-    notices.extend(locked.notices.iter().map(|it| open::notice(place, it)));
-    drop(parsed);
-    let told = locked.notices.contains(&document::Notice::LayoutLost);
-    if proof && !lock::prove(&bytes, format, &Cipher::new(&data_key), plain, place, true)? && !told {
-        notices.push(open::notice(place, &document::Notice::LayoutLost));
+    // A seal is made over the whole file.
+    let LockedFile { bytes, mut notices } = job.lock(deps, None)?;
+    let mut bytes = Unsealed { bytes, format, place, data_key }.finish(deps, wanted, &mut notices)?;
+    if let Some(stdout) = stdout {
+        stdout.push(&std::mem::take(&mut bytes));
     }
     Ok(LockedFile { bytes, notices })
+}
+
+/// A file that is to be encrypted under `data_key`.
+struct Job<'j> {
+    plain: &'j [u8],
+    format: Format,
+    plan: &'j Plan,
+    rules: &'j RuleOptions,
+    place: &'j Place,
+    data_key: &'j DataKey,
+}
+
+impl Job<'_> {
+    fn lock(&self, deps: &Deps<'_>, stdout: Option<&mut dyn Sink>) -> Result<LockedFile, Error> {
+        let Self { plain, format, plan, rules, place, data_key } = *self;
+        let mut metadata = Metadata {
+            groups: Vec::new(),
+            shamir_threshold: threshold(plan),
+            last_modified: String::new(),
+            mac: String::new(),
+            version: metadata::VERSION.to_owned(),
+            selection: plan.selection.clone(),
+            source: None,
+            seal: None,
+            signature: None,
+            former: None,
+        };
+        if format == Format::Binary {
+            metadata.selection = Selection::everything();
+            metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), data_key)?;
+            return lock_binary(deps, plain, &Cipher::new(data_key), metadata, place, stdout);
+        }
+        let mut parsed = Plain::parse(plain, format, place)?;
+        metadata.selection.mark(&mut parsed.tree, Stage::Plain);
+        let file = PlainFile {
+            store: parsed.store,
+            tree: &parsed.tree,
+            selection: &metadata.selection,
+            keep_spellings: true,
+        };
+        let locking = file.plan(None);
+        let mut notices = refuse_plain_text(&locking, plan, rules, place)?;
+        metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), data_key)?;
+        let proof = stdout.is_none();
+        let locked = lock::lock_new(deps, &parsed, data_key, metadata, locking, stdout)?;
+        let bytes = locked.bytes;
+        notices.extend(locked.notices.iter().map(|it| open::notice(place, it)));
+        drop(parsed);
+        let told = locked.notices.contains(&document::Notice::LayoutLost);
+        if proof && !lock::prove(&bytes, format, &Cipher::new(data_key), plain, place, true)? && !told {
+            notices.push(open::notice(place, &document::Notice::LayoutLost));
+        }
+        Ok(LockedFile { bytes, notices })
+    }
 }
 
 /// The same for a binary file, whose one value is always encrypted.

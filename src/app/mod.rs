@@ -5,13 +5,16 @@ pub mod parallel;
 pub mod variables;
 pub mod ports;
 pub mod repository;
+pub mod signers;
 pub mod error;
 pub mod request;
 pub mod batch;
 pub mod config;
 pub mod names;
+pub mod trust;
 pub mod open;
 pub mod lock;
+pub mod sealing;
 pub mod wrap;
 pub mod rekey;
 pub mod strangers;
@@ -26,6 +29,7 @@ pub mod decrypt;
 pub mod edit;
 pub mod set;
 pub mod unset;
+pub mod seal;
 pub mod filestatus;
 pub mod who;
 pub mod doctor;
@@ -43,6 +47,7 @@ use ports::{
     Transactions,
 };
 use repository::Repository;
+use signers::Signers;
 
 /// The ports a use case may need, built by `cli::wire` or by a test.
 pub struct Deps<'d> {
@@ -74,4 +79,8 @@ pub struct Deps<'d> {
     pub transactions: &'d dyn Transactions,
     /// The config files that were read so far.
     pub configs: &'d config::Memory,
+    /// Signatures.
+    pub signers: &'d dyn Signers,
+    /// The settings of repositories that were read so far.
+    pub settings: &'d trust::Memory,
 }

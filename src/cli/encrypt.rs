@@ -29,6 +29,9 @@ pub struct Arguments {
     /// Encrypt even if the rule selects no value, which leaves all of it readable
     #[arg(long)]
     pub allow_unencrypted: bool,
+    /// Add a seal over everything, comments, key names and recipients included
+    #[arg(long)]
+    pub seal: bool,
     /// Master keys.
     #[command(flatten)]
     pub keys: Keys,
@@ -55,7 +58,7 @@ pub struct Arguments {
     pub legacy: bool,
 }
 
-flags!(Arguments { allow_unencrypted "allow-unencrypted" "" } output, keys, rules, input_type, output_type, named, services, general);
+flags!(Arguments { allow_unencrypted "allow-unencrypted" "", seal "seal" "" } output, keys, rules, input_type, output_type, named, services, general);
 
 words!(Arguments, usize::MAX, files);
 
@@ -80,6 +83,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     )?;
     let mut rules = arguments.rules.resolve(cli.mode, arguments.allow_unencrypted);
     rules.needs_creation_rule = arguments.legacy && cli.mode == Mode::Sops;
+    rules.seal = arguments.seal;
     let output_format =
         args::format("output-type", arguments.output_type.output_type, cli.mode, &mut notices)?;
     let keys = arguments.keys.resolve(&cli.env)?;

@@ -31,6 +31,7 @@ pub mod report;
 pub mod revoke;
 pub mod rotate;
 pub mod run;
+pub mod seal;
 pub mod set;
 pub mod unset;
 pub mod updatekeys;
@@ -138,6 +139,8 @@ pub enum Verb {
     GroupsAdd,
     /// `groups delete`
     GroupsDelete,
+    /// `seal`
+    Seal,
     /// `who`
     Who,
     /// `doctor`
@@ -173,6 +176,7 @@ impl Verb {
         Verb::Rotate,
         Verb::GroupsAdd,
         Verb::GroupsDelete,
+        Verb::Seal,
         Verb::Who,
         Verb::Doctor,
         Verb::Revoke,
@@ -197,6 +201,7 @@ impl Verb {
             Self::Updatekeys => "updatekeys",
             Self::Rotate => "rotate",
             Self::GroupsAdd | Self::GroupsDelete => "groups",
+            Self::Seal => "seal",
             Self::Who => "who",
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
@@ -230,7 +235,8 @@ impl Verb {
         let ours = |verb: &Self| {
             matches!(
                 verb,
-                Self::Who
+                Self::Seal
+                    | Self::Who
                     | Self::Doctor
                     | Self::Revoke
                     | Self::ConfigExplain
@@ -258,6 +264,7 @@ impl Verb {
             Self::Rotate => rotate::Arguments::command(),
             Self::GroupsAdd => groups::Add::command(),
             Self::GroupsDelete => groups::Delete::command(),
+            Self::Seal => seal::Arguments::command(),
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
@@ -299,6 +306,7 @@ impl Verb {
                     Self::GroupsDelete.with(before, groups::behind(rest), cli, groups::delete)
                 }
             },
+            Self::Seal => self.with(before, rest, cli, seal::run),
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),
