@@ -34,6 +34,8 @@ mod revoke;
 mod run;
 mod run_dotenv;
 mod saving;
+mod seal;
+mod seal_mutations;
 mod stable_ciphertext;
 mod structure;
 mod terminal;
