@@ -16,7 +16,7 @@ use crate::domain::seal::{Sealable, signature};
 use crate::domain::secret::SecretBytes;
 use crate::domain::settings::Level;
 use crate::domain::store::splice::apply;
-use crate::domain::store::{Format, Purpose};
+use crate::domain::store::{Format, with_metadata_fields};
 use crate::domain::value::{Entry, Value};
 
 /// What a file gets, from less to more.
@@ -107,8 +107,12 @@ impl<'f> Unsealed<'f> {
             wanted => self.sign(deps, &sealable(&locked, &block).message(), wanted, notices)?,
         };
         let message = signature.as_ref().map(|_| sealable(&locked, &block).message());
-        let bytes = with_fields(&locked, &[(SEAL, Some(&seal)), (SIGNATURE, signature.as_deref())])
-            .ok_or_else(|| refuse("a seal cannot be put into it"))?;
+        let bytes = with_metadata_fields(
+            locked.store,
+            &locked.tree,
+            &[(SEAL, Some(&seal)), (SIGNATURE, signature.as_deref())],
+        )
+        .ok_or_else(|| refuse("a seal cannot be put into it"))?;
         let made =
             Locked::parse(&bytes, self.format, self.place).map_err(|_| refuse("it does not read back"))?;
         let is_same = plain_bytes(&made) == plain_bytes(&locked) && made.metadata.signature == signature;
@@ -173,12 +177,4 @@ fn set(block: &mut Value, name: &str, text: &str) {
 /// The file without its metadata.
 fn plain_bytes(locked: &Locked<'_>) -> SecretBytes {
     SecretBytes::new(apply(locked.tree.source, locked.store.detach(&locked.tree)))
-}
-
-/// The file with fields of its metadata set or removed.
-fn with_fields(locked: &Locked<'_>, fields: &[(&str, Option<&str>)]) -> Option<SecretBytes> {
-    let text = locked.store.metadata_text(&locked.tree, fields);
-    let body = plain_bytes(locked);
-    let body = locked.store.read(&body, Purpose::Encrypt).ok()?;
-    Some(SecretBytes::new(apply(body.source, locked.store.attach_text(&body, &text))))
 }
