@@ -34,6 +34,7 @@ mod revoke;
 mod run;
 mod run_dotenv;
 mod saving;
+mod status;
 mod structure;
 mod terminal;
 mod testkit;
