@@ -37,6 +37,7 @@ mod saving;
 mod seal;
 mod seal_mutations;
 mod stable_ciphertext;
+mod status;
 mod structure;
 mod terminal;
 mod testkit;

@@ -49,6 +49,8 @@ pub struct Plan {
 /// One file, and what becomes of it.
 #[derive(Debug)]
 pub struct Step {
+    /// What it is for.
+    pub part: Part,
     /// The file.
     pub path: PathBuf,
     /// What happens to it.
@@ -58,6 +60,17 @@ pub struct Step {
     work: Work,
 }
 
+/// What a repository needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Which files are encrypted.
+    Attributes,
+    /// How git shows and merges them.
+    Settings,
+    /// The check before a commit.
+    Hook,
+}
+
 /// What happens to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -65,8 +78,10 @@ pub enum Change {
     Kept,
     /// It is made.
     Created,
-    /// Lines are added or renewed.
-    Extended,
+    /// Lines are added.
+    Added,
+    /// Our lines are out of date.
+    Renewed,
     /// Our lines go.
     Restored,
     /// It was made for our lines, and goes with them.
@@ -105,7 +120,7 @@ pub fn plan(deps: &Deps<'_>, request: &Request) -> Result<Plan, Error> {
     if request.remove {
         plan.remove_hooks(deps, None)?;
         let attributes = plan.attributes();
-        plan.take_away(deps, &attributes, "")?;
+        plan.take_away(deps, Part::Attributes, &attributes)?;
         let nothing = drivers::NAMES.map(|name| (name, None));
         plan.settings(deps, &request.folder, nothing.into())?;
     } else {
@@ -183,11 +198,13 @@ impl Plan {
         let settings: Vec<_> = wanted.iter().filter(|(name, value)| !is_so(name, value)).cloned().collect();
         let (change, work) = match (settings.is_empty(), adds) {
             (true, _) => (Change::Kept, Work::Nothing),
-            (false, true) => (Change::Extended, Work::Settings(settings)),
+            (false, true) if settings.len() == wanted.len() => (Change::Added, Work::Settings(settings)),
+            (false, true) => (Change::Renewed, Work::Settings(settings)),
             (false, false) => (Change::Restored, Work::Settings(settings)),
         };
         if adds || change != Change::Kept {
-            self.steps.push(Step { path: self.place.common_dir.join("config"), change, lines, work });
+            let path = self.place.common_dir.join("config");
+            self.steps.push(Step { part: Part::Settings, path, change, lines, work });
         }
         Ok(())
     }
@@ -202,7 +219,7 @@ impl Plan {
             let nothing =
                 Notice::note("there is no creation rule for certain files, and no encrypted file yet");
             self.notices.push(nothing.with_hint("`leaflock git setup` once more when there is one"));
-            return self.take_away(deps, &path, "");
+            return self.take_away(deps, Part::Attributes, &path);
         }
         let set = ATTRIBUTES.map(|(name, value)| format!("{name}={value}")).join(" ");
         let unset = ATTRIBUTES.map(|(name, _)| format!("!{name}")).join(" ");
@@ -215,7 +232,7 @@ impl Plan {
         let now = deps.files.read_if_there(&path).map_err(Error::Read)?;
         let text = managed_block::with(now.as_ref().map(|now| &now.bytes[..]), &body, Position::End, "")
             .map_err(|error| endless(error, &path))?;
-        self.write(path, now, text, lines[1..].to_vec(), false);
+        self.write(Part::Attributes, path, now, text, lines[1..].to_vec());
         Ok(())
     }
 
@@ -225,10 +242,12 @@ impl Plan {
         let script = match home {
             Home::Script(script) => script,
             Home::Called(path, missing) => {
+                self.remove_hooks(deps, None)?;
                 self.advice.extend(missing.map(|command| uncalled(&path, command)));
                 let lines = vec![format!("leaflock {}", hook::CHECK)];
-                self.steps.push(Step { path, change: Change::Kept, lines, work: Work::Nothing });
-                return self.remove_hooks(deps, None);
+                let (part, change, work) = (Part::Hook, Change::Kept, Work::Nothing);
+                self.steps.push(Step { part, path, change, lines, work });
+                return Ok(());
             }
             Home::Elsewhere(advice) => {
                 self.advice.push(advice);
@@ -243,7 +262,7 @@ impl Plan {
             .map_err(|error| endless(error, &script.path))?;
         let lines = vec![format!("leaflock {}", hook::CHECK)];
         self.remove_hooks(deps, Some(&script.path))?;
-        self.write(script.path, script.now, text, lines, true);
+        self.write(Part::Hook, script.path, script.now, text, lines);
         Ok(())
     }
 
@@ -251,38 +270,36 @@ impl Plan {
     fn remove_hooks(&mut self, deps: &Deps<'_>, except: Option<&Path>) -> Result<(), Error> {
         for path in hook::candidates(&self.place) {
             if except != Some(&path) {
-                self.take_away(deps, &path, hook::SHEBANG)?;
+                self.take_away(deps, Part::Hook, &path)?;
             }
         }
         Ok(())
     }
 
-    fn write(
-        &mut self,
-        path: PathBuf,
-        now: Option<Contents>,
-        text: Vec<u8>,
-        lines: Vec<String>,
-        program: bool,
-    ) {
+    fn write(&mut self, part: Part, path: PathBuf, now: Option<Contents>, text: Vec<u8>, lines: Vec<String>) {
         let (change, work) = match now {
             Some(now) if now.bytes[..] == text[..] => (Change::Kept, Work::Nothing),
-            Some(now) => (Change::Extended, Work::Replace { bytes: text, seen: now.fingerprint }),
-            None => (Change::Created, Work::Create { bytes: text, program }),
+            Some(now) => {
+                let known = managed_block::is_in(&now.bytes);
+                let change = if known { Change::Renewed } else { Change::Added };
+                (change, Work::Replace { bytes: text, seen: now.fingerprint })
+            }
+            None => (Change::Created, Work::Create { bytes: text, program: part == Part::Hook }),
         };
-        self.steps.push(Step { path, change, lines, work });
+        self.steps.push(Step { part, path, change, lines, work });
     }
 
     /// Takes our block out of a file, if it has one.
-    fn take_away(&mut self, deps: &Deps<'_>, path: &Path, shebang: &str) -> Result<(), Error> {
+    fn take_away(&mut self, deps: &Deps<'_>, part: Part, path: &Path) -> Result<(), Error> {
         let Some(now) = deps.files.read_if_there(path).map_err(Error::Read)? else { return Ok(()) };
+        let shebang = if part == Part::Hook { hook::SHEBANG } else { "" };
         let without = managed_block::without(&now.bytes, shebang).map_err(|error| endless(error, path))?;
         let (change, work) = match without {
             Without::Same => return Ok(()),
             Without::Nothing => (Change::Removed, Work::Remove),
             Without::Text(bytes) => (Change::Restored, Work::Replace { bytes, seen: now.fingerprint }),
         };
-        self.steps.push(Step { path: path.to_owned(), change, lines: Vec::new(), work });
+        self.steps.push(Step { part, path: path.to_owned(), change, lines: Vec::new(), work });
         Ok(())
     }
 }

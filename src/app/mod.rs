@@ -44,6 +44,7 @@ pub mod run;
 pub mod config_explain;
 pub mod init;
 pub mod git_setup;
+pub mod status;
 
 use ports::{
     Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,

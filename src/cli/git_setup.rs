@@ -128,7 +128,7 @@ fn render(plan: &Plan, folder: &Path) -> String {
         let change = match step.change {
             Change::Kept => "keep",
             Change::Created => "create",
-            Change::Extended => "change",
+            Change::Added | Change::Renewed => "change",
             Change::Restored => "restore",
             Change::Removed => "remove",
         };

@@ -34,6 +34,7 @@ pub mod rotate;
 pub mod run;
 pub mod seal;
 pub mod set;
+pub mod status;
 pub mod unset;
 pub mod updatekeys;
 pub mod who;
@@ -152,6 +153,8 @@ pub enum Verb {
     ConfigExplain,
     /// `git setup`
     GitSetup,
+    /// `status`
+    Status,
     /// `init`
     Init,
     /// `completion`
@@ -185,6 +188,7 @@ impl Verb {
         Verb::Revoke,
         Verb::ConfigExplain,
         Verb::GitSetup,
+        Verb::Status,
         Verb::Completion,
         Verb::Man,
         Verb::Help,
@@ -211,6 +215,7 @@ impl Verb {
             Self::Revoke => "revoke",
             Self::ConfigExplain => "config",
             Self::GitSetup => "git",
+            Self::Status => "status",
             Self::Init => "init",
             Self::Completion => "completion",
             Self::Man => "man",
@@ -247,6 +252,7 @@ impl Verb {
                     | Self::Revoke
                     | Self::ConfigExplain
                     | Self::GitSetup
+                    | Self::Status
                     | Self::Init
                     | Self::Man
                     | Self::Run
@@ -277,6 +283,7 @@ impl Verb {
             Self::Revoke => revoke::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::GitSetup => git_setup::Arguments::command(),
+            Self::Status => status::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
             Self::Man => man::Arguments::command(),
@@ -320,6 +327,7 @@ impl Verb {
             Self::Revoke => self.with(before, rest, cli, revoke::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
             Self::GitSetup => self.with(before, git_setup::behind(rest)?, cli, git_setup::run),
+            Self::Status => self.with(before, rest, cli, status::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),
             Self::Man => self.with(before, rest, cli, man::run),
