@@ -84,6 +84,12 @@ pub enum Variable {
     GitDir,
     /// The work tree of the repository.
     GitWorkTree,
+    /// What files must have.
+    Strict,
+    /// The key to sign with.
+    SigningKey,
+    /// Whose signatures count.
+    AllowedSigners,
     /// No colours.
     NoColor,
 }
@@ -126,6 +132,9 @@ impl Variable {
         V::User,
         V::GitDir,
         V::GitWorkTree,
+        V::Strict,
+        V::SigningKey,
+        V::AllowedSigners,
         V::NoColor,
     ];
 
@@ -183,6 +192,16 @@ impl Variable {
             V::User => ("USER", "the name that others see while a file is being edited"),
             V::GitDir => ("GIT_DIR", "the git directory, as git tells its hooks"),
             V::GitWorkTree => ("GIT_WORK_TREE", "the work tree that belongs to GIT_DIR"),
+            V::Strict => {
+                ("LEAFLOCK_STRICT", "what files must have to be opened: seal (as --strict) or signature")
+            }
+            V::SigningKey => {
+                ("LEAFLOCK_SIGNING_KEY", "the SSH key to sign files with, instead of git's user.signingKey")
+            }
+            V::AllowedSigners => (
+                "LEAFLOCK_ALLOWED_SIGNERS",
+                "whose signatures count, instead of git's gpg.ssh.allowedSignersFile",
+            ),
             V::NoColor => ("NO_COLOR", "no colours in help, if set to anything"),
         }
     }

@@ -141,3 +141,43 @@ fn what_would_be_added_and_what_differs_is_listed() {
     assert_eq!(Git::default().changed(&root).unwrap(), [root.join("a.yaml")]);
     assert_eq!(Git::default().changed(&root.join("d")).unwrap(), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn settings_are_the_repositorys_own() {
+    let (_home, root) = repository();
+    let value = |own| {
+        let all = Git::default().settings(&root, own).unwrap();
+        all.into_iter().find(|(name, _)| name == "diff.Own.textconv").map(|(_, value)| value)
+    };
+    assert_eq!(value(true), None);
+    Git::default().set(&root, "diff.Own.textConv", Some("a \"b\"\nc")).unwrap();
+    assert_eq!(value(true).as_deref(), Some("a \"b\"\nc"));
+    run(&root, &["config", "--add", "diff.Own.textConv", "last"]);
+    assert_eq!(value(false).as_deref(), Some("last"));
+    Git::default().set(&root, "diff.Own.textconv", Some("only")).unwrap();
+    assert_eq!(
+        Git::default()
+            .settings(&root, true)
+            .unwrap()
+            .iter()
+            .filter(|(name, _)| name.starts_with("diff."))
+            .count(),
+        1
+    );
+    Git::default().set(&root, "diff.Own.textconv", None).unwrap();
+    Git::default().set(&root, "diff.Own.textconv", None).unwrap();
+    assert_eq!(value(true), None);
+    fs::write(root.join(".git/config.lock"), "").unwrap();
+    let error = Git::default().set(&root, "diff.Own.textconv", Some("x")).unwrap_err();
+    assert!(error.to_string().starts_with("git config diff.Own.textconv: could not lock"), "{error}");
+}
+
+#[test]
+fn attributes_come_file_by_file() {
+    let (_home, root) = repository();
+    fs::write(root.join(".gitattributes"), "*.yaml diff=x -merge\nd/** diff=y\n").unwrap();
+    let asked = [root.join("a.yaml"), root.join("d/*.yaml"), root.join("not there")];
+    let told = Git::default().attributes(&root.join("d"), &["diff", "merge"], &asked).unwrap();
+    let value = |text: &str| Some(text.to_owned());
+    assert_eq!(told, [[value("x"), value("unset")], [value("y"), value("unset")], [None, None]]);
+}

@@ -8,14 +8,17 @@
 pub mod walk;
 pub mod order;
 pub mod sink;
+pub mod patch;
 pub mod spelling;
 pub mod reuse;
 pub mod leaf;
 pub mod alias;
 pub mod open;
 pub mod values;
+pub mod change;
 pub mod yaml_layout;
 pub mod lock;
+pub mod source_field;
 
 /// What a user should hear about a file, beside errors. Names places, never values.
 #[derive(Clone, Debug, PartialEq, Eq)]
