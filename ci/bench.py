@@ -298,7 +298,8 @@ def other_cases(b, rng):
     blob = b.write("blob.bin", rng.randbytes(size))
     cases += both(b, "a binary of %d MB" % (size // 10**6), (0.05, 0.09), blob)
     return cases + [tree_case(b, rng, 100 if b.args.quick else 2000),
-                    swap_case(b, rng, 50 if b.args.quick else 500)]
+                    swap_case(b, rng, 50 if b.args.quick else 500),
+                    check_case(b, rng, 50 if b.args.quick else 1000)]
 
 
 def tree_case(b, rng, count):
@@ -328,6 +329,43 @@ def tree_case(b, rng, count):
                 if f.read() != sources[index % 10][0]:
                     raise Wrong("file %d is not decrypted" % index)
     return Case("decrypt {:,} files in place: one call, a loop of sops".format(count), 0.01, commands, check, prepare)
+
+
+def check_case(b, rng, count):
+    """Looks at many files without a key: our check, a loop of sops's filestatus, which sees less."""
+    ours = b.recipients[-1]
+    top = b.path("checked")
+    os.makedirs(top)
+    sources = []
+    for index in range(10):
+        plain = b.write("check-source/%d.yaml" % index, groups(20, rng)[0])
+        sources.append(b.once([b.tools["sops"], "encrypt", "--age", ours, plain]))
+    for index in range(count):
+        b.write("checked/d%02d/f%04d.yaml" % (index // 50, index), sources[index % 10])
+    b.write("checked/.sops.yaml", "creation_rules:\n  - path_regex: \\.yaml$\n    age: %s\n" % ours)
+    for words in (["init", "-q"], ["add", "."]):
+        b.once(["git"] + words, top)
+
+    def commands(tool):
+        if tool == "leaflock":
+            return [b.tools[tool], "check"]
+        return ["/bin/sh", "-ec", 'for f in */*.yaml; do "$0" filestatus "$f"; done', b.tools[tool]]
+
+    def check(tool):
+        b.once(commands(tool), top)
+        path = os.path.join(top, "d00/f0000.yaml")
+        with open(path, "rb") as f:
+            whole = f.read()
+        with open(path, "wb") as f:
+            f.write(re.sub(rb"ENC\[[^]]*\]", b"plain", whole, count=1))
+        try:
+            found = subprocess.run(commands(tool), env=b.env, cwd=top, capture_output=True)
+            if tool == "leaflock" and (found.returncode != 1 or b"plaintext-value" not in found.stdout):
+                raise Wrong("a plaintext value is not found")
+        finally:
+            with open(path, "wb") as f:
+                f.write(whole)
+    return Case("`check` of {:,} files, a loop of `sops filestatus`".format(count), 0.1, commands, check, cwd=top)
 
 
 def swap_case(b, rng, count):

@@ -249,3 +249,31 @@ fn a_repository_without_commits_has_an_index() {
     assert_eq!(check(&sandbox, &["--staged"]), ["not-encrypted y"]);
     assert_eq!(check(&sandbox, &[]), ["not-encrypted y"]);
 }
+
+#[test]
+fn seals_are_missed_without_a_key_and_verified_with_one() {
+    let sandbox = repository();
+    let sops = |file: &str| sandbox.sops(&["rotate", "-i", file]).ok();
+    sandbox.write("secrets/s.yaml", PLAIN);
+    sandbox.ours(&["encrypt", "-i", "--seal", "secrets/s.yaml"]).ok();
+    git(&sandbox, &["add", "."]);
+    git(&sandbox, &["commit", "-q", "-m", "2"]);
+    assert_eq!(check(&sandbox, &["--decrypt"]), NOTHING);
+    let whole = String::from_utf8(sandbox.read("secrets/s.yaml")).unwrap();
+    sandbox.write("secrets/s.yaml", whole.replacen("# ", "# so: ", 1).replacen("#ENC", "#x\n#ENC", 1));
+    let found = check(&sandbox, &["--decrypt"]);
+    assert!(found.contains(&"seal-mismatch secrets/s.yaml".to_owned()), "{found:?}");
+    // SOPS drops what it does not know.
+    sandbox.write("secrets/s.yaml", whole);
+    let _ = sops("secrets/s.yaml");
+    assert_eq!(check(&sandbox, &[]), ["missing-seal secrets/s.yaml"]);
+    git(&sandbox, &["add", "."]);
+    assert_eq!(check(&sandbox, &["--staged"]), ["missing-seal secrets/s.yaml"]);
+    git(&sandbox, &["commit", "-q", "-m", "3"]);
+    assert_eq!(check(&sandbox, &[]), NOTHING);
+    sandbox.write(".leaflock/config.yaml", "seal: strict\n");
+    let all = ["a", "other", "s"].map(|name| format!("missing-seal secrets/{name}.yaml"));
+    assert_eq!(check(&sandbox, &[]), all);
+    sandbox.write(".leaflock/config.yaml", "seals: strict\n");
+    assert_eq!(check(&sandbox, &[]), ["broken-config .leaflock/config.yaml:1"]);
+}

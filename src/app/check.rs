@@ -11,7 +11,7 @@ use super::error::Error;
 use super::open::{self, Locked};
 use super::request::{FileOptions, OpenOptions, Together};
 use super::snapshot::{Scope, View};
-use super::{config, names};
+use super::{config, names, trust};
 use crate::domain::check::{
     self, Encrypted, Finding, Ignores, Kind, Look, Related, Rule, Rulebook, Shape, related_name,
 };
@@ -21,6 +21,7 @@ use crate::domain::document::sink::Discard;
 use crate::domain::document::{self};
 use crate::domain::keys::SealedKey;
 use crate::domain::keys::names::Names;
+use crate::domain::settings::{self, Level};
 use crate::domain::store::Format;
 
 /// Where the findings that were reviewed are listed, below the top.
@@ -93,6 +94,8 @@ impl Settings {
 #[derive(Default)]
 struct Configs {
     by_folder: HashMap<PathBuf, Option<Arc<Settings>>>,
+    /// The folders whose files must have seals.
+    sealed: HashSet<PathBuf>,
     broken: Vec<Found>,
 }
 
@@ -114,8 +117,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let mut paths: Vec<PathBuf> = view.chosen.iter().cloned().collect();
     paths.extend(related.keys().filter(|path| !view.chosen.contains(*path)).cloned());
     let look = |path: &Path, bytes: &[u8], former: Option<&[u8]>| {
-        let settings = path.parent().and_then(|folder| configs.by_folder.get(folder)?.as_deref());
-        let seen = look_at(path, bytes, former, settings, request, related.contains_key(path));
+        let seen = look_at(path, bytes, former, &configs, request, related.contains_key(path));
         // What a link leads to is looked at by its own name.
         let is_linked = !(seen.findings.is_empty() && seen.shape.is_none()) && deps.files.is_link(path);
         if is_linked && request.scope == Scope::WorkTree {
@@ -220,7 +222,44 @@ fn configs(deps: &Deps<'_>, view: &View<'_>, request: &Request) -> Result<Config
         }
         configs.by_folder.insert(folder.to_owned(), found);
     }
+    demands(view, &mut configs)?;
     Ok(configs)
+}
+
+/// Finds out which folders the settings ask for seals in.
+fn demands(view: &View<'_>, configs: &mut Configs) -> Result<(), Error> {
+    let mut known: HashMap<PathBuf, Option<Level>> = HashMap::new();
+    let folders: HashSet<&Path> = view.chosen.iter().filter_map(|path| path.parent()).collect();
+    for folder in folders {
+        for above in folder.ancestors().take_while(|above| above.starts_with(&view.root)) {
+            let path = above.join(trust::PLACE);
+            let level = match known.get(&path) {
+                Some(level) => *level,
+                None => {
+                    let parsed = view.read(&path)?.map(|bytes| settings::Settings::parse(&bytes));
+                    let level = match parsed {
+                        None => None,
+                        Some(Ok(settings)) => Some(settings.seal),
+                        Some(Err(error)) => {
+                            let found = Finding::of_file(Kind::BrokenConfig, error.message);
+                            let finding = found.at_line(error.line);
+                            configs.broken.push(Found { path: path.clone(), finding });
+                            Some(Level::Off)
+                        }
+                    };
+                    known.insert(path, level);
+                    level
+                }
+            };
+            if let Some(level) = level {
+                if level != Level::Off {
+                    configs.sealed.insert(folder.to_owned());
+                }
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A config that cannot be read, unless it is looked at as a file anyway.
@@ -242,10 +281,12 @@ fn look_at(
     path: &Path,
     bytes: &[u8],
     former: Option<&[u8]>,
-    settings: Option<&Settings>,
+    configs: &Configs,
     request: &Request,
     is_related: bool,
 ) -> Seen {
+    let folder = path.parent().unwrap_or(path);
+    let settings = configs.by_folder.get(folder).and_then(Option::as_deref);
     let format = request.file.input_format.unwrap_or_else(|| Format::of_path(&path.to_string_lossy()));
     let (below, rule) = match settings {
         Some(settings) => settings.rule_for(path),
@@ -267,8 +308,13 @@ fn look_at(
             if let (Some(settings), Some(rule)) = (settings, rule) {
                 seen.findings.extend(check::recipients(&file, rule, &|key| settings.names.shown(key)));
             }
+            let mut must_have_seal = configs.sealed.contains(folder);
             if let Some(Look::Encrypted(former)) = former.map(|former| check::look(former, format)) {
                 seen.findings.extend(check::history(&former, &file));
+                must_have_seal |= former.metadata.seal.is_some();
+            }
+            if must_have_seal && file.metadata.seal.is_none() {
+                seen.findings.push(Finding::of_file(Kind::MissingSeal, "the file has no seal"));
             }
             seen.findings.extend(check::secrets(bytes, Some(&file), true));
             seen.shape = is_related.then(|| Shape::of_encrypted(&file.tree, file.format));
@@ -383,7 +429,12 @@ fn opened(
         Look::Plain | Look::Broken(_) => format,
     };
     let place = super::error::Place::file(path);
-    let unlocked = Locked::parse(bytes, format, &place)?.unlock(deps, options)?;
+    let unlocked = match Locked::parse(bytes, format, &place)?.unlock(deps, options) {
+        Err(Error::Seal { cause, .. }) => {
+            return Ok(vec![Finding::of_file(Kind::SealMismatch, cause.to_string())]);
+        }
+        unlocked => unlocked?,
+    };
     let mut findings = Vec::new();
     let computed = match unlocked.file().write_plain(Extras::default(), Vec::new(), &mut Discard) {
         Ok(found) => {

@@ -57,6 +57,8 @@ pub enum Kind {
     CopiedStanza,
     /// No MAC, or none that can be one.
     BadMac,
+    /// No seal, where there must be one or was one.
+    MissingSeal,
     /// Two selection rules in one file.
     TwoRules,
     /// The `sops` block cannot be understood.
@@ -89,6 +91,8 @@ pub enum Kind {
     UndecryptableValue,
     /// Verified with a key: the MAC is one of other values.
     MacMismatch,
+    /// Verified with a key: the seal or signature does not hold.
+    SealMismatch,
 }
 
 /// A kind, in words.
@@ -153,7 +157,7 @@ impl Kind {
 }
 
 /// Every kind in the order of its declaration.
-const TABLE: [Row; 33] = [
+const TABLE: [Row; 35] = [
     row(
         Kind::NotEncrypted,
         "not-encrypted",
@@ -274,6 +278,13 @@ const TABLE: [Row; 33] = [
         "restore the file from git; `leaflock decrypt --ignore-mac` shows what it holds",
     ),
     row(
+        Kind::MissingSeal,
+        "missing-seal",
+        Severity::Error,
+        "A file has no seal, though the settings ask for one or the last commit has it with one",
+        "`leaflock seal FILE` shows what changed since the file was sealed, asks, and seals it again",
+    ),
+    row(
         Kind::TwoRules,
         "two-rules",
         Severity::Error,
@@ -384,5 +395,12 @@ const TABLE: [Row; 33] = [
         Severity::Error,
         "The MAC of a file is one of other values: it was changed by somebody without a key",
         "compare it with the last commit; `leaflock edit --ignore-mac FILE` accepts the change",
+    ),
+    row(
+        Kind::SealMismatch,
+        "seal-mismatch",
+        Severity::Error,
+        "The seal or the signature of a file does not hold: it was changed by somebody without a key",
+        "`leaflock seal FILE` shows what changed since the file was sealed, asks, and seals it again",
     ),
 ];
