@@ -165,6 +165,37 @@ fn opening_never_shows_a_value_where_it_fails() {
 }
 
 #[test]
+fn building_on_what_git_holds_never_shows_a_value() {
+    let mut problems = Vec::new();
+    for (name, text) in DOCUMENTS {
+        let sandbox = Sandbox::with_key();
+        let git = |arguments: &[&str]| sandbox.run(Path::new("git"), arguments, b"").ok();
+        git(&["init", "-q", "."]);
+        let encrypt = ["encrypt", "-i", "--age", ALICE.recipient, name];
+        sandbox.write(name, text.replace("CANARY", CANARY));
+        if sandbox.ours(&encrypt).code != Some(0) {
+            continue;
+        }
+        let whole = sandbox.read(name);
+        for at in (0..whole.len()).step_by(whole.len() / 3 + 1) {
+            let mut held = whole.clone();
+            if at > 0 {
+                held[at] = if held[at] == b'A' { b'B' } else { b'A' };
+            }
+            sandbox.write(name, &held);
+            git(&["add", name]);
+            sandbox.write(name, text.replace("CANARY", &format!("{CANARY}x")));
+            examine(&sandbox.ours(&encrypt), false, &mut problems);
+        }
+        let objects = git(&["cat-file", "--batch-all-objects", "--batch"]);
+        if shows_canary(&objects) {
+            problems.push(format!("{name}: in an object of git"));
+        }
+    }
+    check(&problems);
+}
+
+#[test]
 fn sealing_names_what_changed_and_never_a_value() {
     let mut problems = Vec::new();
     for (name, text) in DOCUMENTS {

@@ -11,7 +11,8 @@ use super::parallel::LARGE;
 use super::request::{
     Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
-use super::sealing::{Unsealed, Wanted};
+use super::reuse::{self, Onto, Wanted};
+use super::sealing::{self, Unsealed};
 use super::wrap;
 use crate::domain::config::Plan;
 use crate::domain::crypto::cipher::Cipher;
@@ -36,6 +37,8 @@ pub struct Request {
     pub keys: KeyOptions,
     /// Rules from the command line.
     pub rules: RuleOptions,
+    /// The former state that unchanged values keep their ciphertext from.
+    pub onto: Onto,
 }
 
 /// Encrypts one file. What goes to standard output goes to `stdout` as it is made.
@@ -61,12 +64,44 @@ pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<
         converted = convert(&input.bytes, from, to, &place)?;
         &converted
     };
+    if let Some(bytes) = lock_onto(deps, request, &input, (plain, to, &plan), &mut notices)? {
+        return Ok(Outcome { done: open::deliver(deps, destination, &input, bytes)?, notices });
+    }
     let stdout = (*destination == Destination::Stdout).then_some(stdout);
     let printed = stdout.is_some();
     let LockedFile { bytes, notices: found } = lock(deps, plain, to, &plan, &request.rules, &place, stdout)?;
     notices.extend(found);
     let done = if printed { Done::Printed } else { open::deliver(deps, destination, &input, bytes)? };
     Ok(Outcome { done, notices })
+}
+
+/// Encrypts `plain` onto the former state of the file that the result is for, if that
+/// will do.
+fn lock_onto(
+    deps: &Deps<'_>,
+    request: &Request,
+    input: &open::Input,
+    (plain, format, plan): (&[u8], Format, &Plan),
+    notices: &mut Vec<Notice>,
+) -> Result<Option<SecretBytes>, Error> {
+    let path = match &request.task.destination {
+        Destination::File(path) => deps.files.absolute(path).map_err(Error::Read)?,
+        _ => input.name.clone(),
+    };
+    let Some(former) = reuse::former(deps, &request.onto, &path)? else { return Ok(None) };
+    let place = input.place();
+    let wanted = Wanted {
+        plain,
+        format,
+        plan,
+        threshold: threshold(plan),
+        allow_unencrypted: request.rules.nothing_selected == NothingSelected::Allow,
+        sealing: sealing::Wanted::by_new(deps, place.path.as_deref(), request.rules.seal)?,
+        place: &place,
+    };
+    let Some(locked) = reuse::lock(deps, former, &wanted, notices)? else { return Ok(None) };
+    notices.extend(locked.notices.iter().map(|it| open::notice(&place, it)));
+    Ok(Some(locked.bytes))
 }
 
 /// True when a file that was found in a directory is one of the secrets: a
@@ -108,8 +143,8 @@ pub fn lock(
 ) -> Result<LockedFile, Error> {
     let data_key = &DataKey::generate(&mut *deps.random.rng());
     let job = Job { plain, format, plan, rules, place, data_key };
-    let wanted = Wanted::by_new(deps, place.path.as_deref(), rules.seal)?;
-    if wanted == Wanted::Nothing {
+    let wanted = sealing::Wanted::by_new(deps, place.path.as_deref(), rules.seal)?;
+    if wanted == sealing::Wanted::Nothing {
         return job.lock(deps, stdout);
     }
     // A seal is made over the whole file.
@@ -167,9 +202,8 @@ impl Job<'_> {
         let mut locked = lock::lock_new(deps, &parsed, data_key, metadata, locking, direct)?;
         drop(parsed);
         if !is_streamed {
-            let cipher = Cipher::new(data_key);
-            locked =
-                lock::proven(deps, locked, Expected { format, cipher: &cipher, plain, place, hoist: true })?;
+            let cipher = &Cipher::new(data_key);
+            locked = lock::proven(deps, locked, Expected { format, cipher, plain, place, hoist: true })?;
         }
         if let Some(stdout) = later {
             stdout.push(&std::mem::take(&mut locked.bytes));
@@ -219,7 +253,7 @@ fn refuse_plain_text(
     rules: &RuleOptions,
     place: &Place,
 ) -> Result<Vec<Notice>, Error> {
-    if locking.selected > 0 || locking.leaves == 0 {
+    if !lock::nothing_selected(locking) {
         return Ok(Vec::new());
     }
     let rule = plan.selection.describe();

@@ -2,6 +2,7 @@
 //! data, return data, never print, and know the world only through [`ports`].
 
 pub mod parallel;
+pub mod quote;
 pub mod variables;
 pub mod ports;
 pub mod repository;
@@ -24,6 +25,7 @@ pub mod groups;
 pub mod rekey_batch;
 pub mod replace;
 pub mod change;
+pub mod reuse;
 pub mod encrypt;
 pub mod decrypt;
 pub mod edit;
@@ -41,6 +43,7 @@ pub mod exec_file;
 pub mod run;
 pub mod config_explain;
 pub mod init;
+pub mod git_setup;
 
 use ports::{
     Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,
@@ -79,6 +82,8 @@ pub struct Deps<'d> {
     pub transactions: &'d dyn Transactions,
     /// The config files that were read so far.
     pub configs: &'d config::Memory,
+    /// The repositories that were asked so far.
+    pub formers: &'d reuse::Memory,
     /// Signatures.
     pub signers: &'d dyn Signers,
     /// The settings of repositories that were read so far.

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::ports::Staged;
+use super::ports::{Asking, Staged};
 use crate::domain::keys::SealedKey;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -168,6 +168,8 @@ pub struct OpenOptions {
     pub ignore_seal: bool,
     /// All files of the call.
     pub together: Together,
+    /// Who may be bothered.
+    pub asking: Asking,
 }
 
 /// What a file must have to be opened, whatever the settings of its repository say.

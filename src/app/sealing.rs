@@ -19,8 +19,8 @@ use crate::domain::store::splice::apply;
 use crate::domain::store::{Format, with_metadata_fields};
 use crate::domain::value::{Entry, Value};
 
-/// What a file gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a file gets, from less to more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wanted {
     /// Nothing.
     Nothing,
@@ -41,6 +41,15 @@ impl Wanted {
             true => Self::Signed,
             false => Self::Nothing,
         })
+    }
+
+    /// True if `file` has what is wanted already.
+    pub fn is_had_by(self, file: &Locked<'_>) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Seal => file.metadata.seal.is_some(),
+            Self::SignedIfPossible | Self::Signed => file.metadata.signature.is_some(),
+        }
     }
 
     /// For the new state of a file: what the old one had. A file without a seal gets

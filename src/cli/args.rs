@@ -11,7 +11,6 @@ use super::report::Usage;
 use super::{Mode, exit};
 use crate::app::request::{
     Destination, FileOptions, KeyOptions, NothingSelected, Notice, OpenOptions, RuleOptions, Strictness,
-    Together,
 };
 use crate::app::strangers::Strangers;
 use crate::domain::keys::kinds::KeyKind;
@@ -119,8 +118,7 @@ impl Opening {
             ignore_mac: self.ignore_mac,
             decryption_order: kinds,
             strictness: strictness(self.strict, env)?,
-            ignore_seal: false,
-            together: Together::default(),
+            ..OpenOptions::default()
         })
     }
 }

@@ -20,6 +20,7 @@ pub mod exec_file;
 pub mod exit;
 pub mod files;
 pub mod filestatus;
+pub mod git_setup;
 pub mod groups;
 pub mod help;
 pub mod init;
@@ -149,6 +150,8 @@ pub enum Verb {
     Revoke,
     /// `config explain`
     ConfigExplain,
+    /// `git setup`
+    GitSetup,
     /// `init`
     Init,
     /// `completion`
@@ -181,6 +184,7 @@ impl Verb {
         Verb::Doctor,
         Verb::Revoke,
         Verb::ConfigExplain,
+        Verb::GitSetup,
         Verb::Completion,
         Verb::Man,
         Verb::Help,
@@ -206,6 +210,7 @@ impl Verb {
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
             Self::ConfigExplain => "config",
+            Self::GitSetup => "git",
             Self::Init => "init",
             Self::Completion => "completion",
             Self::Man => "man",
@@ -217,6 +222,7 @@ impl Verb {
     pub fn words(self) -> &'static str {
         match self {
             Self::ConfigExplain => "config explain",
+            Self::GitSetup => "git setup",
             Self::GroupsAdd => "groups add",
             Self::GroupsDelete => "groups delete",
             verb => verb.word(),
@@ -240,6 +246,7 @@ impl Verb {
                     | Self::Doctor
                     | Self::Revoke
                     | Self::ConfigExplain
+                    | Self::GitSetup
                     | Self::Init
                     | Self::Man
                     | Self::Run
@@ -269,6 +276,7 @@ impl Verb {
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
+            Self::GitSetup => git_setup::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
             Self::Man => man::Arguments::command(),
@@ -311,6 +319,7 @@ impl Verb {
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
+            Self::GitSetup => self.with(before, git_setup::behind(rest)?, cli, git_setup::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),
             Self::Man => self.with(before, rest, cli, man::run),
@@ -488,6 +497,7 @@ pub fn tree(mode: Mode) -> clap::Command {
     for verb in Verb::of_mode(mode) {
         top = match verb {
             Verb::ConfigExplain => top.subcommand(config_explain::parent()),
+            Verb::GitSetup => top.subcommand(git_setup::parent()),
             Verb::GroupsAdd => top.subcommand(groups::parent()),
             // Together with `add`.
             Verb::GroupsDelete => top,

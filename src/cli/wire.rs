@@ -20,9 +20,8 @@ use crate::adapters::repository::Git;
 use crate::adapters::signers::SshKeygen;
 use crate::adapters::staging::SystemStaging;
 use crate::adapters::transaction::SystemTransactions;
-use crate::app::Deps;
 use crate::app::config::Memory;
-use crate::app::trust;
+use crate::app::{Deps, reuse, trust};
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
 use crate::domain::secret::SecretBytes;
 
@@ -66,6 +65,7 @@ pub fn with_deps<T>(
         repository: &Git,
         transactions: &SystemTransactions,
         configs: &Memory::default(),
+        formers: &reuse::Memory::default(),
         signers: &SshKeygen::new(
             env.text(Variable::SigningKey),
             env.path(Variable::AllowedSigners),

@@ -12,6 +12,7 @@ pub mod environment;
 pub mod sample;
 pub mod crypto;
 pub mod go_regex;
+pub mod managed_block;
 pub mod select;
 pub mod document;
 pub mod keys;
