@@ -130,8 +130,7 @@ pub struct LockedFile {
 }
 
 /// Encrypts `plain` by `plan`, to `stdout` or into a buffer, and decrypts it again
-/// before anybody gets it. Only a large file without a seal goes to `stdout` as it
-/// is made.
+/// before anybody gets it. Only a large file goes to `stdout` as it is made.
 pub fn lock(
     deps: &Deps<'_>,
     plain: &[u8],
