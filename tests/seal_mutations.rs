@@ -25,6 +25,12 @@ nothing:
 words: [ab]
 map: {inner: x}
 ref: !Ref db
+answer: \"yes\"
+digits: 8
+base: &base {x: y}
+more:
+    <<: *base
+\"1\": one
 list:
     - first
     # was second
@@ -139,6 +145,14 @@ const MUTATIONS: &[Mutation] = &[
         f.yaml.replace("nothing:\n", "").replace("zone: c", "nothing:\nzone: c")
     }),
     ("f.yaml", "change the tag of a clear value", |f| f.yaml.replace("!Ref db", "!Sub db")),
+    ("f.yaml", "take the quotes of a text that others read as true", |f| {
+        f.yaml.replace("answer: \"yes\"", "answer: yes")
+    }),
+    ("f.yaml", "write a number so that others read another one", |f| {
+        f.yaml.replace("digits: 8", "digits: 010")
+    }),
+    ("f.yaml", "turn a merge key into an ordinary one", |f| f.yaml.replace("<<: *base", "\"<<\": *base")),
+    ("f.yaml", "turn a key that is a text into a number", |f| f.yaml.replace("\"1\": one", "1: one")),
     ("f.yaml", "change a clear value", |f| f.yaml.replace("region: ab", "region: xy")),
     ("f.yaml", "give two clear keys each other's places", |f| {
         f.yaml.replace("region: ab\nzone: c", "zone: c\nregion: ab")
@@ -221,7 +235,7 @@ const MUTATIONS: &[Mutation] = &[
     ("f.yaml", "another kind of rule", |f| {
         f.yaml.replace(
             &format!("encrypted_regex: {RULE}"),
-            "unencrypted_regex: ^(?:name|region|zone|count|on|nothing|words|map|inner|ref)$",
+            "unencrypted_regex: ^(?:name|region|zone|count|on|nothing|words|map|inner|ref|answer|digits|base|more|1)$",
         )
     }),
     ("f.yaml", "leave clear values out of the MAC", |f| {
