@@ -12,6 +12,9 @@ pub mod drop_in {}
 #[doc = include_str!("docs/dotenv.md")]
 pub mod dotenv {}
 
+#[doc = include_str!("docs/diff.md")]
+pub mod diff {}
+
 #[doc = include_str!("docs/git.md")]
 pub mod git {}
 

@@ -124,12 +124,23 @@ pub fn save(
     if *format == Format::Binary {
         return save_binary(deps, input, file, plain);
     }
-    let parsed = Plain::parse(plain, *format, place)?;
-    let locked = lock::lock_again(deps, file, parsed, known)?;
-    let expected = Expected { format: *format, cipher: &file.cipher, plain, place, hoist: false };
-    let LockedFile { bytes, notices, .. } = lock::proven(deps, locked, expected)?;
+    let LockedFile { bytes, notices, .. } = lock(deps, file, plain, known, place)?;
     write(deps, input, &bytes)?;
     Ok(notices.iter().map(|it| open::notice(place, it)).collect())
+}
+
+/// Locks `plain`, the new state of `file` at `place`, and proves it. For binary files
+/// see [`replace::leaf`].
+pub fn lock(
+    deps: &Deps<'_>,
+    file: &Unlocked<'_>,
+    plain: &[u8],
+    known: Ciphertexts,
+    place: &Place,
+) -> Result<LockedFile, Error> {
+    let format = file.locked.format;
+    let locked = lock::lock_again(deps, file, Plain::parse(plain, format, place)?, known)?;
+    lock::proven(deps, locked, Expected { format, cipher: &file.cipher, plain, place, hoist: false })
 }
 
 /// A binary file has one leaf, and is written in JSON.

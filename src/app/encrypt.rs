@@ -11,6 +11,7 @@ use super::parallel::LARGE;
 use super::request::{
     Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
+use super::reuse::{self, Onto, Wanted};
 use super::wrap;
 use crate::domain::config::Plan;
 use crate::domain::crypto::cipher::Cipher;
@@ -35,12 +36,24 @@ pub struct Request {
     pub keys: KeyOptions,
     /// Rules from the command line.
     pub rules: RuleOptions,
+    /// The former state that unchanged values keep their ciphertext from.
+    pub onto: Onto,
 }
 
 /// Encrypts one file. What goes to standard output goes to `stdout` as it is made.
 pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<Outcome, Error> {
-    let Task { source, file, destination, named, .. } = &request.task;
-    let input = open::read_input(deps, source, file)?;
+    let input = open::read_input(deps, &request.task.source, &request.task.file)?;
+    run_on(deps, request, &input, stdout)
+}
+
+/// The same for an input that was read already.
+pub fn run_on(
+    deps: &Deps<'_>,
+    request: &Request,
+    input: &open::Input,
+    stdout: &mut dyn Sink,
+) -> Result<Outcome, Error> {
+    let Task { file, destination, named, .. } = &request.task;
     let place = input.place();
     let from = file.input_format.unwrap_or_else(|| input.format());
     let to = request.output_format.unwrap_or_else(|| input.format());
@@ -48,7 +61,7 @@ pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<
     if *named != Named::Directly && is_encrypted(&input.bytes, to, &place) {
         return skipped("encrypted already");
     }
-    if *named == Named::Walked && !is_meant(deps, &input, from, request)? {
+    if *named == Named::Walked && !is_meant(deps, input, from, request)? {
         return skipped("no rule is for them");
     }
     let mut notices = Vec::new();
@@ -60,12 +73,43 @@ pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<
         converted = convert(&input.bytes, from, to, &place)?;
         &converted
     };
+    if let Some(bytes) = lock_onto(deps, request, input, (plain, to, &plan), &mut notices)? {
+        return Ok(Outcome { done: open::deliver(deps, destination, input, bytes)?, notices });
+    }
     let stdout = (*destination == Destination::Stdout).then_some(stdout);
     let printed = stdout.is_some();
     let LockedFile { bytes, notices: found } = lock(deps, plain, to, &plan, &request.rules, &place, stdout)?;
     notices.extend(found);
-    let done = if printed { Done::Printed } else { open::deliver(deps, destination, &input, bytes)? };
+    let done = if printed { Done::Printed } else { open::deliver(deps, destination, input, bytes)? };
     Ok(Outcome { done, notices })
+}
+
+/// Encrypts `plain` onto the former state of the file that the result is for, if that
+/// will do.
+fn lock_onto(
+    deps: &Deps<'_>,
+    request: &Request,
+    input: &open::Input,
+    (plain, format, plan): (&[u8], Format, &Plan),
+    notices: &mut Vec<Notice>,
+) -> Result<Option<SecretBytes>, Error> {
+    let path = match &request.task.destination {
+        Destination::File(path) => deps.files.absolute(path).map_err(Error::Read)?,
+        _ => input.name.clone(),
+    };
+    let Some(former) = reuse::former(deps, &request.onto, &path)? else { return Ok(None) };
+    let place = input.place();
+    let wanted = Wanted {
+        plain,
+        format,
+        plan,
+        threshold: threshold(plan),
+        allow_unencrypted: request.rules.nothing_selected == NothingSelected::Allow,
+        place: &place,
+    };
+    let Some(locked) = reuse::lock(deps, former, &wanted, notices)? else { return Ok(None) };
+    notices.extend(locked.notices.iter().map(|it| open::notice(&place, it)));
+    Ok(Some(locked.bytes))
 }
 
 /// True when a file that was found in a directory is one of the secrets: a
@@ -186,7 +230,7 @@ fn refuse_plain_text(
     rules: &RuleOptions,
     place: &Place,
 ) -> Result<Vec<Notice>, Error> {
-    if locking.selected > 0 || locking.leaves == 0 {
+    if !lock::nothing_selected(locking) {
         return Ok(Vec::new());
     }
     let rule = plan.selection.describe();

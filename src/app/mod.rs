@@ -22,6 +22,7 @@ pub mod groups;
 pub mod rekey_batch;
 pub mod replace;
 pub mod change;
+pub mod reuse;
 pub mod encrypt;
 pub mod decrypt;
 pub mod edit;
@@ -38,6 +39,7 @@ pub mod exec_file;
 pub mod run;
 pub mod config_explain;
 pub mod init;
+pub mod git_filter;
 pub mod git_setup;
 pub mod status;
 
@@ -77,4 +79,6 @@ pub struct Deps<'d> {
     pub transactions: &'d dyn Transactions,
     /// The config files that were read so far.
     pub configs: &'d config::Memory,
+    /// The repositories that were asked so far.
+    pub formers: &'d reuse::Memory,
 }

@@ -370,7 +370,7 @@ fn unwrap_group(
         }
         let wrapped: Vec<WrappedKey<'_>> =
             keys.iter().map(|(recipient, enc)| WrappedKey { recipient, enc }).collect();
-        match deps.keys.unwrap(kind, &wrapped, others) {
+        match deps.keys.unwrap(kind, &wrapped, others, options.asking) {
             Ok(part) => return Ok(part),
             Err(refused) => refusals.extend(refused),
         }

@@ -482,6 +482,18 @@ pub struct NewIdentity {
     pub recipient: String,
 }
 
+/// Who may be bothered so that a key opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asking {
+    /// The person: for passphrases, plugins, hardware.
+    #[default]
+    Person,
+    /// Nobody, but key commands are run, of which nobody knows whom they ask.
+    Commands,
+    /// Nobody.
+    Nobody,
+}
+
 /// The age keys of a call's groups, group by group; files are read only when this
 /// is called.
 pub type Others<'o> = dyn Fn() -> Vec<Vec<SealedKey>> + 'o;
@@ -494,12 +506,13 @@ pub trait Keys: Sync {
 
     /// Unwraps the first of `keys`, the keys of one kind of a group, that the user
     /// can open. `others` has the age keys of all groups of all files of the call:
-    /// what must ask a person asks once for all of them.
+    /// what must ask a person asks once for all of them, if `asking` lets it.
     fn unwrap(
         &self,
         kind: KeyKind,
         keys: &[WrappedKey<'_>],
         others: &Others<'_>,
+        asking: Asking,
     ) -> Result<SecretBytes, Vec<Refusal>>;
 
     /// The age identities that were tried so far.

@@ -1,7 +1,8 @@
 //! Git, as the use cases see it: where a repository keeps what, which files it
 //! tracks, the contents of files in the index, in a commit and in history, and
-//! what it is set to do. Nothing but the repository's own settings is written.
+//! what it is set to do. Nothing but the repository's own settings is changed.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::ports::FileError;
@@ -47,6 +48,12 @@ pub trait Repository: Sync {
     /// and behind the last dot.
     fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError>;
 
+    /// The tops of all work trees of the repository.
+    fn work_trees(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError>;
+
+    /// Lets the index know that files which hold what it holds look otherwise now.
+    fn refresh(&self, folder: &Path, paths: &[PathBuf]) -> Result<(), FileError>;
+
     /// Gives a setting of the repository its only value, or takes it away. Settings
     /// of the user and of the machine are never touched.
     fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError>;
@@ -59,6 +66,17 @@ pub trait Repository: Sync {
         names: &[&str],
         paths: &[PathBuf],
     ) -> Result<Vec<Vec<Option<String>>>, FileError>;
+
+    /// Opens the repository that `folder` is in, to read one object after the other;
+    /// `None` where there is no git.
+    fn objects(&self, folder: &Path) -> Result<Option<Box<dyn Objects>>, FileError>;
+}
+
+/// The objects of a repository, one at a time.
+pub trait Objects: Send {
+    /// The contents of a blob, named as `git rev-parse` takes it: `:0:a/b` for a file
+    /// of the index, `HEAD:a/b`. `None` if there is no such blob.
+    fn read(&mut self, name: &OsStr) -> Result<Option<SecretBytes>, FileError>;
 }
 
 /// The folders of a repository, absolute.

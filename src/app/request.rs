@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::ports::Staged;
+use super::ports::{Asking, Staged};
 use crate::domain::keys::SealedKey;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -161,6 +161,8 @@ pub struct OpenOptions {
     pub decryption_order: Option<Vec<String>>,
     /// All files of the call.
     pub together: Together,
+    /// Who may be bothered.
+    pub asking: Asking,
 }
 
 /// The files that a call opens, so that a key that asks a person asks once for

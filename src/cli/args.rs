@@ -10,7 +10,7 @@ use super::env::{Environment, Variable};
 use super::report::Usage;
 use super::{Mode, exit};
 use crate::app::request::{
-    Destination, FileOptions, KeyOptions, NothingSelected, Notice, OpenOptions, RuleOptions, Together,
+    Destination, FileOptions, KeyOptions, NothingSelected, Notice, OpenOptions, RuleOptions,
 };
 use crate::app::strangers::Strangers;
 use crate::domain::keys::kinds::KeyKind;
@@ -111,11 +111,7 @@ impl Opening {
                     .hint("name every kind of key once in --decryption-order or SOPS_DECRYPTION_ORDER"));
             }
         }
-        Ok(OpenOptions {
-            ignore_mac: self.ignore_mac,
-            decryption_order: kinds,
-            together: Together::default(),
-        })
+        Ok(OpenOptions { ignore_mac: self.ignore_mac, decryption_order: kinds, ..OpenOptions::default() })
     }
 }
 

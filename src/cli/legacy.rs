@@ -168,6 +168,8 @@ pub fn run(
                 files: parsed.files,
                 output: parsed.shared.output,
                 allow_unencrypted: parsed.allow_unencrypted,
+                fresh: false,
+                onto: None,
                 keys: parsed.shared.keys,
                 rules: parsed.shared.rules,
                 input_type: parsed.shared.input_type,

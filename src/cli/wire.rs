@@ -19,8 +19,8 @@ use crate::adapters::random::SystemRandom;
 use crate::adapters::repository::Git;
 use crate::adapters::staging::SystemStaging;
 use crate::adapters::transaction::SystemTransactions;
-use crate::app::Deps;
 use crate::app::config::Memory;
+use crate::app::{Deps, reuse};
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
 use crate::domain::secret::SecretBytes;
 
@@ -63,6 +63,7 @@ pub fn with_deps<T>(
         repository: &Git,
         transactions: &SystemTransactions,
         configs: &Memory::default(),
+        formers: &reuse::Memory::default(),
     })
 }
 
