@@ -35,6 +35,8 @@ mod revoke;
 mod run;
 mod run_dotenv;
 mod saving;
+mod seal;
+mod seal_mutations;
 mod stable_ciphertext;
 mod status;
 mod structure;

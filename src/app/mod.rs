@@ -6,13 +6,16 @@ pub mod quote;
 pub mod variables;
 pub mod ports;
 pub mod repository;
+pub mod signers;
 pub mod error;
 pub mod request;
 pub mod batch;
 pub mod config;
 pub mod names;
+pub mod trust;
 pub mod open;
 pub mod lock;
+pub mod sealing;
 pub mod wrap;
 pub mod rekey;
 pub mod strangers;
@@ -28,6 +31,7 @@ pub mod decrypt;
 pub mod edit;
 pub mod set;
 pub mod unset;
+pub mod seal;
 pub mod filestatus;
 pub mod who;
 pub mod doctor;
@@ -48,6 +52,7 @@ use ports::{
     Transactions,
 };
 use repository::Repository;
+use signers::Signers;
 
 /// The ports a use case may need, built by `cli::wire` or by a test.
 pub struct Deps<'d> {
@@ -81,4 +86,8 @@ pub struct Deps<'d> {
     pub configs: &'d config::Memory,
     /// The repositories that were asked so far.
     pub formers: &'d reuse::Memory,
+    /// Signatures.
+    pub signers: &'d dyn Signers,
+    /// The settings of repositories that were read so far.
+    pub settings: &'d trust::Memory,
 }

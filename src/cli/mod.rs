@@ -33,6 +33,7 @@ pub mod report;
 pub mod revoke;
 pub mod rotate;
 pub mod run;
+pub mod seal;
 pub mod set;
 pub mod status;
 pub mod unset;
@@ -141,6 +142,8 @@ pub enum Verb {
     GroupsAdd,
     /// `groups delete`
     GroupsDelete,
+    /// `seal`
+    Seal,
     /// `who`
     Who,
     /// `doctor`
@@ -184,6 +187,7 @@ impl Verb {
         Verb::Rotate,
         Verb::GroupsAdd,
         Verb::GroupsDelete,
+        Verb::Seal,
         Verb::Who,
         Verb::Doctor,
         Verb::Revoke,
@@ -212,6 +216,7 @@ impl Verb {
             Self::Updatekeys => "updatekeys",
             Self::Rotate => "rotate",
             Self::GroupsAdd | Self::GroupsDelete => "groups",
+            Self::Seal => "seal",
             Self::Who => "who",
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
@@ -250,7 +255,8 @@ impl Verb {
         let ours = |verb: &Self| {
             matches!(
                 verb,
-                Self::Who
+                Self::Seal
+                    | Self::Who
                     | Self::Doctor
                     | Self::Revoke
                     | Self::ConfigExplain
@@ -282,6 +288,7 @@ impl Verb {
             Self::Rotate => rotate::Arguments::command(),
             Self::GroupsAdd => groups::Add::command(),
             Self::GroupsDelete => groups::Delete::command(),
+            Self::Seal => seal::Arguments::command(),
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
@@ -327,6 +334,7 @@ impl Verb {
                     Self::GroupsDelete.with(before, groups::behind(rest), cli, groups::delete)
                 }
             },
+            Self::Seal => self.with(before, rest, cli, seal::run),
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),

@@ -17,4 +17,6 @@ pub mod select;
 pub mod document;
 pub mod keys;
 pub mod metadata;
+pub mod seal;
 pub mod config;
+pub mod settings;
