@@ -21,6 +21,7 @@ mod crash;
 mod doctor;
 mod drop_in;
 mod exec;
+mod git_filter;
 mod git_setup;
 mod github_action;
 mod keys;

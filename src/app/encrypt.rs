@@ -43,8 +43,18 @@ pub struct Request {
 
 /// Encrypts one file. What goes to standard output goes to `stdout` as it is made.
 pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<Outcome, Error> {
-    let Task { source, file, destination, named, .. } = &request.task;
-    let input = open::read_input(deps, source, file)?;
+    let input = open::read_input(deps, &request.task.source, &request.task.file)?;
+    run_on(deps, request, &input, stdout)
+}
+
+/// The same for an input that was read already.
+pub fn run_on(
+    deps: &Deps<'_>,
+    request: &Request,
+    input: &open::Input,
+    stdout: &mut dyn Sink,
+) -> Result<Outcome, Error> {
+    let Task { file, destination, named, .. } = &request.task;
     let place = input.place();
     let from = file.input_format.unwrap_or_else(|| input.format());
     let to = request.output_format.unwrap_or_else(|| input.format());
@@ -52,7 +62,7 @@ pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<
     if *named != Named::Directly && is_encrypted(&input.bytes, to, &place) {
         return skipped("encrypted already");
     }
-    if *named == Named::Walked && !is_meant(deps, &input, from, request)? {
+    if *named == Named::Walked && !is_meant(deps, input, from, request)? {
         return skipped("no rule is for them");
     }
     let mut notices = Vec::new();
@@ -64,14 +74,14 @@ pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<
         converted = convert(&input.bytes, from, to, &place)?;
         &converted
     };
-    if let Some(bytes) = lock_onto(deps, request, &input, (plain, to, &plan), &mut notices)? {
-        return Ok(Outcome { done: open::deliver(deps, destination, &input, bytes)?, notices });
+    if let Some(bytes) = lock_onto(deps, request, input, (plain, to, &plan), &mut notices)? {
+        return Ok(Outcome { done: open::deliver(deps, destination, input, bytes)?, notices });
     }
     let stdout = (*destination == Destination::Stdout).then_some(stdout);
     let printed = stdout.is_some();
     let LockedFile { bytes, notices: found } = lock(deps, plain, to, &plan, &request.rules, &place, stdout)?;
     notices.extend(found);
-    let done = if printed { Done::Printed } else { open::deliver(deps, destination, &input, bytes)? };
+    let done = if printed { Done::Printed } else { open::deliver(deps, destination, input, bytes)? };
     Ok(Outcome { done, notices })
 }
 

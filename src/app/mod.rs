@@ -43,6 +43,7 @@ pub mod exec_file;
 pub mod run;
 pub mod config_explain;
 pub mod init;
+pub mod git_filter;
 pub mod git_setup;
 pub mod status;
 

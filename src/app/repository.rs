@@ -1,6 +1,6 @@
 //! Git, as the use cases see it: where a repository keeps what, which files it
 //! tracks, the contents of files in the index, in a commit and in history, and
-//! what it is set to do. Nothing but the repository's own settings is written.
+//! what it is set to do. Nothing but the repository's own settings is changed.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,12 @@ pub trait Repository: Sync {
     /// `own` those of the repository alone. Names are in lower case up to the first
     /// and behind the last dot.
     fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError>;
+
+    /// The tops of all work trees of the repository.
+    fn work_trees(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError>;
+
+    /// Lets the index know that files which hold what it holds look otherwise now.
+    fn refresh(&self, folder: &Path, paths: &[PathBuf]) -> Result<(), FileError>;
 
     /// Gives a setting of the repository its only value, or takes it away. Settings
     /// of the user and of the machine are never touched.

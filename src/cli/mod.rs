@@ -20,6 +20,7 @@ pub mod exec_file;
 pub mod exit;
 pub mod files;
 pub mod filestatus;
+pub mod git_filter;
 pub mod git_setup;
 pub mod groups;
 pub mod help;
@@ -153,6 +154,10 @@ pub enum Verb {
     ConfigExplain,
     /// `git setup`
     GitSetup,
+    /// `git clean`
+    GitClean,
+    /// `git smudge`
+    GitSmudge,
     /// `status`
     Status,
     /// `init`
@@ -188,6 +193,8 @@ impl Verb {
         Verb::Revoke,
         Verb::ConfigExplain,
         Verb::GitSetup,
+        Verb::GitClean,
+        Verb::GitSmudge,
         Verb::Status,
         Verb::Completion,
         Verb::Man,
@@ -214,7 +221,7 @@ impl Verb {
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
             Self::ConfigExplain => "config",
-            Self::GitSetup => "git",
+            Self::GitSetup | Self::GitClean | Self::GitSmudge => "git",
             Self::Status => "status",
             Self::Init => "init",
             Self::Completion => "completion",
@@ -228,6 +235,8 @@ impl Verb {
         match self {
             Self::ConfigExplain => "config explain",
             Self::GitSetup => "git setup",
+            Self::GitClean => "git clean",
+            Self::GitSmudge => "git smudge",
             Self::GroupsAdd => "groups add",
             Self::GroupsDelete => "groups delete",
             verb => verb.word(),
@@ -252,6 +261,8 @@ impl Verb {
                     | Self::Revoke
                     | Self::ConfigExplain
                     | Self::GitSetup
+                    | Self::GitClean
+                    | Self::GitSmudge
                     | Self::Status
                     | Self::Init
                     | Self::Man
@@ -283,6 +294,8 @@ impl Verb {
             Self::Revoke => revoke::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::GitSetup => git_setup::Arguments::command(),
+            Self::GitClean => git_filter::Clean::command(),
+            Self::GitSmudge => git_filter::Smudge::command(),
             Self::Status => status::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
@@ -326,7 +339,13 @@ impl Verb {
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
-            Self::GitSetup => self.with(before, git_setup::behind(rest)?, cli, git_setup::run),
+            Self::GitSetup | Self::GitClean | Self::GitSmudge => match git_setup::word(rest)? {
+                (git_setup::Word::Setup, rest) => Self::GitSetup.with(before, rest, cli, git_setup::run),
+                (git_setup::Word::Clean, rest) => Self::GitClean.with(before, rest, cli, git_filter::clean),
+                (git_setup::Word::Smudge, rest) => {
+                    Self::GitSmudge.with(before, rest, cli, git_filter::smudge)
+                }
+            },
             Self::Status => self.with(before, rest, cli, status::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),
@@ -507,8 +526,8 @@ pub fn tree(mode: Mode) -> clap::Command {
             Verb::ConfigExplain => top.subcommand(config_explain::parent()),
             Verb::GitSetup => top.subcommand(git_setup::parent()),
             Verb::GroupsAdd => top.subcommand(groups::parent()),
-            // Together with `add`.
-            Verb::GroupsDelete => top,
+            // Together with the first of their word.
+            Verb::GroupsDelete | Verb::GitClean | Verb::GitSmudge => top,
             _ => top.subcommand(verb.command()),
         };
     }
