@@ -1,7 +1,8 @@
 //! Git, as the use cases see it: where a repository keeps what, which files it
-//! tracks, and the contents of files in the index, in a commit and in history.
-//! Nothing here writes to the repository.
+//! tracks, the contents of files in the index, in a commit and in history, and
+//! what it is set to do. Nothing but the repository's own settings is written.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::ports::FileError;
@@ -41,6 +42,35 @@ pub trait Repository: Sync {
         blobs: &[String],
         take: &mut dyn FnMut(&str, SecretBytes),
     ) -> Result<(), FileError>;
+
+    /// The settings in force, name and value, the later before the earlier one; with
+    /// `own` those of the repository alone. Names are in lower case up to the first
+    /// and behind the last dot.
+    fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError>;
+
+    /// Gives a setting of the repository its only value, or takes it away. Settings
+    /// of the user and of the machine are never touched.
+    fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError>;
+
+    /// The values of attributes of files, which are absolute: for each file those
+    /// of `names` in order, `None` where nothing is said.
+    fn attributes(
+        &self,
+        folder: &Path,
+        names: &[&str],
+        paths: &[PathBuf],
+    ) -> Result<Vec<Vec<Option<String>>>, FileError>;
+
+    /// Opens the repository that `folder` is in, to read one object after the other;
+    /// `None` where there is no git.
+    fn objects(&self, folder: &Path) -> Result<Option<Box<dyn Objects>>, FileError>;
+}
+
+/// The objects of a repository, one at a time.
+pub trait Objects: Send {
+    /// The contents of a blob, named as `git rev-parse` takes it: `:0:a/b` for a file
+    /// of the index, `HEAD:a/b`. `None` if there is no such blob.
+    fn read(&mut self, name: &OsStr) -> Result<Option<SecretBytes>, FileError>;
 }
 
 /// The folders of a repository, absolute.
