@@ -7,7 +7,6 @@ use super::config;
 use super::error::{Error, Place, While};
 use super::lock::{self, Expected, Plain};
 use super::open::{self, Locked};
-use super::parallel::LARGE;
 use super::request::{
     Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
@@ -139,8 +138,13 @@ pub struct LockedFile {
     pub notices: Vec<Notice>,
 }
 
+/// How many bytes a file has that is decrypted again before it goes to standard output:
+/// there that is lost in the time that a process takes to start. A larger one is printed
+/// as it is made, so that it takes neither that time nor the memory.
+const SMALL: usize = 64 << 10;
+
 /// Encrypts `plain` by `plan`, to `stdout` or into a buffer, and decrypts it again
-/// before anybody gets it. Only a large file goes to `stdout` as it is made.
+/// before anybody gets it, unless it is large and goes to `stdout`.
 pub fn lock(
     deps: &Deps<'_>,
     plain: &[u8],
@@ -206,7 +210,7 @@ impl Job<'_> {
         let locking = file.plan(None);
         let mut notices = refuse_plain_text(&locking, plan, rules, place)?;
         metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), data_key)?;
-        let (direct, later) = if plain.len() < LARGE { (None, stdout) } else { (stdout, None) };
+        let (direct, later) = if plain.len() <= SMALL { (None, stdout) } else { (stdout, None) };
         let is_streamed = direct.is_some();
         let mut locked = lock::lock_new(deps, &parsed, data_key, metadata, locking, direct)?;
         drop(parsed);
