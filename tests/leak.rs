@@ -351,6 +351,45 @@ fn the_editor_leaves_nothing_behind() {
     check(&problems);
 }
 
+#[test]
+fn checking_never_shows_a_value() {
+    let mut problems = Vec::new();
+    for (name, text) in DOCUMENTS {
+        let sandbox = Sandbox::with_key();
+        let rule = format!("creation_rules:\n  - path_regex: ^d/\n    age: {}\n", ALICE.recipient);
+        sandbox.write(".sops.yaml", rule);
+        let name = format!("d/{name}");
+        let plain = text.replace("CANARY", CANARY);
+        sandbox.write(&name, &plain);
+        let look = |problems: &mut Vec<String>| {
+            for more in
+                [&[][..], &["--json"], &["--format", "github"], &["--format", "sarif"], &["--decrypt"]]
+            {
+                examine(&sandbox.ours(&[&["check"], more].concat()), false, problems);
+            }
+        };
+        look(&mut problems);
+        if sandbox.ours(&["encrypt", "-i", &name]).code != Some(0) {
+            continue;
+        }
+        sandbox.write(&format!("{name}.bak"), &plain);
+        look(&mut problems);
+        let whole = String::from_utf8_lossy(&sandbox.read(&name)).into_owned();
+        for (at, _) in whole.match_indices("ENC[").take(3) {
+            let end = at + whole[at..].find(']').map_or(0, |end| end + 1);
+            sandbox.write(&name, format!("{}{CANARY}{}", &whole[..at], &whole[end..]));
+            look(&mut problems);
+        }
+        for at in (0..whole.len()).step_by(whole.len() / 10 + 1) {
+            let mut damaged = whole.clone().into_bytes();
+            damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
+            sandbox.write(&name, &damaged);
+            look(&mut problems);
+        }
+    }
+    check(&problems);
+}
+
 /// Dotenv files that `run` refuses, and one that it takes.
 const DIALECT: [(&str, &str); 11] = [
     ("unset.env", "A=x$CANARY\n"),

@@ -15,6 +15,9 @@
 mod batch;
 mod callers;
 mod changes;
+mod check;
+mod check_clean;
+mod check_scopes;
 mod command_line;
 mod compat;
 mod crash;

@@ -33,6 +33,8 @@ pub mod set;
 pub mod unset;
 pub mod seal;
 pub mod filestatus;
+pub mod snapshot;
+pub mod check;
 pub mod who;
 pub mod doctor;
 pub mod exposure;

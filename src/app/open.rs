@@ -127,7 +127,7 @@ pub struct Locked<'s> {
 impl<'s> Locked<'s> {
     /// Parses `bytes`.
     pub fn parse(bytes: &'s [u8], format: Format, place: &Place) -> Result<Self, Error> {
-        let store = encrypted_store(format);
+        let store = format.encrypted_store();
         let tree =
             store.read(bytes, Purpose::AsIs).map_err(|error| read_error(error, place, While::Decrypting))?;
         let mut locked = Self::with_tree(store, format, tree, place)?;
@@ -217,14 +217,6 @@ impl<'s> Locked<'s> {
 pub fn plain_buffer(locked: &Locked<'_>, detach: &[Edit]) -> SecretBytes {
     let taken: usize = detach.iter().map(|edit| (edit.span.end - edit.span.start) as usize).sum();
     SecretBytes::new(Vec::with_capacity(locked.tree.source.len().saturating_sub(taken) + 64))
-}
-
-/// The store that reads and writes the encrypted form of `format`.
-pub fn encrypted_store(format: Format) -> &'static dyn Store {
-    match format {
-        Format::Binary => Format::Json.store(),
-        format => format.store(),
-    }
 }
 
 /// An encrypted file with its data key.

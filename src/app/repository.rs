@@ -17,6 +17,14 @@ pub trait Repository: Sync {
     /// is, or no git.
     fn tracked(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError>;
 
+    /// The files below `folder` that git tracks, and those that it would if they were
+    /// added: what it ignores is left out. Sorted; `None` where no repository is.
+    fn present(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError>;
+
+    /// The tracked files below `folder` whose contents in the work tree differ from
+    /// the last commit. None before the first one.
+    fn changed(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError>;
+
     /// The regular files of `snapshot` at or below `paths`, which are absolute
     /// and inside the repository that `folder` is in; of its whole work tree if
     /// there are none. In git's order. A commit that does not exist yet has none.
@@ -84,6 +92,8 @@ pub trait Objects: Send {
 pub struct Place {
     /// The top of the work tree; `None` in a bare repository.
     pub top: Option<PathBuf>,
+    /// The folder that was asked from, below the top.
+    pub prefix: PathBuf,
     /// The git directory of this work tree.
     pub git_dir: PathBuf,
     /// The git directory that all work trees share.

@@ -8,6 +8,7 @@
 
 pub mod args;
 pub mod argv;
+pub mod check;
 pub mod completion;
 pub mod config_explain;
 pub mod decrypt;
@@ -142,6 +143,8 @@ pub enum Verb {
     GroupsAdd,
     /// `groups delete`
     GroupsDelete,
+    /// `check`
+    Check,
     /// `seal`
     Seal,
     /// `who`
@@ -187,6 +190,7 @@ impl Verb {
         Verb::Rotate,
         Verb::GroupsAdd,
         Verb::GroupsDelete,
+        Verb::Check,
         Verb::Seal,
         Verb::Who,
         Verb::Doctor,
@@ -216,6 +220,7 @@ impl Verb {
             Self::Updatekeys => "updatekeys",
             Self::Rotate => "rotate",
             Self::GroupsAdd | Self::GroupsDelete => "groups",
+            Self::Check => "check",
             Self::Seal => "seal",
             Self::Who => "who",
             Self::Doctor => "doctor",
@@ -255,7 +260,8 @@ impl Verb {
         let ours = |verb: &Self| {
             matches!(
                 verb,
-                Self::Seal
+                Self::Check
+                    | Self::Seal
                     | Self::Who
                     | Self::Doctor
                     | Self::Revoke
@@ -288,6 +294,7 @@ impl Verb {
             Self::Rotate => rotate::Arguments::command(),
             Self::GroupsAdd => groups::Add::command(),
             Self::GroupsDelete => groups::Delete::command(),
+            Self::Check => check::Arguments::command(),
             Self::Seal => seal::Arguments::command(),
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
@@ -334,6 +341,9 @@ impl Verb {
                     Self::GroupsDelete.with(before, groups::behind(rest), cli, groups::delete)
                 }
             },
+            Self::Check => {
+                self.with(before, rest, cli, check::run).map_err(|failure| check::failed(failure, cli))
+            }
             Self::Seal => self.with(before, rest, cli, seal::run),
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),

@@ -20,3 +20,4 @@ pub mod metadata;
 pub mod seal;
 pub mod config;
 pub mod settings;
+pub mod check;
