@@ -5,12 +5,11 @@ use std::path::Path;
 
 use super::Deps;
 use super::error::{Error, Place, While};
-use super::lock::{self, LockedFile, Plain};
+use super::lock::{self, Expected, LockedFile, Plain};
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::Durability;
 use super::replace::{self, Replaced};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
-use crate::domain::document;
 use crate::domain::document::open::Extras;
 use crate::domain::document::reuse::Ciphertexts;
 use crate::domain::index::Component;
@@ -140,12 +139,8 @@ pub fn lock(
     place: &Place,
 ) -> Result<LockedFile, Error> {
     let format = file.locked.format;
-    let mut locked = lock::lock_again(deps, file, Plain::parse(plain, format, place)?, known)?;
-    let comes_back = lock::prove(&locked.bytes, format, &file.cipher, plain, place, false)?;
-    if !comes_back && !locked.notices.contains(&document::Notice::LayoutLost) {
-        locked.notices.push(document::Notice::LayoutLost);
-    }
-    Ok(locked)
+    let locked = lock::lock_again(deps, file, Plain::parse(plain, format, place)?, known)?;
+    lock::proven(deps, locked, Expected { format, cipher: &file.cipher, plain, place, hoist: false })
 }
 
 /// A binary file has one leaf, and is written in JSON.

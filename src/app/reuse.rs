@@ -25,6 +25,7 @@ use super::request::{FileOptions, Notice, OpenOptions, Source};
 use crate::domain::config::Plan;
 use crate::domain::document::open::Extras;
 use crate::domain::document::sink::Compare;
+use crate::domain::document::spelling::SpellingList;
 use crate::domain::index::Component;
 use crate::domain::keys::access::AccessChange;
 use crate::domain::keys::kinds::KeySpec;
@@ -152,7 +153,12 @@ pub fn lock(
             return Ok(None);
         }
         drop(file);
-        return Ok(Some(LockedFile { bytes: former.bytes, notices: Vec::new(), nothing_selected }));
+        return Ok(Some(LockedFile {
+            bytes: former.bytes,
+            notices: Vec::new(),
+            nothing_selected,
+            spellings: SpellingList::default(),
+        }));
     }
     if wanted.format == Format::Binary {
         return binary(deps, &file, wanted);
@@ -208,7 +214,12 @@ fn nothing_selected(locked: &Locked<'_>) -> bool {
 fn binary(deps: &Deps<'_>, file: &Unlocked<'_>, wanted: &Wanted<'_>) -> Result<Option<LockedFile>, Error> {
     let data = [Component::Key("data".to_owned())];
     match replace::leaf(deps, file, &data, &Scalar::Str(Text::Borrowed(wanted.plain)), false)? {
-        Replaced::File(bytes) => Ok(Some(LockedFile { bytes, notices: Vec::new(), nothing_selected: false })),
+        Replaced::File(bytes) => Ok(Some(LockedFile {
+            bytes,
+            notices: Vec::new(),
+            nothing_selected: false,
+            spellings: SpellingList::default(),
+        })),
         Replaced::Unchanged | Replaced::Elsewhere => Ok(None),
     }
 }
