@@ -18,6 +18,7 @@ mod changes;
 mod command_line;
 mod compat;
 mod crash;
+mod diff;
 mod doctor;
 mod drop_in;
 mod exec;

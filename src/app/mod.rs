@@ -27,6 +27,8 @@ pub mod decrypt;
 pub mod edit;
 pub mod set;
 pub mod unset;
+pub mod textconv;
+pub mod diff;
 pub mod filestatus;
 pub mod who;
 pub mod doctor;

@@ -11,6 +11,7 @@ pub mod argv;
 pub mod completion;
 pub mod config_explain;
 pub mod decrypt;
+pub mod diff;
 pub mod doctor;
 pub mod edit;
 pub mod encrypt;
@@ -32,6 +33,7 @@ pub mod revoke;
 pub mod rotate;
 pub mod run;
 pub mod set;
+pub mod textconv;
 pub mod unset;
 pub mod updatekeys;
 pub mod who;
@@ -138,6 +140,10 @@ pub enum Verb {
     GroupsAdd,
     /// `groups delete`
     GroupsDelete,
+    /// `diff`
+    Diff,
+    /// `textconv`
+    Textconv,
     /// `who`
     Who,
     /// `doctor`
@@ -173,6 +179,8 @@ impl Verb {
         Verb::Rotate,
         Verb::GroupsAdd,
         Verb::GroupsDelete,
+        Verb::Diff,
+        Verb::Textconv,
         Verb::Who,
         Verb::Doctor,
         Verb::Revoke,
@@ -197,6 +205,8 @@ impl Verb {
             Self::Updatekeys => "updatekeys",
             Self::Rotate => "rotate",
             Self::GroupsAdd | Self::GroupsDelete => "groups",
+            Self::Diff => "diff",
+            Self::Textconv => "textconv",
             Self::Who => "who",
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
@@ -231,6 +241,8 @@ impl Verb {
             matches!(
                 verb,
                 Self::Who
+                    | Self::Diff
+                    | Self::Textconv
                     | Self::Doctor
                     | Self::Revoke
                     | Self::ConfigExplain
@@ -258,6 +270,8 @@ impl Verb {
             Self::Rotate => rotate::Arguments::command(),
             Self::GroupsAdd => groups::Add::command(),
             Self::GroupsDelete => groups::Delete::command(),
+            Self::Diff => diff::Arguments::command(),
+            Self::Textconv => textconv::Arguments::command(),
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
@@ -299,6 +313,8 @@ impl Verb {
                     Self::GroupsDelete.with(before, groups::behind(rest), cli, groups::delete)
                 }
             },
+            Self::Diff => self.with(before, rest, cli, diff::run),
+            Self::Textconv => self.with(before, rest, cli, textconv::run),
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),

@@ -17,3 +17,4 @@ pub mod document;
 pub mod keys;
 pub mod metadata;
 pub mod config;
+pub mod diff;
