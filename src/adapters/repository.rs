@@ -112,6 +112,66 @@ impl Repository for Git {
         Ok(Some(changes(&top, &done.stdout)))
     }
 
+    fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError> {
+        let scope: &[&str] = if own { &["--local"] } else { &[] };
+        let asked = [&["config"], scope, &["--list", "-z"]].concat();
+        let Some(listed) = output(folder, &asked)? else { return Ok(Vec::new()) };
+        let mut settings: Vec<(String, String)> = Vec::new();
+        for entry in listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+            let entry = String::from_utf8_lossy(entry);
+            // A name alone is a boolean that is true.
+            let (name, value) = entry.split_once('\n').unwrap_or((&entry, "true"));
+            settings.push((name.to_owned(), value.to_owned()));
+        }
+        settings.reverse();
+        Ok(settings)
+    }
+
+    fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError> {
+        let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
+        let mut command = git(folder);
+        command.args(["config", "--local"]).stderr(Stdio::piped());
+        match value {
+            Some(value) => command.args(["--replace-all", name, value]),
+            None => command.args(["--unset-all", name]),
+        };
+        let done = command.output().map_err(failed)?;
+        /// How git ends when there is nothing to take away.
+        const NOT_SET: i32 = 5;
+        if done.status.success() || (value.is_none() && done.status.code() == Some(NOT_SET)) {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&done.stderr);
+        let reason = said.lines().next().unwrap_or("git failed").trim_start_matches("error: ").to_owned();
+        Err(FileError { action: "git config", path: name.into(), kind: FileErrorKind::Other, reason })
+    }
+
+    fn attributes(
+        &self,
+        folder: &Path,
+        names: &[&str],
+        paths: &[PathBuf],
+    ) -> Result<Vec<Vec<Option<String>>>, FileError> {
+        let Some(place) = self.place(folder)? else { return Ok(Vec::new()) };
+        let root = place.top.as_ref().unwrap_or(&place.git_dir);
+        let mut command = git(root);
+        command.args(["check-attr", "-z", "--stdin"]).args(names);
+        let asked: Vec<u8> = paths
+            .iter()
+            .flat_map(|path| {
+                [path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes(), b"\0"].concat()
+            })
+            .collect();
+        let told = answered(command, asked)?;
+        let values: Vec<Option<String>> = told
+            .split(|byte| *byte == 0)
+            .skip(2)
+            .step_by(3)
+            .map(|value| Some(String::from_utf8_lossy(value).into_owned()).filter(|it| it != "unspecified"))
+            .collect();
+        Ok(values.chunks(names.len().max(1)).map(<[_]>::to_vec).collect())
+    }
+
     fn objects(&self, folder: &Path) -> Result<Option<Box<dyn Objects>>, FileError> {
         let mut child = match cat_file(folder) {
             Ok(child) => child,
@@ -177,6 +237,19 @@ fn finish(mut command: Command) -> Result<Option<Vec<u8>>, FileError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(file_error("exec", Path::new("git"), &error)),
     }
+}
+
+/// What `git` prints when it reads `input`; nothing, if it fails.
+fn answered(mut command: Command, input: Vec<u8>) -> Result<Vec<u8>, FileError> {
+    let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let stdin = child.stdin.take();
+    let done = thread::scope(|scope| {
+        // A git that ends early is seen where its answer is read.
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
+        child.wait_with_output()
+    });
+    done.map(|done| done.stdout).map_err(failed)
 }
 
 fn output(folder: &Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, FileError> {

@@ -205,7 +205,7 @@ fn both_texts(
                 Ok(opened) => {
                     *text = opened.text;
                     let side = ["before", "after"][side];
-                    problems.extend(opened.problem.map(|problem| format!("{side}: {problem}")));
+                    problems.extend(opened.problems.iter().map(|problem| format!("{side}: {problem}")));
                 }
                 Err(why) => {
                     problems.push(format!("{why}; what its ciphertext tells is shown"));

@@ -12,6 +12,7 @@ use super::request::{
     Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
 use super::reuse::{self, Onto, Wanted};
+use super::sealing::{self, Unsealed};
 use super::wrap;
 use crate::domain::config::Plan;
 use crate::domain::crypto::cipher::Cipher;
@@ -95,6 +96,7 @@ fn lock_onto(
         plan,
         threshold: threshold(plan),
         allow_unencrypted: request.rules.nothing_selected == NothingSelected::Allow,
+        sealing: sealing::Wanted::by_new(deps, place.path.as_deref(), request.rules.seal)?,
         place: &place,
     };
     let Some(locked) = reuse::lock(deps, former, &wanted, notices)? else { return Ok(None) };
@@ -138,46 +140,76 @@ pub fn lock(
     place: &Place,
     stdout: Option<&mut dyn Sink>,
 ) -> Result<LockedFile, Error> {
-    let data_key = DataKey::generate(&mut *deps.random.rng());
-    let mut metadata = Metadata {
-        groups: Vec::new(),
-        shamir_threshold: threshold(plan),
-        last_modified: String::new(),
-        mac: String::new(),
-        version: metadata::VERSION.to_owned(),
-        selection: plan.selection.clone(),
-        source: None,
-        former: None,
-    };
-    if format == Format::Binary {
-        metadata.selection = Selection::everything();
-        metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), &data_key)?;
-        return lock_binary(deps, plain, &Cipher::new(&data_key), metadata, place, stdout);
+    let data_key = &DataKey::generate(&mut *deps.random.rng());
+    let job = Job { plain, format, plan, rules, place, data_key };
+    let wanted = sealing::Wanted::by_new(deps, place.path.as_deref(), rules.seal)?;
+    if wanted == sealing::Wanted::Nothing {
+        return job.lock(deps, stdout);
     }
-    let mut parsed = Plain::parse(plain, format, place)?;
-    metadata.selection.mark(&mut parsed.tree, Stage::Plain);
-    let file = PlainFile {
-        store: parsed.store,
-        tree: &parsed.tree,
-        selection: &metadata.selection,
-        keep_spellings: true,
-    };
-    let locking = file.plan(None);
-    let mut notices = refuse_plain_text(&locking, plan, rules, place)?;
-    metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), &data_key)?;
-    let (direct, later) = if plain.len() < LARGE { (None, stdout) } else { (stdout, None) };
-    let is_streamed = direct.is_some();
-    let mut locked = lock::lock_new(deps, &parsed, &data_key, metadata, locking, direct)?;
-    drop(parsed);
-    if !is_streamed {
-        let cipher = Cipher::new(&data_key);
-        locked = lock::proven(deps, locked, Expected { format, cipher: &cipher, plain, place, hoist: true })?;
+    // A seal is made over the whole file.
+    let LockedFile { bytes, mut notices } = job.lock(deps, None)?;
+    let mut bytes = Unsealed { bytes, format, place, data_key }.finish(deps, wanted, &mut notices)?;
+    if let Some(stdout) = stdout {
+        stdout.push(&std::mem::take(&mut bytes));
     }
-    if let Some(stdout) = later {
-        stdout.push(&std::mem::take(&mut locked.bytes));
+    Ok(LockedFile { bytes, notices })
+}
+
+/// A file that is to be encrypted under `data_key`.
+struct Job<'j> {
+    plain: &'j [u8],
+    format: Format,
+    plan: &'j Plan,
+    rules: &'j RuleOptions,
+    place: &'j Place,
+    data_key: &'j DataKey,
+}
+
+impl Job<'_> {
+    fn lock(&self, deps: &Deps<'_>, stdout: Option<&mut dyn Sink>) -> Result<LockedFile, Error> {
+        let Self { plain, format, plan, rules, place, data_key } = *self;
+        let mut metadata = Metadata {
+            groups: Vec::new(),
+            shamir_threshold: threshold(plan),
+            last_modified: String::new(),
+            mac: String::new(),
+            version: metadata::VERSION.to_owned(),
+            selection: plan.selection.clone(),
+            source: None,
+            seal: None,
+            signature: None,
+            former: None,
+        };
+        if format == Format::Binary {
+            metadata.selection = Selection::everything();
+            metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), data_key)?;
+            return lock_binary(deps, plain, &Cipher::new(data_key), metadata, place, stdout);
+        }
+        let mut parsed = Plain::parse(plain, format, place)?;
+        metadata.selection.mark(&mut parsed.tree, Stage::Plain);
+        let file = PlainFile {
+            store: parsed.store,
+            tree: &parsed.tree,
+            selection: &metadata.selection,
+            keep_spellings: true,
+        };
+        let locking = file.plan(None);
+        let mut notices = refuse_plain_text(&locking, plan, rules, place)?;
+        metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), data_key)?;
+        let (direct, later) = if plain.len() < LARGE { (None, stdout) } else { (stdout, None) };
+        let is_streamed = direct.is_some();
+        let mut locked = lock::lock_new(deps, &parsed, data_key, metadata, locking, direct)?;
+        drop(parsed);
+        if !is_streamed {
+            let cipher = &Cipher::new(data_key);
+            locked = lock::proven(deps, locked, Expected { format, cipher, plain, place, hoist: true })?;
+        }
+        if let Some(stdout) = later {
+            stdout.push(&std::mem::take(&mut locked.bytes));
+        }
+        notices.extend(locked.notices.iter().map(|it| open::notice(place, it)));
+        Ok(LockedFile { bytes: locked.bytes, notices })
     }
-    notices.extend(locked.notices.iter().map(|it| open::notice(place, it)));
-    Ok(LockedFile { bytes: locked.bytes, notices })
 }
 
 /// The same for a binary file, whose one value is always encrypted.

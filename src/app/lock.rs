@@ -62,16 +62,16 @@ impl<'s> Plain<'s> {
 }
 
 /// An encrypted file, ready to be written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LockedFile {
     /// Its bytes.
     pub bytes: SecretBytes,
     /// What the user should hear about.
     pub notices: Vec<Notice>,
-    /// True when it has values, and none of them is one that the rules select.
-    pub nothing_selected: bool,
     /// What its `leaflock_source` holds.
     pub spellings: SpellingList,
+    /// True when it has values, and none of them is one that the rules select.
+    pub nothing_selected: bool,
 }
 
 /// The token of a MAC's hex digest.
@@ -133,8 +133,12 @@ pub fn lock_new(
             }
         }
     }
-    let nothing_selected = nothing_selected(&plan);
-    Ok(LockedFile { bytes, notices: plan.notices, nothing_selected, spellings: plan.spellings })
+    Ok(LockedFile {
+        bytes,
+        nothing_selected: nothing_selected(&plan),
+        notices: plan.notices,
+        spellings: plan.spellings,
+    })
 }
 
 /// True when a file has values, and its rules select none.
@@ -187,12 +191,12 @@ pub fn lock_again(
         keep_spellings: metadata.keeps_spellings(),
     };
     let mut plan = file.plan(Some(&mut known));
+    // Whether it still fits is seen when the file is proven.
+    plan.spellings.set_patch(old.locked.spellings(&old.cipher).take_patch());
     let is_old_mac = |old: SecretBytes| *old == *plan.mac.hex().as_bytes();
     // SOPS's MAC alone does not tell: `12` and `3` have the one of `1` and `23`.
     let same_values =
         known.are_all_told(plan.encrypted) && old.locked.stored_mac(&old.cipher).is_ok_and(is_old_mac);
-    // Whether it still fits is seen when the file is proven.
-    plan.spellings.set_patch(old.locked.spellings(&old.cipher).take_patch());
     let source = match &metadata.source {
         Some(token) if old.locked.spelling_json(&old.cipher) == Some(plan.spellings.to_json()) => {
             Some(token.clone())
@@ -221,8 +225,12 @@ pub fn lock_again(
         let was = || is_printed_otherwise(old);
         bytes = with_mark(rng, bytes, &old.cipher, &metadata.selection, &plain, was);
     }
-    let nothing_selected = nothing_selected(&plan);
-    Ok(LockedFile { bytes, notices: plan.notices, nothing_selected, spellings: plan.spellings })
+    Ok(LockedFile {
+        bytes,
+        nothing_selected: nothing_selected(&plan),
+        notices: plan.notices,
+        spellings: plan.spellings,
+    })
 }
 
 /// True if `file` is not printed as its values in their places would be.

@@ -2,16 +2,20 @@
 //! data, return data, never print, and know the world only through [`ports`].
 
 pub mod parallel;
+pub mod quote;
 pub mod variables;
 pub mod ports;
 pub mod repository;
+pub mod signers;
 pub mod error;
 pub mod request;
 pub mod batch;
 pub mod config;
 pub mod names;
+pub mod trust;
 pub mod open;
 pub mod lock;
+pub mod sealing;
 pub mod wrap;
 pub mod rekey;
 pub mod strangers;
@@ -27,6 +31,7 @@ pub mod decrypt;
 pub mod edit;
 pub mod set;
 pub mod unset;
+pub mod seal;
 pub mod textconv;
 pub mod diff;
 pub mod filestatus;
@@ -40,12 +45,15 @@ pub mod exec_file;
 pub mod run;
 pub mod config_explain;
 pub mod init;
+pub mod git_setup;
+pub mod status;
 
 use ports::{
     Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,
     Transactions,
 };
 use repository::Repository;
+use signers::Signers;
 
 /// The ports a use case may need, built by `cli::wire` or by a test.
 pub struct Deps<'d> {
@@ -79,4 +87,8 @@ pub struct Deps<'d> {
     pub configs: &'d config::Memory,
     /// The repositories that were asked so far.
     pub formers: &'d reuse::Memory,
+    /// Signatures.
+    pub signers: &'d dyn Signers,
+    /// The settings of repositories that were read so far.
+    pub settings: &'d trust::Memory,
 }

@@ -2,7 +2,7 @@
 //! questions, the editor and progress. The adapters implement them; tests fake
 //! them. Nothing pure gets a trait.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -139,6 +139,16 @@ pub trait Files: Sync {
     /// Makes a new file that only its owner can read (0600), with the folders
     /// above it (0700). Never overwrites ([`FileErrorKind::Exists`]).
     fn create_private(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError>;
+
+    /// Makes a new file with the folders above it, one that can be run if
+    /// `program`. Never overwrites ([`FileErrorKind::Exists`]).
+    fn create(&self, path: &Path, bytes: &[u8], program: bool) -> Result<(), FileError>;
+
+    /// Takes a file away.
+    fn remove(&self, path: &Path) -> Result<(), FileError>;
+
+    /// The place itself, behind all symbolic links; what is not there need not be.
+    fn real(&self, path: &Path) -> Result<PathBuf, FileError>;
 
     /// The absolute path, cleaned of `.`, `..` and double slashes by text alone,
     /// as Go's `filepath.Abs` does.
@@ -321,6 +331,12 @@ pub struct LaunchError {
 pub trait Processes: Sync {
     /// The user of this login name, if there is one.
     fn account(&self, name: &str) -> Result<Option<Account>, FileError>;
+
+    /// The program of that name on `search_path`.
+    fn find(&self, name: &str, search_path: &OsStr) -> Option<PathBuf>;
+
+    /// The file of this program, where the system tells.
+    fn own_program(&self) -> Option<PathBuf>;
 
     /// Becomes the program: same process, same terminal, same parent. Returns
     /// only if that fails. Nothing is dropped: no private directory may be open.

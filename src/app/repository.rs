@@ -1,6 +1,6 @@
 //! Git, as the use cases see it: where a repository keeps what, which files it
-//! tracks, and the contents of files in the index, in a commit and in history.
-//! Nothing here writes to the repository.
+//! tracks, the contents of files in the index, in a commit and in history, and
+//! what it is set to do. Nothing but the repository's own settings is written.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -49,6 +49,24 @@ pub trait Repository: Sync {
     /// # Errors
     /// Git's own words, where it knows no such revision or file.
     fn changes(&self, folder: &Path, compared: &Compared) -> Result<Option<Vec<Change>>, FileError>;
+
+    /// The settings in force, name and value, the later before the earlier one; with
+    /// `own` those of the repository alone. Names are in lower case up to the first
+    /// and behind the last dot.
+    fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError>;
+
+    /// Gives a setting of the repository its only value, or takes it away. Settings
+    /// of the user and of the machine are never touched.
+    fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError>;
+
+    /// The values of attributes of files, which are absolute: for each file those
+    /// of `names` in order, `None` where nothing is said.
+    fn attributes(
+        &self,
+        folder: &Path,
+        names: &[&str],
+        paths: &[PathBuf],
+    ) -> Result<Vec<Vec<Option<String>>>, FileError>;
 
     /// Opens the repository that `folder` is in, to read one object after the other;
     /// `None` where there is no git.

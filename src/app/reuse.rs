@@ -22,10 +22,10 @@ use super::ports::Asking;
 use super::replace::{self, Replaced};
 use super::repository::Objects;
 use super::request::{FileOptions, Notice, OpenOptions, Source};
+use super::sealing::{self, Unsealed};
 use crate::domain::config::Plan;
 use crate::domain::document::open::Extras;
 use crate::domain::document::sink::Compare;
-use crate::domain::document::spelling::SpellingList;
 use crate::domain::index::Component;
 use crate::domain::keys::access::AccessChange;
 use crate::domain::keys::kinds::KeySpec;
@@ -112,6 +112,8 @@ pub struct Wanted<'w> {
     pub threshold: Option<usize>,
     /// A file whose rule selects none of its values is encrypted nevertheless.
     pub allow_unencrypted: bool,
+    /// The seal that a new file gets.
+    pub sealing: sealing::Wanted,
     /// Where errors are.
     pub place: &'w Place,
 }
@@ -147,24 +149,32 @@ pub fn lock(
     let Ok(opened) = change::open(&file, &keys, false) else {
         return fresh("its former version does not decrypt, or has a MAC of other values");
     };
+    let sealing = wanted.sealing.max(sealing::Wanted::by_old(deps, &file.locked)?);
     if *opened.plain == *wanted.plain || is_moved(&file, wanted.plain) {
         let nothing_selected = nothing_selected(&file.locked);
         if nothing_selected && !wanted.allow_unencrypted {
             return Ok(None);
         }
-        drop(file);
-        return Ok(Some(LockedFile {
-            bytes: former.bytes,
-            notices: Vec::new(),
-            nothing_selected,
-            spellings: SpellingList::default(),
-        }));
+        let bytes = if sealing.is_had_by(&file.locked) {
+            drop(file);
+            former.bytes
+        } else {
+            Unsealed::again(&file, former.bytes.clone()).finish(deps, sealing, notices)?
+        };
+        return Ok(Some(LockedFile { bytes, nothing_selected, ..LockedFile::default() }));
     }
-    if wanted.format == Format::Binary {
-        return binary(deps, &file, wanted);
+    let mut locked = match wanted.format {
+        Format::Binary => match binary(deps, &file, wanted)? {
+            Some(locked) => locked,
+            None => return Ok(None),
+        },
+        _ => change::lock(deps, &file, wanted.plain, opened.known, wanted.place)?,
+    };
+    if locked.nothing_selected && !wanted.allow_unencrypted {
+        return Ok(None);
     }
-    let locked = change::lock(deps, &file, wanted.plain, opened.known, wanted.place)?;
-    Ok(Some(locked).filter(|locked| !locked.nothing_selected || wanted.allow_unencrypted))
+    locked.bytes = Unsealed::again(&file, locked.bytes).finish(deps, sealing, notices)?;
+    Ok(Some(locked))
 }
 
 /// How the former state was encrypted otherwise than is wanted now.
@@ -214,12 +224,7 @@ fn nothing_selected(locked: &Locked<'_>) -> bool {
 fn binary(deps: &Deps<'_>, file: &Unlocked<'_>, wanted: &Wanted<'_>) -> Result<Option<LockedFile>, Error> {
     let data = [Component::Key("data".to_owned())];
     match replace::leaf(deps, file, &data, &Scalar::Str(Text::Borrowed(wanted.plain)), false)? {
-        Replaced::File(bytes) => Ok(Some(LockedFile {
-            bytes,
-            notices: Vec::new(),
-            nothing_selected: false,
-            spellings: SpellingList::default(),
-        })),
+        Replaced::File(bytes) => Ok(Some(LockedFile { bytes, ..LockedFile::default() })),
         Replaced::Unchanged | Replaced::Elsewhere => Ok(None),
     }
 }

@@ -10,6 +10,7 @@ use super::error::{Error, Place};
 use super::open::{self, Locked};
 use super::ports::Asking;
 use super::request::{FileOptions, OpenOptions, Source};
+use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::token::{self, Token};
 use crate::domain::diff::access;
 use crate::domain::diff::placeholder::{abbreviated, placeholder};
@@ -21,6 +22,8 @@ use crate::domain::tree::{Flags, Tree};
 
 /// What begins every line that is not the file's own.
 const MARK: &str = "# leaflock: ";
+/// What is said of a file whose values are not those of its MAC.
+const MAC_PROBLEM: &str = "its MAC does not fit: it was changed without its key";
 /// How much of a file is looked at for a zero byte, as git does.
 const LOOKED_AT: usize = 8000;
 
@@ -35,8 +38,8 @@ pub fn run(deps: &Deps<'_>, path: &Path) -> Result<SecretBytes, Error> {
             let mut lines = access::lines(&locked.metadata);
             let detach = locked.store.detach(&locked.tree);
             match opened(deps, *locked, &keys) {
-                Ok(Opened { mut text, problem }) => {
-                    lines.extend(problem);
+                Ok(Opened { mut text, problems }) => {
+                    lines.extend(problems);
                     text.as_mut_vec()
                         .reserve_exact(lines.iter().map(|line| line.len() + 16).sum::<usize>() + 64);
                     with_lines(std::mem::take(text.as_mut_vec()), &lines)
@@ -123,24 +126,30 @@ fn is_binary(tree: &Tree<'_>) -> bool {
 pub struct Opened {
     /// Its text, every line where it is in the encrypted file.
     pub text: SecretBytes,
-    /// What is wrong with it, if anything.
-    pub problem: Option<String>,
+    /// What is wrong with it.
+    pub problems: Vec<String>,
 }
 
 /// Decrypts a file, or says in a few words why that cannot be.
 pub fn opened(deps: &Deps<'_>, locked: Locked<'_>, keys: &OpenOptions) -> Result<Opened, String> {
-    let Ok(file) = locked.unlock(deps, keys) else { return Err("no identity here opens it".to_owned()) };
+    // Where a seal is demanded and missing, what the file holds is to be seen all the same.
+    let keys = OpenOptions { ignore_mac: true, ignore_seal: true, ..keys.clone() };
+    let Ok(file) = locked.unlock(deps, &keys) else { return Err("no identity here opens it".to_owned()) };
     let locked = &file.locked;
+    let seal = locked.subject().seal(&file.data_key).ok().flatten().and_then(Result::err);
+    let mut problems: Vec<String> = seal.map(|error| error.to_string()).into_iter().collect();
+    let mac = |mac: &Mac| locked.check_mac(&file.cipher, mac).err().map(|_| MAC_PROBLEM.to_owned());
     if locked.format == Format::Binary {
-        let keys = OpenOptions { ignore_mac: true, ..keys.clone() };
-        let opened =
-            change::open(&file, &keys, false).map_err(|_| "its value does not decrypt".to_owned())?;
-        let problem = file
-            .binary()
-            .and_then(|(_, mac)| locked.check_mac(&file.cipher, &mac).err())
-            .map(|_| mac_problem());
-        let text = readable(opened.plain, &locked.tree);
-        return Ok(Opened { text, problem });
+        let plain = match file.binary() {
+            Some((plain, digest)) => {
+                problems.extend(mac(&digest));
+                plain
+            }
+            None => {
+                change::open(&file, &keys, false).map_err(|_| "its value does not decrypt".to_owned())?.plain
+            }
+        };
+        return Ok(Opened { text: readable(plain, &locked.tree), problems });
     }
     let extras = Extras {
         spellings: locked.spellings(&file.cipher),
@@ -153,12 +162,8 @@ pub fn opened(deps: &Deps<'_>, locked: Locked<'_>, keys: &OpenOptions) -> Result
         .file()
         .write_plain(extras, detach, &mut text)
         .map_err(|error| format!("the value at {}, line {}, does not decrypt", error.path, error.line))?;
-    let problem = locked.check_mac(&file.cipher, &findings.mac).err().map(|_| mac_problem());
-    Ok(Opened { text, problem })
-}
-
-fn mac_problem() -> String {
-    "its MAC does not fit: it was changed without its key".to_owned()
+    problems.extend(mac(&findings.mac));
+    Ok(Opened { text, problems })
 }
 
 /// What is no text is told by its size, and by its token, so that a change is seen.

@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Build on this encrypted file instead of git's version
     #[arg(long, value_name = "FILE")]
     pub onto: Option<PathBuf>,
+    /// Add a seal over everything, comments, key names and recipients included
+    #[arg(long)]
+    pub seal: bool,
     /// Master keys.
     #[command(flatten)]
     pub keys: Keys,
@@ -68,7 +71,7 @@ pub struct Arguments {
     pub legacy: bool,
 }
 
-flags!(Arguments { allow_unencrypted "allow-unencrypted" "", fresh "fresh" "", onto "onto" "" } output, keys, rules, input_type, output_type, named, services, general);
+flags!(Arguments { allow_unencrypted "allow-unencrypted" "", fresh "fresh" "", onto "onto" "", seal "seal" "" } output, keys, rules, input_type, output_type, named, services, general);
 
 words!(Arguments, usize::MAX, files);
 
@@ -94,6 +97,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     )?;
     let mut rules = arguments.rules.resolve(cli.mode, arguments.allow_unencrypted);
     rules.needs_creation_rule = arguments.legacy && cli.mode == Mode::Sops;
+    rules.seal = arguments.seal;
     let output_format =
         args::format("output-type", arguments.output_type.output_type, cli.mode, &mut notices)?;
     let keys = arguments.keys.resolve(&cli.env)?;

@@ -170,6 +170,7 @@ pub fn run(
                 allow_unencrypted: parsed.allow_unencrypted,
                 fresh: false,
                 onto: None,
+                seal: false,
                 keys: parsed.shared.keys,
                 rules: parsed.shared.rules,
                 input_type: parsed.shared.input_type,

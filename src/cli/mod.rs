@@ -21,6 +21,7 @@ pub mod exec_file;
 pub mod exit;
 pub mod files;
 pub mod filestatus;
+pub mod git_setup;
 pub mod groups;
 pub mod help;
 pub mod init;
@@ -32,7 +33,9 @@ pub mod report;
 pub mod revoke;
 pub mod rotate;
 pub mod run;
+pub mod seal;
 pub mod set;
+pub mod status;
 pub mod textconv;
 pub mod unset;
 pub mod updatekeys;
@@ -140,6 +143,8 @@ pub enum Verb {
     GroupsAdd,
     /// `groups delete`
     GroupsDelete,
+    /// `seal`
+    Seal,
     /// `diff`
     Diff,
     /// `textconv`
@@ -152,6 +157,10 @@ pub enum Verb {
     Revoke,
     /// `config explain`
     ConfigExplain,
+    /// `git setup`
+    GitSetup,
+    /// `status`
+    Status,
     /// `init`
     Init,
     /// `completion`
@@ -179,12 +188,15 @@ impl Verb {
         Verb::Rotate,
         Verb::GroupsAdd,
         Verb::GroupsDelete,
+        Verb::Seal,
         Verb::Diff,
         Verb::Textconv,
         Verb::Who,
         Verb::Doctor,
         Verb::Revoke,
         Verb::ConfigExplain,
+        Verb::GitSetup,
+        Verb::Status,
         Verb::Completion,
         Verb::Man,
         Verb::Help,
@@ -205,12 +217,15 @@ impl Verb {
             Self::Updatekeys => "updatekeys",
             Self::Rotate => "rotate",
             Self::GroupsAdd | Self::GroupsDelete => "groups",
+            Self::Seal => "seal",
             Self::Diff => "diff",
             Self::Textconv => "textconv",
             Self::Who => "who",
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
             Self::ConfigExplain => "config",
+            Self::GitSetup => "git",
+            Self::Status => "status",
             Self::Init => "init",
             Self::Completion => "completion",
             Self::Man => "man",
@@ -222,6 +237,7 @@ impl Verb {
     pub fn words(self) -> &'static str {
         match self {
             Self::ConfigExplain => "config explain",
+            Self::GitSetup => "git setup",
             Self::GroupsAdd => "groups add",
             Self::GroupsDelete => "groups delete",
             verb => verb.word(),
@@ -240,12 +256,15 @@ impl Verb {
         let ours = |verb: &Self| {
             matches!(
                 verb,
-                Self::Who
+                Self::Seal
+                    | Self::Who
                     | Self::Diff
                     | Self::Textconv
                     | Self::Doctor
                     | Self::Revoke
                     | Self::ConfigExplain
+                    | Self::GitSetup
+                    | Self::Status
                     | Self::Init
                     | Self::Man
                     | Self::Run
@@ -270,12 +289,15 @@ impl Verb {
             Self::Rotate => rotate::Arguments::command(),
             Self::GroupsAdd => groups::Add::command(),
             Self::GroupsDelete => groups::Delete::command(),
+            Self::Seal => seal::Arguments::command(),
             Self::Diff => diff::Arguments::command(),
             Self::Textconv => textconv::Arguments::command(),
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
+            Self::GitSetup => git_setup::Arguments::command(),
+            Self::Status => status::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
             Self::Man => man::Arguments::command(),
@@ -313,12 +335,15 @@ impl Verb {
                     Self::GroupsDelete.with(before, groups::behind(rest), cli, groups::delete)
                 }
             },
+            Self::Seal => self.with(before, rest, cli, seal::run),
             Self::Diff => self.with(before, rest, cli, diff::run),
             Self::Textconv => self.with(before, rest, cli, textconv::run),
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
+            Self::GitSetup => self.with(before, git_setup::behind(rest)?, cli, git_setup::run),
+            Self::Status => self.with(before, rest, cli, status::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),
             Self::Man => self.with(before, rest, cli, man::run),
@@ -496,6 +521,7 @@ pub fn tree(mode: Mode) -> clap::Command {
     for verb in Verb::of_mode(mode) {
         top = match verb {
             Verb::ConfigExplain => top.subcommand(config_explain::parent()),
+            Verb::GitSetup => top.subcommand(git_setup::parent()),
             Verb::GroupsAdd => top.subcommand(groups::parent()),
             // Together with `add`.
             Verb::GroupsDelete => top,

@@ -3,6 +3,7 @@
 
 use leaflock::domain::crypto::cipher::Cipher;
 use leaflock::domain::crypto::data_key::DataKey;
+use leaflock::domain::document::change::purpose;
 use leaflock::domain::document::lock::PlainFile;
 use leaflock::domain::document::open::{Encrypted, Extras};
 use leaflock::domain::document::reuse::Ciphertexts;
@@ -108,7 +109,7 @@ pub(crate) fn unlock(
     if found.mac.hex() != findings.mac.hex() {
         return Err("the MAC of the values is another than that of the text".into());
     }
-    let plain = store.read(&out, Purpose::AsIs).map_err(|error| format!("what came back: {error}"))?;
+    let plain = store.read(&out, purpose(format)).map_err(|error| format!("what came back: {error}"))?;
     let same = plain_values(store, &plain).iter().zip(&values).all(|(text, value)| text.same_data(value));
     if same {
         Ok((out.to_vec(), findings.mac.hex()))

@@ -61,6 +61,15 @@ impl Files for Disk {
     fn create_private(&self, _: &Path, _: &[u8]) -> Result<(), FileError> {
         unreachable!()
     }
+    fn create(&self, _: &Path, _: &[u8], _: bool) -> Result<(), FileError> {
+        unreachable!()
+    }
+    fn remove(&self, _: &Path) -> Result<(), FileError> {
+        unreachable!()
+    }
+    fn real(&self, _: &Path) -> Result<PathBuf, FileError> {
+        unreachable!()
+    }
     fn absolute(&self, _: &Path) -> Result<PathBuf, FileError> {
         unreachable!()
     }
