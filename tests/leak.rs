@@ -187,6 +187,17 @@ fn building_on_what_git_holds_never_shows_a_value() {
             git(&["add", name]);
             sandbox.write(name, text.replace("CANARY", &format!("{CANARY}x")));
             examine(&sandbox.ours(&encrypt), false, &mut problems);
+            for form in ["--names", "--json", "--quiet"] {
+                examine(&sandbox.ours(&["diff", form]), false, &mut problems);
+            }
+            for command in [&["diff"][..], &["textconv", name]] {
+                examine(&sandbox.ours(command), true, &mut problems);
+            }
+            fs::rename(sandbox.folder().join("home"), sandbox.folder().join("away")).unwrap();
+            for command in [&["diff"][..], &["textconv", name]] {
+                examine(&sandbox.ours(command), false, &mut problems);
+            }
+            fs::rename(sandbox.folder().join("away"), sandbox.folder().join("home")).unwrap();
         }
         let objects = git(&["cat-file", "--batch-all-objects", "--batch"]);
         if shows_canary(&objects) {

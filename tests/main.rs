@@ -21,6 +21,7 @@ mod check_scopes;
 mod command_line;
 mod compat;
 mod crash;
+mod diff;
 mod doctor;
 mod drop_in;
 mod exec;

@@ -32,6 +32,8 @@ pub mod edit;
 pub mod set;
 pub mod unset;
 pub mod seal;
+pub mod textconv;
+pub mod diff;
 pub mod filestatus;
 pub mod snapshot;
 pub mod check;

@@ -12,6 +12,7 @@ pub mod check;
 pub mod completion;
 pub mod config_explain;
 pub mod decrypt;
+pub mod diff;
 pub mod doctor;
 pub mod edit;
 pub mod encrypt;
@@ -37,6 +38,7 @@ pub mod run;
 pub mod seal;
 pub mod set;
 pub mod status;
+pub mod textconv;
 pub mod unset;
 pub mod updatekeys;
 pub mod who;
@@ -147,6 +149,10 @@ pub enum Verb {
     Check,
     /// `seal`
     Seal,
+    /// `diff`
+    Diff,
+    /// `textconv`
+    Textconv,
     /// `who`
     Who,
     /// `doctor`
@@ -192,6 +198,8 @@ impl Verb {
         Verb::GroupsDelete,
         Verb::Check,
         Verb::Seal,
+        Verb::Diff,
+        Verb::Textconv,
         Verb::Who,
         Verb::Doctor,
         Verb::Revoke,
@@ -222,6 +230,8 @@ impl Verb {
             Self::GroupsAdd | Self::GroupsDelete => "groups",
             Self::Check => "check",
             Self::Seal => "seal",
+            Self::Diff => "diff",
+            Self::Textconv => "textconv",
             Self::Who => "who",
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
@@ -263,6 +273,8 @@ impl Verb {
                 Self::Check
                     | Self::Seal
                     | Self::Who
+                    | Self::Diff
+                    | Self::Textconv
                     | Self::Doctor
                     | Self::Revoke
                     | Self::ConfigExplain
@@ -296,6 +308,8 @@ impl Verb {
             Self::GroupsDelete => groups::Delete::command(),
             Self::Check => check::Arguments::command(),
             Self::Seal => seal::Arguments::command(),
+            Self::Diff => diff::Arguments::command(),
+            Self::Textconv => textconv::Arguments::command(),
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
@@ -345,6 +359,8 @@ impl Verb {
                 self.with(before, rest, cli, check::run).map_err(|failure| check::failed(failure, cli))
             }
             Self::Seal => self.with(before, rest, cli, seal::run),
+            Self::Diff => self.with(before, rest, cli, diff::run),
+            Self::Textconv => self.with(before, rest, cli, textconv::run),
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),

@@ -21,3 +21,4 @@ pub mod seal;
 pub mod config;
 pub mod settings;
 pub mod check;
+pub mod diff;
