@@ -159,8 +159,10 @@ pub fn lock(
         return fresh(why);
     }
     let keys = OpenOptions { asking: Asking::Nobody, ..OpenOptions::default() };
-    let Ok(file) = locked.unlock(deps, &keys) else {
-        return fresh("no identity opens its former version without asking somebody");
+    let file = match locked.unlock(deps, &keys) {
+        Ok(file) => file,
+        Err(Error::Seal { .. }) => return fresh("its former version has no seal that holds"),
+        Err(_) => return fresh("no identity opens its former version without asking somebody"),
     };
     let Ok(opened) = change::open(&file, &keys, false) else {
         return fresh("its former version does not decrypt, or has a MAC of other values");
