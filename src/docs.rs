@@ -12,6 +12,8 @@ pub mod drop_in {}
 #[doc = include_str!("docs/dotenv.md")]
 pub mod dotenv {}
 
+#[doc = include_str!("docs/check.md")]
+pub mod check {}
 #[doc = include_str!("docs/diff.md")]
 pub mod diff {}
 

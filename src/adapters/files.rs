@@ -61,6 +61,10 @@ impl Files for SystemFiles {
         }
     }
 
+    fn is_link(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_symlink())
+    }
+
     fn replace(
         &self,
         path: &Path,

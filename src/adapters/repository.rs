@@ -6,40 +6,152 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 
 use crate::app::ports::{FileError, FileErrorKind};
-use crate::app::repository::{Commit, Entry, Objects, Place, Repository, Snapshot, Version};
+use crate::app::repository::{
+    Change, Commit, Compared, Entry, Objects, Place, Repository, Snapshot, State, Version,
+};
 use crate::domain::secret::SecretBytes;
 
 use super::system_error::file_error;
 
 /// The `git` on the PATH.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Git;
+#[derive(Debug, Default)]
+pub struct Git {
+    hook: Option<Hook>,
+}
+
+/// The repository that the environment names: git does so when it runs hooks.
+#[derive(Debug)]
+struct Hook {
+    /// `GIT_DIR`, absolute.
+    git_dir: PathBuf,
+    /// `GIT_WORK_TREE`, absolute.
+    work_tree: Option<PathBuf>,
+    /// The working folder of this process.
+    folder: PathBuf,
+    /// The work tree, where `GIT_WORK_TREE` does not say.
+    found: OnceLock<Option<PathBuf>>,
+}
+
+impl Git {
+    /// The git of a process in `folder` with these variables. Both may be relative
+    /// to it, while git is called for other folders; and where only `GIT_DIR` is set,
+    /// git would take each of those for the top of the work tree.
+    pub fn new(git_dir: Option<PathBuf>, work_tree: Option<PathBuf>, folder: PathBuf) -> Self {
+        let hook = git_dir.map(|git_dir| Hook {
+            git_dir: folder.join(git_dir),
+            work_tree: work_tree.map(|work_tree| folder.join(work_tree)),
+            found: OnceLock::new(),
+            folder,
+        });
+        Self { hook }
+    }
+
+    /// `git`, in `folder`.
+    fn command(&self, folder: &Path) -> Command {
+        let mut command = git(folder);
+        if let Some(hook) = &self.hook {
+            command.env("GIT_DIR", &hook.git_dir);
+            if let Some(work_tree) = hook.work_tree.as_ref().or_else(|| hook.found().as_ref()) {
+                command.env("GIT_WORK_TREE", work_tree);
+            }
+        }
+        command
+    }
+
+    fn output(&self, folder: &Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, FileError> {
+        let mut command = self.command(folder);
+        command.args(arguments);
+        finish(command)
+    }
+
+    fn cat_file(&self, folder: &Path) -> io::Result<Child> {
+        let mut command = self.command(folder);
+        command.args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
+    }
+
+    /// The name of a revision's tree; `None` for a branch without commits.
+    fn tree(&self, folder: &Path, revision: &str) -> Result<Option<String>, FileError> {
+        let resolve = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
+        let resolve = |wanted: &str| self.output(folder, &[&resolve[..], &[wanted]].concat());
+        if let Some(name) = resolve(&format!("{revision}^{{tree}}"))? {
+            return Ok(Some(String::from_utf8_lossy(&name).trim().to_owned()));
+        }
+        // A branch without commits is a name without an object.
+        if revision == "HEAD"
+            && self.output(folder, &["symbolic-ref", "--quiet", "HEAD"])?.is_some()
+            && resolve("HEAD")?.is_none()
+        {
+            return Ok(None);
+        }
+        Err(FileError {
+            action: "rev-parse",
+            path: revision.into(),
+            kind: FileErrorKind::NotFound,
+            reason: "no such revision".to_owned(),
+        })
+    }
+}
+
+impl Hook {
+    /// The work tree of the repository: the one that the working folder is in, if it is
+    /// of this repository; else, as git has it, the working folder.
+    fn found(&self) -> &Option<PathBuf> {
+        self.found.get_or_init(|| {
+            let asked = ["rev-parse", "--path-format=absolute", "--git-dir", "--show-toplevel"];
+            let mut command = git(&self.folder);
+            command.args(asked).env_remove("GIT_DIR");
+            let around = finish(command).ok().flatten().unwrap_or_default();
+            let mut around = lines(&around);
+            let mut command = git(&self.folder);
+            command.args(&asked[..3]).env("GIT_DIR", &self.git_dir);
+            let named = finish(command).ok().flatten().unwrap_or_default();
+            let is_same = around.next().is_some_and(|dir| lines(&named).next() == Some(dir));
+            match around.next() {
+                Some(top) if is_same => Some(top),
+                _ => (self.folder != self.git_dir).then(|| self.folder.clone()),
+            }
+        })
+    }
+}
 
 impl Repository for Git {
     fn place(&self, folder: &Path) -> Result<Option<Place>, FileError> {
-        let asked = ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"];
-        let asked: Vec<&str> = asked.into_iter().chain(["--git-path", "hooks"]).collect();
-        let Some(dirs) = output(folder, &asked)? else { return Ok(None) };
-        let mut dirs = lines(&dirs);
-        let (Some(git_dir), Some(common_dir), Some(hooks)) = (dirs.next(), dirs.next(), dirs.next()) else {
+        let dirs = ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"];
+        let dirs: Vec<&str> = dirs.into_iter().chain(["--git-path", "hooks"]).collect();
+        // The last two fail in a bare repository.
+        let all = [&dirs[..], &["--show-toplevel", "--show-prefix"]].concat();
+        let answer = match self.output(folder, &all)? {
+            Some(answer) => answer,
+            None => match self.output(folder, &dirs)? {
+                Some(answer) => answer,
+                None => return Ok(None),
+            },
+        };
+        let mut lines = lines(&answer);
+        let (Some(git_dir), Some(common_dir), Some(hooks)) = (lines.next(), lines.next(), lines.next())
+        else {
             return Ok(None);
         };
-        // Fails in a bare repository.
-        let top = output(folder, &["rev-parse", "--path-format=absolute", "--show-toplevel"])?;
-        let top = top.as_deref().and_then(|top| lines(top).next());
-        Ok(Some(Place { top, git_dir, common_dir, hooks }))
+        let (top, prefix) = (lines.next(), lines.next().unwrap_or_default());
+        Ok(Some(Place { top, prefix, git_dir, common_dir, hooks }))
+    }
+
+    fn present(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError> {
+        let asked = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+        Ok(self.output(folder, &asked)?.map(|listed| paths(folder, &listed)))
+    }
+
+    fn changed(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+        let asked = ["diff-index", "-z", "--name-only", "--relative", "--no-renames", "HEAD", "--", "."];
+        Ok(self.output(folder, &asked)?.map(|listed| paths(folder, &listed)).unwrap_or_default())
     }
 
     fn tracked(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError> {
-        let Some(listed) = output(folder, &["ls-files", "-z"])? else { return Ok(None) };
-        let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-        let mut files: Vec<PathBuf> = names.map(|name| folder.join(path_of(name))).collect();
-        files.sort();
-        files.dedup();
-        Ok(Some(files))
+        Ok(self.output(folder, &["ls-files", "-z"])?.map(|listed| paths(folder, &listed)))
     }
 
     fn listing(
@@ -50,11 +162,11 @@ impl Repository for Git {
     ) -> Result<Option<Vec<Entry>>, FileError> {
         let Some(place) = self.place(folder)? else { return Ok(None) };
         let root = place.top.as_ref().unwrap_or(&place.git_dir);
-        let mut command = git(root);
+        let mut command = self.command(root);
         command.arg("--literal-pathspecs");
         match snapshot {
             Snapshot::Index => command.args(["ls-files", "-z", "--stage", "--full-name"]),
-            Snapshot::Revision(revision) => match tree(root, revision)? {
+            Snapshot::Revision(revision) => match self.tree(root, revision)? {
                 Some(tree) => command.args(["ls-tree", "-r", "-z", "--full-tree", &tree]),
                 None => return Ok(Some(Vec::new())),
             },
@@ -64,7 +176,7 @@ impl Repository for Git {
     }
 
     fn history(&self, folder: &Path) -> Result<Option<Vec<Version>>, FileError> {
-        let mut command = git(folder);
+        let mut command = self.command(folder);
         command.args(["-c", "core.quotePath=false", "log", "--all", "--reverse"]);
         command.args(["--date-order", "--raw", "--no-abbrev", "--no-renames", "-m", "--relative"]);
         command.args(["--no-color", "--no-show-signature", "--format=commit %H %cI", "--", "."]);
@@ -77,7 +189,7 @@ impl Repository for Git {
         blobs: &[String],
         take: &mut dyn FnMut(&str, SecretBytes),
     ) -> Result<(), FileError> {
-        let mut child = cat_file(folder).map_err(failed)?;
+        let mut child = self.cat_file(folder).map_err(failed)?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let read = thread::scope(|scope| {
             scope.spawn(move || {
@@ -93,10 +205,27 @@ impl Repository for Git {
         read.and(ended.map(drop)).map_err(failed)
     }
 
+    fn changes(&self, folder: &Path, compared: &Compared) -> Result<Option<Vec<Change>>, FileError> {
+        let Some(Place { top: Some(top), .. }) = self.place(folder)? else { return Ok(None) };
+        let mut command = git(folder);
+        command.args(["diff", "--raw", "-z", "--no-abbrev", "--find-renames", "--no-relative", "--no-color"]);
+        command.args(["--no-ext-diff", "--no-textconv", "--ignore-submodules"]);
+        command.args(compared.staged.then_some("--cached")).arg("--end-of-options");
+        command.args(&compared.revisions).arg("--").args(&compared.paths).stderr(Stdio::piped());
+        let done = command.output().map_err(failed)?;
+        if !done.status.success() {
+            let words = String::from_utf8_lossy(&done.stderr).into_owned();
+            let reason =
+                words.lines().next().unwrap_or("git failed").trim_start_matches("fatal: ").to_owned();
+            return Err(FileError { action: "diff", path: top, kind: FileErrorKind::Other, reason });
+        }
+        Ok(Some(changes(&top, &done.stdout)))
+    }
+
     fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError> {
         let scope: &[&str] = if own { &["--local"] } else { &[] };
         let asked = [&["config"], scope, &["--list", "-z"]].concat();
-        let Some(listed) = output(folder, &asked)? else { return Ok(Vec::new()) };
+        let Some(listed) = self.output(folder, &asked)? else { return Ok(Vec::new()) };
         let mut settings: Vec<(String, String)> = Vec::new();
         for entry in listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
             let entry = String::from_utf8_lossy(entry);
@@ -108,9 +237,21 @@ impl Repository for Git {
         Ok(settings)
     }
 
+    fn work_trees(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+        let listed = self.output(folder, &["worktree", "list", "--porcelain"])?.unwrap_or_default();
+        let blocks = listed.split(|byte| *byte == b'\n');
+        Ok(blocks.filter_map(|line| line.strip_prefix(b"worktree ")).map(path_of).collect())
+    }
+
+    fn refresh(&self, folder: &Path, paths: &[PathBuf]) -> Result<(), FileError> {
+        let mut command = self.command(folder);
+        command.args(["update-index", "-z", "--stdin"]);
+        answered(command, listed(folder, paths)).map(drop)
+    }
+
     fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError> {
         let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
-        let mut command = git(folder);
+        let mut command = self.command(folder);
         command.args(["config", "--local"]).stderr(Stdio::piped());
         match value {
             Some(value) => command.args(["--replace-all", name, value]),
@@ -135,15 +276,9 @@ impl Repository for Git {
     ) -> Result<Vec<Vec<Option<String>>>, FileError> {
         let Some(place) = self.place(folder)? else { return Ok(Vec::new()) };
         let root = place.top.as_ref().unwrap_or(&place.git_dir);
-        let mut command = git(root);
+        let mut command = self.command(root);
         command.args(["check-attr", "-z", "--stdin"]).args(names);
-        let asked: Vec<u8> = paths
-            .iter()
-            .flat_map(|path| {
-                [path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes(), b"\0"].concat()
-            })
-            .collect();
-        let told = answered(command, asked)?;
+        let told = answered(command, listed(root, paths))?;
         let values: Vec<Option<String>> = told
             .split(|byte| *byte == 0)
             .skip(2)
@@ -154,7 +289,7 @@ impl Repository for Git {
     }
 
     fn objects(&self, folder: &Path) -> Result<Option<Box<dyn Objects>>, FileError> {
-        let mut child = match cat_file(folder) {
+        let mut child = match self.cat_file(folder) {
             Ok(child) => child,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
@@ -199,10 +334,6 @@ fn failed(error: io::Error) -> FileError {
     file_error("exec", Path::new("git"), &error)
 }
 
-fn cat_file(folder: &Path) -> io::Result<Child> {
-    git(folder).args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
-}
-
 /// `git`, in `folder`.
 fn git(folder: &Path) -> Command {
     let mut command = Command::new("git");
@@ -220,6 +351,22 @@ fn finish(mut command: Command) -> Result<Option<Vec<u8>>, FileError> {
     }
 }
 
+/// Paths below `root` as git reads them, each with a zero byte behind it.
+fn listed(root: &Path, paths: &[PathBuf]) -> Vec<u8> {
+    let name =
+        |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes().to_vec();
+    paths.iter().flat_map(|path| [name(path), vec![0]].concat()).collect()
+}
+
+/// Paths that end with a zero byte each, relative to `folder`, sorted, once each.
+fn paths(folder: &Path, listed: &[u8]) -> Vec<PathBuf> {
+    let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    let mut files: Vec<PathBuf> = names.map(|name| folder.join(path_of(name))).collect();
+    files.sort();
+    files.dedup();
+    files
+}
+
 /// What `git` prints when it reads `input`; nothing, if it fails.
 fn answered(mut command: Command, input: Vec<u8>) -> Result<Vec<u8>, FileError> {
     let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
@@ -233,36 +380,8 @@ fn answered(mut command: Command, input: Vec<u8>) -> Result<Vec<u8>, FileError> 
     done.map(|done| done.stdout).map_err(failed)
 }
 
-fn output(folder: &Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, FileError> {
-    let mut command = git(folder);
-    command.args(arguments);
-    finish(command)
-}
-
 fn lines(text: &[u8]) -> impl Iterator<Item = PathBuf> {
     text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(path_of)
-}
-
-/// The name of a revision's tree; `None` for a branch without commits.
-fn tree(folder: &Path, revision: &str) -> Result<Option<String>, FileError> {
-    let resolve = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
-    let resolve = |wanted: &str| output(folder, &[&resolve[..], &[wanted]].concat());
-    if let Some(name) = resolve(&format!("{revision}^{{tree}}"))? {
-        return Ok(Some(String::from_utf8_lossy(&name).trim().to_owned()));
-    }
-    // A branch without commits is a name without an object.
-    if revision == "HEAD"
-        && output(folder, &["symbolic-ref", "--quiet", "HEAD"])?.is_some()
-        && resolve("HEAD")?.is_none()
-    {
-        return Ok(None);
-    }
-    Err(FileError {
-        action: "rev-parse",
-        path: revision.into(),
-        kind: FileErrorKind::NotFound,
-        reason: "no such revision".to_owned(),
-    })
 }
 
 /// Reads `MODE BLOB STAGE<TAB>PATH` of the index, `MODE blob BLOB<TAB>PATH` of a tree.
@@ -280,6 +399,39 @@ fn entries(root: &Path, listed: &[u8]) -> Vec<Entry> {
         entries.push(Entry { path: root.join(path_of(&line[tab + 1..])), blob: blob.to_owned(), stage });
     }
     entries
+}
+
+/// Reads `:MODE MODE OLD NEW STATUS`, a path, and of a rename the new path.
+fn changes(top: &Path, listed: &[u8]) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    let mut words = listed.split(|byte| *byte == 0);
+    while let (Some(head), Some(path)) = (words.next(), words.next()) {
+        let head = String::from_utf8_lossy(head).into_owned();
+        let fields: Vec<&str> = head.trim_start_matches(':').split(' ').collect();
+        let [old_mode, new_mode, old, new, status] = fields[..] else { continue };
+        let is_pair = status.starts_with(['R', 'C']);
+        let new_path = if is_pair { words.next().unwrap_or(path) } else { path };
+        let state = |mode: &str, blob: &str, path: &[u8]| {
+            let name = path_of(path);
+            let blob = blob.bytes().any(|byte| byte != b'0').then(|| blob.to_owned());
+            mode.starts_with("100").then(|| State { path: top.join(&name), name, blob })
+        };
+        // Git names a conflict twice: as one, and with the difference to our side.
+        let is_this =
+            |known: &Change| known.unmerged && known.new.as_ref().is_some_and(|it| it.name == path_of(path));
+        let known = changes.iter().position(is_this).map(|known| changes.remove(known));
+        let unmerged = known.is_some() || status.starts_with('U');
+        let change = match unmerged && known.is_none() {
+            true => Change { old: None, new: state("100644", "0", path), unmerged },
+            false => {
+                Change { old: state(old_mode, old, path), new: state(new_mode, new, new_path), unmerged }
+            }
+        };
+        if change.old.is_some() || change.new.is_some() {
+            changes.push(change);
+        }
+    }
+    changes
 }
 
 /// A path for git, which takes an empty one for a mistake.

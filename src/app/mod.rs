@@ -32,7 +32,11 @@ pub mod edit;
 pub mod set;
 pub mod unset;
 pub mod seal;
+pub mod textconv;
+pub mod diff;
 pub mod filestatus;
+pub mod snapshot;
+pub mod check;
 pub mod who;
 pub mod doctor;
 pub mod exposure;
@@ -43,7 +47,9 @@ pub mod exec_file;
 pub mod run;
 pub mod config_explain;
 pub mod init;
+pub mod git_filter;
 pub mod git_setup;
+pub mod status;
 
 use ports::{
     Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,

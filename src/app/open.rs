@@ -8,7 +8,7 @@ use super::Deps;
 use super::error::{Error, Place, While};
 use super::names;
 use super::parallel::{self, LARGE};
-use super::ports::{Contents, Durability, FileErrorKind, Fingerprint, Others};
+use super::ports::{Asking, Contents, Durability, FileErrorKind, Fingerprint, Others};
 use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source, Together};
 use super::trust::Subject;
 use crate::domain::crypto::cipher::{Cipher, PIECE};
@@ -127,7 +127,7 @@ pub struct Locked<'s> {
 impl<'s> Locked<'s> {
     /// Parses `bytes`.
     pub fn parse(bytes: &'s [u8], format: Format, place: &Place) -> Result<Self, Error> {
-        let store = encrypted_store(format);
+        let store = format.encrypted_store();
         let tree =
             store.read(bytes, Purpose::AsIs).map_err(|error| read_error(error, place, While::Decrypting))?;
         let mut locked = Self::with_tree(store, format, tree, place)?;
@@ -219,14 +219,6 @@ pub fn plain_buffer(locked: &Locked<'_>, detach: &[Edit]) -> SecretBytes {
     SecretBytes::new(Vec::with_capacity(locked.tree.source.len().saturating_sub(taken) + 64))
 }
 
-/// The store that reads and writes the encrypted form of `format`.
-pub fn encrypted_store(format: Format) -> &'static dyn Store {
-    match format {
-        Format::Binary => Format::Json.store(),
-        format => format.store(),
-    }
-}
-
 /// An encrypted file with its data key.
 pub struct Unlocked<'s> {
     /// The file.
@@ -313,6 +305,10 @@ fn data_key(
             }
             Err(refusals) => outcomes.push(GroupOutcome::Failed(refusals)),
         }
+    }
+    if parts.len() < needed.max(1) && options.asking != Asking::Person {
+        let cause = format!("{}\nno identity opens it without asking somebody", report::FIRST_LINE);
+        return Err(Error::DataKey { place: place.clone(), cause: cause.into(), hints: Vec::new() });
     }
     let failed = |hints| {
         let cause = report::data_key_failure(&outcomes, needed, &names_for(deps, place), false);

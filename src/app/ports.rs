@@ -117,6 +117,12 @@ pub trait Files: Sync {
         None
     }
 
+    /// True when a symbolic link stands at `path`.
+    fn is_link(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
+
     /// What stands at `path`, or `None`.
     fn kind(&self, path: &Path) -> Result<Option<FileKind>, FileError>;
 

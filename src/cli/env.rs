@@ -80,6 +80,10 @@ pub enum Variable {
     Pwd,
     /// The user's name.
     User,
+    /// The git directory of the repository.
+    GitDir,
+    /// The work tree of the repository.
+    GitWorkTree,
     /// What files must have.
     Strict,
     /// The key to sign with.
@@ -126,6 +130,8 @@ impl Variable {
         V::Path,
         V::Pwd,
         V::User,
+        V::GitDir,
+        V::GitWorkTree,
         V::Strict,
         V::SigningKey,
         V::AllowedSigners,
@@ -184,6 +190,8 @@ impl Variable {
             V::Path => ("PATH", "where editors and commands are found"),
             V::Pwd => ("PWD", "the working folder as the shell names it, links and all"),
             V::User => ("USER", "the name that others see while a file is being edited"),
+            V::GitDir => ("GIT_DIR", "the git directory, as git tells its hooks"),
+            V::GitWorkTree => ("GIT_WORK_TREE", "the work tree that belongs to GIT_DIR"),
             V::Strict => {
                 ("LEAFLOCK_STRICT", "what files must have to be opened: seal (as --strict) or signature")
             }

@@ -1,7 +1,7 @@
 //! Builds the adapters and hands them to the use cases; the only file that may
 //! import adapters.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::env::{Environment, Variable};
 use super::report::Failure;
@@ -21,6 +21,7 @@ use crate::adapters::signers::SshKeygen;
 use crate::adapters::staging::SystemStaging;
 use crate::adapters::transaction::SystemTransactions;
 use crate::app::config::Memory;
+use crate::app::ports::Files as _;
 use crate::app::{Deps, reuse, trust};
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
 use crate::domain::secret::SecretBytes;
@@ -62,7 +63,7 @@ pub fn with_deps<T>(
         keys: &KeySources::new(age_environment(env), pgp_environment(env), &files, &prompt),
         progress: &progress,
         staging: &SystemStaging,
-        repository: &Git,
+        repository: &git(env, &files),
         transactions: &SystemTransactions,
         configs: &Memory::default(),
         formers: &reuse::Memory::default(),
@@ -73,6 +74,12 @@ pub fn with_deps<T>(
         ),
         settings: &trust::Memory::default(),
     })
+}
+
+/// Git, in the repository that the environment names, if it names one.
+fn git(env: &Environment, files: &SystemFiles) -> Git {
+    let folder = files.absolute(Path::new(".")).unwrap_or_default();
+    Git::new(env.path(Variable::GitDir), env.path(Variable::GitWorkTree), folder)
 }
 
 /// What the environment says about age identities.

@@ -20,3 +20,5 @@ pub mod metadata;
 pub mod seal;
 pub mod config;
 pub mod settings;
+pub mod check;
+pub mod diff;

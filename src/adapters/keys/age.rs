@@ -23,9 +23,9 @@ use super::age_hybrid::HybridRecipient;
 use super::age_identity::Identities;
 use super::age_parse::{Identity, belongs, parse_identities};
 use super::age_plugin::{PluginIdentity, PluginRecipient, Plugins};
-use super::low_order::is_low_order;
 use super::plugin_round::Call;
 use crate::app::ports::{Asking, Others};
+use crate::domain::keys::low_order::is_low_order;
 use crate::domain::keys::{KeyError, RecipientKind, Refusal, WrappedKey, recipient_kind};
 use crate::domain::secret::SecretBytes;
 

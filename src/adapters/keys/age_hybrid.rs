@@ -28,6 +28,8 @@ use sha3::{Digest, Sha3_256, Shake256};
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::domain::keys::low_order::is_low_order;
+
 /// Name of the stanza.
 const STANZA: &str = "mlkem768x25519";
 /// HPKE's `info`.
@@ -73,7 +75,7 @@ impl HybridRecipient {
         if key.as_bytes().as_slice() != lattice {
             return Err(INVALID);
         }
-        if super::low_order::is_low_order(point) {
+        if is_low_order(point) {
             return Err("low order point");
         }
         Ok(Self { lattice: key, point })

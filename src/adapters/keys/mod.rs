@@ -7,7 +7,6 @@ mod age_hybrid;
 pub mod age_identity;
 mod age_parse;
 mod age_plugin;
-mod low_order;
 pub mod pgp;
 mod plugin_round;
 

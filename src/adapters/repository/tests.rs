@@ -47,7 +47,7 @@ fn snapshots_list_their_files() {
     let (_home, root) = repository();
     let head = Snapshot::Revision("HEAD".to_owned());
     let list = |at: &Snapshot, paths: &[PathBuf]| {
-        let entries = Git.listing(&root, at, paths).unwrap().unwrap();
+        let entries = Git::default().listing(&root, at, paths).unwrap().unwrap();
         entries.into_iter().map(|entry| (entry.path, entry.stage)).collect::<Vec<_>>()
     };
     let all = [(root.join("a.yaml"), 0), (root.join("d/*.yaml"), 0)];
@@ -58,7 +58,7 @@ fn snapshots_list_their_files() {
     assert_eq!(list(&head, &[]), all);
     assert_eq!(list(&head, &[root.join("d/*.yaml")]), all[1..]);
     assert_eq!(list(&Snapshot::Index, &[root.join("*.yaml")]), []);
-    let missing = Git.listing(&root, &Snapshot::Revision("--help".to_owned()), &[]).unwrap_err();
+    let missing = Git::default().listing(&root, &Snapshot::Revision("--help".to_owned()), &[]).unwrap_err();
     assert_eq!(missing.kind, FileErrorKind::NotFound);
     assert_eq!(missing.to_string(), "rev-parse --help: no such revision");
 }
@@ -66,54 +66,109 @@ fn snapshots_list_their_files() {
 #[test]
 fn contents_come_by_the_names_of_a_listing() {
     let (_home, root) = repository();
-    let entries = Git.listing(&root, &Snapshot::Index, &[]).unwrap().unwrap();
+    let entries = Git::default().listing(&root, &Snapshot::Index, &[]).unwrap().unwrap();
     let blobs: Vec<String> = entries.into_iter().map(|entry| entry.blob).collect();
     let mut found = Vec::new();
-    Git.contents(&root, &blobs, &mut |blob, bytes| found.push((blob.to_owned(), bytes.to_vec()))).unwrap();
+    Git::default()
+        .contents(&root, &blobs, &mut |blob, bytes| found.push((blob.to_owned(), bytes.to_vec())))
+        .unwrap();
     assert_eq!(found, [(blobs[0].clone(), b"a".to_vec()), (blobs[1].clone(), b"d".to_vec())]);
 }
 
 #[test]
 fn places_are_found_in_work_trees_and_bare_repositories() {
     let (home, root) = repository();
-    let place = Git.place(&root.join("d")).unwrap().unwrap();
+    let place = Git::default().place(&root.join("d")).unwrap().unwrap();
     assert_eq!(place.top.as_ref(), Some(&root));
     assert_eq!((&place.git_dir, &place.common_dir), (&root.join(".git"), &root.join(".git")));
     assert_eq!(place.hooks, root.join(".git/hooks"));
     run(&root, &["commit", "-q", "-m", "1"]);
     run(&root, &["worktree", "add", "-q", "../w"]);
     run(&root, &["config", "core.hooksPath", "/h"]);
-    let second = Git.place(&root.join("../w")).unwrap().unwrap();
+    let second = Git::default().place(&root.join("../w")).unwrap().unwrap();
     assert_eq!(second.top, Some(root.join("../w").canonicalize().unwrap()));
     assert_eq!((second.git_dir, second.common_dir), (root.join(".git/worktrees/w"), root.join(".git")));
     assert_eq!(second.hooks, Path::new("/h"));
     run(&root, &["init", "-q", "--bare", "../b"]);
-    assert_eq!(Git.place(&root.join("../b")).unwrap().unwrap().top, None);
-    assert_eq!(Git.place(&home.path().join("..")).unwrap(), None);
+    assert_eq!(Git::default().place(&root.join("../b")).unwrap().unwrap().top, None);
+    assert_eq!(Git::default().place(&home.path().join("..")).unwrap(), None);
+}
+
+/// The git of a process in `folder` whom git has told the git directory alone, as
+/// it tells the hooks of linked work trees.
+fn in_hook(git_dir: &Path, folder: &Path) -> Git {
+    Git::new(Some(git_dir.to_owned()), None, folder.to_owned())
+}
+
+#[test]
+fn hooks_find_the_whole_work_tree() {
+    let (_home, root) = repository();
+    run(&root, &["commit", "-q", "-m", "1"]);
+    run(&root, &["worktree", "add", "-q", "../w"]);
+    let second = root.join("../w").canonicalize().unwrap();
+    let git_dir = root.join(".git/worktrees/w");
+    for (git_dir, top) in [(git_dir.as_path(), &second), (Path::new(".git"), &root)] {
+        for folder in [top.clone(), top.join("d")] {
+            // A relative GIT_DIR is so to the folder that git started the hook in.
+            let git = match git_dir.is_absolute() {
+                true => in_hook(git_dir, &folder),
+                false => in_hook(git_dir, top),
+            };
+            let place = git.place(&top.join("d")).unwrap().unwrap();
+            assert_eq!((place.top.as_ref(), place.prefix.as_path()), (Some(top), Path::new("d/")));
+            let entries = git.listing(&folder, &Snapshot::Index, &[]).unwrap().unwrap();
+            let paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path).collect();
+            assert_eq!(paths, [top.join("a.yaml"), top.join("d/*.yaml")]);
+        }
+    }
+    run(&root, &["init", "-q", "--bare", "../b"]);
+    let bare = root.join("../b").canonicalize().unwrap();
+    assert_eq!(in_hook(Path::new("."), &bare).place(&bare).unwrap().unwrap().top, None);
+}
+
+#[test]
+fn what_would_be_added_and_what_differs_is_listed() {
+    let (_home, root) = repository();
+    assert_eq!(Git::default().changed(&root).unwrap(), Vec::<PathBuf>::new());
+    run(&root, &["commit", "-q", "-m", "1"]);
+    fs::write(root.join("a.yaml"), "b").unwrap();
+    fs::write(root.join("d/new"), "n").unwrap();
+    fs::write(root.join("ignored"), "i").unwrap();
+    fs::write(root.join(".gitignore"), "ignored\n").unwrap();
+    let present = Git::default().present(&root).unwrap().unwrap();
+    let names = [".gitignore", "a.yaml", "d/*.yaml", "d/new"];
+    assert_eq!(present, names.map(|name| root.join(name)));
+    assert_eq!(Git::default().changed(&root).unwrap(), [root.join("a.yaml")]);
+    assert_eq!(Git::default().changed(&root.join("d")).unwrap(), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn settings_are_the_repositorys_own() {
     let (_home, root) = repository();
     let value = |own| {
-        let all = Git.settings(&root, own).unwrap();
+        let all = Git::default().settings(&root, own).unwrap();
         all.into_iter().find(|(name, _)| name == "diff.Own.textconv").map(|(_, value)| value)
     };
     assert_eq!(value(true), None);
-    Git.set(&root, "diff.Own.textConv", Some("a \"b\"\nc")).unwrap();
+    Git::default().set(&root, "diff.Own.textConv", Some("a \"b\"\nc")).unwrap();
     assert_eq!(value(true).as_deref(), Some("a \"b\"\nc"));
     run(&root, &["config", "--add", "diff.Own.textConv", "last"]);
     assert_eq!(value(false).as_deref(), Some("last"));
-    Git.set(&root, "diff.Own.textconv", Some("only")).unwrap();
+    Git::default().set(&root, "diff.Own.textconv", Some("only")).unwrap();
     assert_eq!(
-        Git.settings(&root, true).unwrap().iter().filter(|(name, _)| name.starts_with("diff.")).count(),
+        Git::default()
+            .settings(&root, true)
+            .unwrap()
+            .iter()
+            .filter(|(name, _)| name.starts_with("diff."))
+            .count(),
         1
     );
-    Git.set(&root, "diff.Own.textconv", None).unwrap();
-    Git.set(&root, "diff.Own.textconv", None).unwrap();
+    Git::default().set(&root, "diff.Own.textconv", None).unwrap();
+    Git::default().set(&root, "diff.Own.textconv", None).unwrap();
     assert_eq!(value(true), None);
     fs::write(root.join(".git/config.lock"), "").unwrap();
-    let error = Git.set(&root, "diff.Own.textconv", Some("x")).unwrap_err();
+    let error = Git::default().set(&root, "diff.Own.textconv", Some("x")).unwrap_err();
     assert!(error.to_string().starts_with("git config diff.Own.textconv: could not lock"), "{error}");
 }
 
@@ -122,7 +177,7 @@ fn attributes_come_file_by_file() {
     let (_home, root) = repository();
     fs::write(root.join(".gitattributes"), "*.yaml diff=x -merge\nd/** diff=y\n").unwrap();
     let asked = [root.join("a.yaml"), root.join("d/*.yaml"), root.join("not there")];
-    let told = Git.attributes(&root.join("d"), &["diff", "merge"], &asked).unwrap();
+    let told = Git::default().attributes(&root.join("d"), &["diff", "merge"], &asked).unwrap();
     let value = |text: &str| Some(text.to_owned());
     assert_eq!(told, [[value("x"), value("unset")], [value("y"), value("unset")], [None, None]]);
 }

@@ -22,7 +22,8 @@ use super::token::{PREFIX, Token};
 use crate::domain::secret::SecretBytes;
 
 const NONCE_LENGTH: usize = 32;
-const TAG_LENGTH: usize = 16;
+/// Bytes of an authentication tag.
+pub const TAG_LENGTH: usize = 16;
 
 /// How much of a large value is worked on at a time, in bytes: whole cipher
 /// blocks, whole groups of base64, and small enough for a processor's cache.
@@ -45,6 +46,30 @@ pub enum OpenError {
     /// Other data key, other path, or changed ciphertext.
     #[error("Could not decrypt with AES_GCM: cipher: message authentication failed")]
     Authentication,
+}
+
+/// How many bytes the fields of a token hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lengths {
+    /// The ciphertext, and so the plaintext.
+    pub data: usize,
+    /// The nonce.
+    pub iv: usize,
+    /// The authentication tag.
+    pub tag: usize,
+}
+
+/// Decodes the fields of a token, without a key.
+pub fn lengths(token: &Token<'_>) -> Result<Lengths, OpenError> {
+    let length = |name, field: &[u8]| match READER.decode(field) {
+        Ok(bytes) => Ok(bytes.len()),
+        Err(_) => Err(OpenError::Malformed(name)),
+    };
+    Ok(Lengths {
+        data: length("data", token.data)?,
+        iv: length("iv", token.iv)?,
+        tag: length("tag", token.tag)?,
+    })
 }
 
 /// One key schedule, for any number of values.

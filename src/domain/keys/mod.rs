@@ -18,6 +18,7 @@
 
 pub mod access;
 pub mod kinds;
+pub mod low_order;
 pub mod names;
 pub mod report;
 pub mod sources;

@@ -73,6 +73,14 @@ impl Format {
         }
     }
 
+    /// The store that reads and writes its encrypted form: JSON's for binary files.
+    pub fn encrypted_store(self) -> &'static dyn Store {
+        match self {
+            Self::Binary => Self::Json.store(),
+            format => format.store(),
+        }
+    }
+
     /// Its store.
     pub fn store(self) -> &'static dyn Store {
         match self {

@@ -3,7 +3,7 @@
 /// True for the points of Curve25519 whose order is 8 or less (RFC 7748 section
 /// 6.1): every shared secret with them is zero, so that the key would be known
 /// to all; the age crate takes that for a broken generator and panics.
-pub(super) fn is_low_order(mut point: [u8; 32]) -> bool {
+pub fn is_low_order(mut point: [u8; 32]) -> bool {
     const ORDER_8: [[u8; 32]; 2] = [
         [
             0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
