@@ -7,7 +7,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::app::ports::{Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint};
+use crate::app::ports::{
+    Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint, Proof,
+};
 use crate::domain::secret::{SecretBytes, wipe};
 
 use super::paths::{clean, fingerprint, is_descriptor, kind_of, same_file};
@@ -61,14 +63,15 @@ impl Files for SystemFiles {
         }
     }
 
-    fn replace(
+    fn replace_proven(
         &self,
         path: &Path,
         bytes: &[u8],
         seen: Option<Fingerprint>,
         durability: Durability,
+        proof: Proof<'_>,
     ) -> Result<(), FileError> {
-        replace::replace(path, bytes, seen, durability)
+        replace::replace(path, bytes, seen, durability, proof)
     }
 
     fn write(&self, path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FileError> {

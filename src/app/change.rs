@@ -127,11 +127,14 @@ pub fn save(
     }
     let parsed = Plain::parse(plain, *format, place)?;
     let Sealed { bytes, mut notices } = seal::seal_again(deps, file, parsed, known)?;
-    let comes_back = seal::prove(&bytes, *format, &file.cipher, plain, place, false)?;
+    let mut comes_back = true;
+    write(deps, input, &bytes, &mut || {
+        comes_back = seal::prove(&bytes, *format, &file.cipher, plain, place, false)?;
+        Ok(())
+    })?;
     if !comes_back && !notices.contains(&document::Notice::LayoutLost) {
         notices.push(document::Notice::LayoutLost);
     }
-    write(deps, input, &bytes)?;
     Ok(notices.iter().map(|it| open::notice(place, it)).collect())
 }
 
@@ -144,7 +147,7 @@ fn save_binary(
 ) -> Result<Vec<Notice>, Error> {
     let data = [Component::Key("data".to_owned())];
     match replace::leaf(deps, file, &data, &Scalar::Str(Text::Borrowed(plain)), true)? {
-        Replaced::File(bytes) => write(deps, input, &bytes)?,
+        Replaced::File(new) => write(deps, input, &new.bytes, &mut || new.prove(file))?,
         Replaced::Unchanged => {}
         Replaced::Elsewhere => {
             return Err(Error::Other {
@@ -157,10 +160,19 @@ fn save_binary(
     Ok(Vec::new())
 }
 
-/// Replaces the input file by `bytes`.
-pub fn write(deps: &Deps<'_>, input: &Input, bytes: &[u8]) -> Result<(), Error> {
+/// Replaces the input file by `bytes`, if `prove` finds nothing against them.
+pub fn write(
+    deps: &Deps<'_>,
+    input: &Input,
+    bytes: &[u8],
+    prove: &mut dyn FnMut() -> Result<(), Error>,
+) -> Result<(), Error> {
     let Some(path) = &input.path else { return Ok(()) };
-    deps.files
-        .replace(path, bytes, input.seen, Durability::Power)
-        .map_err(|error| Error::Write { in_place: true, error })
+    let mut proven = Ok(());
+    let mut proof = || {
+        proven = prove();
+        proven.is_ok()
+    };
+    let written = deps.files.replace_proven(path, bytes, input.seen, Durability::Power, &mut proof);
+    proven.and(written.map_err(|error| Error::Write { in_place: true, error }))
 }

@@ -66,7 +66,10 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     };
     match leaf {
         Replaced::Unchanged => return Ok(Outcome { done: Done::Unchanged, notices }),
-        Replaced::File(bytes) => change::write(deps, &input, &bytes)?,
+        Replaced::File(new) => {
+            change::write(deps, &input, &new.bytes, &mut || new.prove(&file))?;
+            new.bytes.release();
+        }
         Replaced::Elsewhere => {
             let opened = change::open(&file, &request.open, false)?;
             let plain = with_value(&file, &opened.plain, &index, &value)?;
@@ -78,6 +81,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
             notices.extend(change::save(deps, &input, &file, &plain, opened.known)?);
         }
     }
+    drop(file);
+    input.bytes.release();
     Ok(Outcome { done: Done::Written(request.path.clone()), notices })
 }
 
