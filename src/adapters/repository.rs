@@ -1,12 +1,15 @@
-//! What git knows of the files, asked of the `git` program.
+//! What git knows of the files, asked of the `git` program: it opens every kind of
+//! repository, and wherever files are in one, it is there.
 #![expect(clippy::disallowed_methods, reason = "the home of git")]
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 
-use crate::app::ports::{Commit, FileError, Repository, Version};
+use crate::app::ports::{FileError, FileErrorKind};
+use crate::app::repository::{Commit, Entry, Objects, Place, Repository, Snapshot, Version};
 use crate::domain::secret::SecretBytes;
 
 use super::system_error::file_error;
@@ -16,15 +19,22 @@ use super::system_error::file_error;
 pub struct Git;
 
 impl Repository for Git {
-    fn tracked(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError> {
-        let mut command = Command::new("git");
-        command.arg("-C").arg(folder).args(["ls-files", "-z"]).stdin(Stdio::null()).stderr(Stdio::null());
-        let listed = match command.output() {
-            Ok(done) if done.status.success() => done.stdout,
-            Ok(_) => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(file_error("exec", Path::new("git"), &error)),
+    fn place(&self, folder: &Path) -> Result<Option<Place>, FileError> {
+        let asked = ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"];
+        let asked: Vec<&str> = asked.into_iter().chain(["--git-path", "hooks"]).collect();
+        let Some(dirs) = output(folder, &asked)? else { return Ok(None) };
+        let mut dirs = lines(&dirs);
+        let (Some(git_dir), Some(common_dir), Some(hooks)) = (dirs.next(), dirs.next(), dirs.next()) else {
+            return Ok(None);
         };
+        // Fails in a bare repository.
+        let top = output(folder, &["rev-parse", "--path-format=absolute", "--show-toplevel"])?;
+        let top = top.as_deref().and_then(|top| lines(top).next());
+        Ok(Some(Place { top, git_dir, common_dir, hooks }))
+    }
+
+    fn tracked(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError> {
+        let Some(listed) = output(folder, &["ls-files", "-z"])? else { return Ok(None) };
         let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
         let mut files: Vec<PathBuf> = names.map(|name| folder.join(path_of(name))).collect();
         files.sort();
@@ -32,17 +42,33 @@ impl Repository for Git {
         Ok(Some(files))
     }
 
+    fn listing(
+        &self,
+        folder: &Path,
+        snapshot: &Snapshot,
+        paths: &[PathBuf],
+    ) -> Result<Option<Vec<Entry>>, FileError> {
+        let Some(place) = self.place(folder)? else { return Ok(None) };
+        let root = place.top.as_ref().unwrap_or(&place.git_dir);
+        let mut command = git(root);
+        command.arg("--literal-pathspecs");
+        match snapshot {
+            Snapshot::Index => command.args(["ls-files", "-z", "--stage", "--full-name"]),
+            Snapshot::Revision(revision) => match tree(root, revision)? {
+                Some(tree) => command.args(["ls-tree", "-r", "-z", "--full-tree", &tree]),
+                None => return Ok(Some(Vec::new())),
+            },
+        };
+        command.arg("--").args(paths.iter().map(|path| path.strip_prefix(root).unwrap_or(path)).map(named));
+        Ok(finish(command)?.map(|listed| entries(root, &listed)))
+    }
+
     fn history(&self, folder: &Path) -> Result<Option<Vec<Version>>, FileError> {
-        let mut command = Command::new("git");
-        command.arg("-C").arg(folder).args(["-c", "core.quotePath=false", "log", "--all", "--reverse"]);
+        let mut command = git(folder);
+        command.args(["-c", "core.quotePath=false", "log", "--all", "--reverse"]);
         command.args(["--date-order", "--raw", "--no-abbrev", "--no-renames", "-m", "--relative"]);
         command.args(["--no-color", "--no-show-signature", "--format=commit %H %cI", "--", "."]);
-        match command.stdin(Stdio::null()).stderr(Stdio::null()).output() {
-            Ok(done) if done.status.success() => Ok(Some(versions(folder, &done.stdout))),
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(file_error("exec", Path::new("git"), &error)),
-        }
+        Ok(finish(command)?.map(|log| versions(folder, &log)))
     }
 
     fn contents(
@@ -51,15 +77,7 @@ impl Repository for Git {
         blobs: &[String],
         take: &mut dyn FnMut(&str, SecretBytes),
     ) -> Result<(), FileError> {
-        let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
-        let mut command = Command::new("git");
-        command.arg("-C").arg(folder).args(["cat-file", "--batch"]);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
+        let mut child = cat_file(folder).map_err(failed)?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let read = thread::scope(|scope| {
             scope.spawn(move || {
@@ -74,26 +92,238 @@ impl Repository for Git {
         let ended = child.wait();
         read.and(ended.map(drop)).map_err(failed)
     }
-}
 
-/// Reads git's answers: `ID blob SIZE`, the contents, a line break.
-fn answers(mut from: impl BufRead, take: &mut dyn FnMut(&str, SecretBytes)) -> io::Result<()> {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if from.read_line(&mut line)? == 0 {
+    fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError> {
+        let scope: &[&str] = if own { &["--local"] } else { &[] };
+        let asked = [&["config"], scope, &["--list", "-z"]].concat();
+        let Some(listed) = output(folder, &asked)? else { return Ok(Vec::new()) };
+        let mut settings: Vec<(String, String)> = Vec::new();
+        for entry in listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+            let entry = String::from_utf8_lossy(entry);
+            // A name alone is a boolean that is true.
+            let (name, value) = entry.split_once('\n').unwrap_or((&entry, "true"));
+            settings.push((name.to_owned(), value.to_owned()));
+        }
+        settings.reverse();
+        Ok(settings)
+    }
+
+    fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError> {
+        let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
+        let mut command = git(folder);
+        command.args(["config", "--local"]).stderr(Stdio::piped());
+        match value {
+            Some(value) => command.args(["--replace-all", name, value]),
+            None => command.args(["--unset-all", name]),
+        };
+        let done = command.output().map_err(failed)?;
+        /// How git ends when there is nothing to take away.
+        const NOT_SET: i32 = 5;
+        if done.status.success() || (value.is_none() && done.status.code() == Some(NOT_SET)) {
             return Ok(());
         }
-        let mut words = line.split_ascii_whitespace();
-        let (Some(id), Some(kind), Some(size)) = (words.next(), words.next(), words.next()) else { continue };
-        let size: usize = size.parse().map_err(|_| io::Error::other("git answered with no size"))?;
-        let mut contents = vec![0; size + 1];
-        from.read_exact(&mut contents)?;
-        contents.truncate(size);
-        if kind == "blob" {
-            take(id, SecretBytes::new(contents));
+        let said = String::from_utf8_lossy(&done.stderr);
+        let reason = said.lines().next().unwrap_or("git failed").trim_start_matches("error: ").to_owned();
+        Err(FileError { action: "git config", path: name.into(), kind: FileErrorKind::Other, reason })
+    }
+
+    fn attributes(
+        &self,
+        folder: &Path,
+        names: &[&str],
+        paths: &[PathBuf],
+    ) -> Result<Vec<Vec<Option<String>>>, FileError> {
+        let Some(place) = self.place(folder)? else { return Ok(Vec::new()) };
+        let root = place.top.as_ref().unwrap_or(&place.git_dir);
+        let mut command = git(root);
+        command.args(["check-attr", "-z", "--stdin"]).args(names);
+        let asked: Vec<u8> = paths
+            .iter()
+            .flat_map(|path| {
+                [path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes(), b"\0"].concat()
+            })
+            .collect();
+        let told = answered(command, asked)?;
+        let values: Vec<Option<String>> = told
+            .split(|byte| *byte == 0)
+            .skip(2)
+            .step_by(3)
+            .map(|value| Some(String::from_utf8_lossy(value).into_owned()).filter(|it| it != "unspecified"))
+            .collect();
+        Ok(values.chunks(names.len().max(1)).map(<[_]>::to_vec).collect())
+    }
+
+    fn objects(&self, folder: &Path) -> Result<Option<Box<dyn Objects>>, FileError> {
+        let mut child = match cat_file(folder) {
+            Ok(child) => child,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else { return Ok(None) };
+        Ok(Some(Box::new(CatFile { child, stdin: Some(stdin), stdout: BufReader::new(stdout) })))
+    }
+}
+
+/// `git cat-file --batch`, which answers as long as it is asked.
+struct CatFile {
+    child: Child,
+    /// Taken when nothing more is asked.
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Objects for CatFile {
+    fn read(&mut self, name: &OsStr) -> Result<Option<SecretBytes>, FileError> {
+        let Some(stdin) = &mut self.stdin else { return Ok(None) };
+        let name = name.as_encoded_bytes();
+        // A question ends with its line.
+        if name.contains(&b'\n') {
+            return Ok(None);
+        }
+        stdin.write_all(&[name, b"\n"].concat()).map_err(failed)?;
+        match answer(&mut self.stdout).map_err(failed)? {
+            Some(Answer::Blob(_, contents)) => Ok(Some(contents)),
+            _ => Ok(None),
         }
     }
+}
+
+impl Drop for CatFile {
+    fn drop(&mut self) {
+        self.stdin = None;
+        let _ = self.child.wait();
+    }
+}
+
+fn failed(error: io::Error) -> FileError {
+    file_error("exec", Path::new("git"), &error)
+}
+
+fn cat_file(folder: &Path) -> io::Result<Child> {
+    git(folder).args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
+}
+
+/// `git`, in `folder`.
+fn git(folder: &Path) -> Command {
+    let mut command = Command::new("git");
+    // Whoever reads must not be in the way of who writes.
+    command.arg("--no-optional-locks").arg("-C").arg(folder).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// What `git` prints; `None` if it fails, or there is none.
+fn finish(mut command: Command) -> Result<Option<Vec<u8>>, FileError> {
+    match command.output() {
+        Ok(done) => Ok(done.status.success().then_some(done.stdout)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file_error("exec", Path::new("git"), &error)),
+    }
+}
+
+/// What `git` prints when it reads `input`; nothing, if it fails.
+fn answered(mut command: Command, input: Vec<u8>) -> Result<Vec<u8>, FileError> {
+    let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let stdin = child.stdin.take();
+    let done = thread::scope(|scope| {
+        // A git that ends early is seen where its answer is read.
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
+        child.wait_with_output()
+    });
+    done.map(|done| done.stdout).map_err(failed)
+}
+
+fn output(folder: &Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, FileError> {
+    let mut command = git(folder);
+    command.args(arguments);
+    finish(command)
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = PathBuf> {
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(path_of)
+}
+
+/// The name of a revision's tree; `None` for a branch without commits.
+fn tree(folder: &Path, revision: &str) -> Result<Option<String>, FileError> {
+    let resolve = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
+    let resolve = |wanted: &str| output(folder, &[&resolve[..], &[wanted]].concat());
+    if let Some(name) = resolve(&format!("{revision}^{{tree}}"))? {
+        return Ok(Some(String::from_utf8_lossy(&name).trim().to_owned()));
+    }
+    // A branch without commits is a name without an object.
+    if revision == "HEAD"
+        && output(folder, &["symbolic-ref", "--quiet", "HEAD"])?.is_some()
+        && resolve("HEAD")?.is_none()
+    {
+        return Ok(None);
+    }
+    Err(FileError {
+        action: "rev-parse",
+        path: revision.into(),
+        kind: FileErrorKind::NotFound,
+        reason: "no such revision".to_owned(),
+    })
+}
+
+/// Reads `MODE BLOB STAGE<TAB>PATH` of the index, `MODE blob BLOB<TAB>PATH` of a tree.
+fn entries(root: &Path, listed: &[u8]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for line in listed.split(|byte| *byte == 0) {
+        let Some(tab) = line.iter().position(|byte| *byte == b'\t') else { continue };
+        let fields = String::from_utf8_lossy(&line[..tab]).into_owned();
+        let fields: Vec<&str> = fields.split(' ').collect();
+        let (blob, stage) = match fields[..] {
+            [mode, "blob", blob] if mode.starts_with("100") => (blob, 0),
+            [mode, blob, stage] if mode.starts_with("100") => (blob, stage.parse().unwrap_or(0)),
+            _ => continue,
+        };
+        entries.push(Entry { path: root.join(path_of(&line[tab + 1..])), blob: blob.to_owned(), stage });
+    }
+    entries
+}
+
+/// A path for git, which takes an empty one for a mistake.
+fn named(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+/// Reads git's answers until there are no more.
+fn answers(mut from: impl BufRead, take: &mut dyn FnMut(&str, SecretBytes)) -> io::Result<()> {
+    while let Some(answer) = answer(&mut from)? {
+        if let Answer::Blob(id, contents) = answer {
+            take(&id, contents);
+        }
+    }
+    Ok(())
+}
+
+/// What git says of an object that it was asked for.
+enum Answer {
+    /// A blob's full name and contents.
+    Blob(String, SecretBytes),
+    /// There is no such blob.
+    Missing,
+}
+
+/// Reads one answer: `ID TYPE SIZE`, the contents, a line break; of what is not there
+/// one line that ends in a word (`missing`). `None` at the end.
+fn answer(from: &mut impl BufRead) -> io::Result<Option<Answer>> {
+    let mut line = Vec::new();
+    if from.read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    let line = String::from_utf8_lossy(&line);
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [id, kind @ ("blob" | "tree" | "commit" | "tag"), size] = words[..] else {
+        return Ok(Some(Answer::Missing));
+    };
+    // A file's name may look like half an answer.
+    let Ok(size) = size.parse::<usize>() else { return Ok(Some(Answer::Missing)) };
+    let mut contents = vec![0; size + 1];
+    from.read_exact(&mut contents)?;
+    contents.truncate(size);
+    let contents = SecretBytes::new(contents);
+    Ok(Some(if kind == "blob" { Answer::Blob(id.to_owned(), contents) } else { Answer::Missing }))
 }
 
 /// Reads `commit ID DATE` lines, each with its `:MODE MODE OLD NEW STATUS<TAB>PATH` lines.
@@ -164,25 +394,4 @@ fn path_of(name: &[u8]) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{unquoted, versions};
-
-    #[test]
-    fn paths_of_git_come_out_of_their_quotes() {
-        assert_eq!(unquoted(b"plain.yaml"), b"plain.yaml");
-        assert_eq!(unquoted(b"\"a\\tb\\\"c\\\\d\\303\\244\""), "a\tb\"c\\dä".as_bytes());
-    }
-
-    #[test]
-    fn logs_become_versions_without_deletions_and_links() {
-        let log = b"commit c1 2026-01-02T03:04:05Z\n\n:000000 100644 0000 aaaa A\tx y.yaml\n\
-            :000000 120000 0000 bbbb A\tlink\ncommit c2 2026-01-03T03:04:05Z\n\n:100644 000000 aaaa 0000 D\tx y.yaml\n";
-        let found = versions("/r".as_ref(), log);
-        assert_eq!(found.len(), 1);
-        assert_eq!((found[0].path.to_str(), found[0].blob.as_str()), (Some("/r/x y.yaml"), "aaaa"));
-        assert_eq!(
-            (found[0].commit.id.as_str(), found[0].commit.date.as_str()),
-            ("c1", "2026-01-02T03:04:05Z")
-        );
-    }
-}
+mod tests;

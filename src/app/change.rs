@@ -1,16 +1,16 @@
 //! What `edit`, `set` and `unset` share: an encrypted file becomes plain text,
-//! the text changes, and the file is sealed again around it.
+//! the text changes, and the file is locked again around it.
 
 use std::path::Path;
 
 use super::Deps;
 use super::error::{Error, Place, While};
+use super::lock::{self, Expected, LockedFile, Plain};
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::Durability;
 use super::replace::{self, Replaced};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
-use super::seal::{self, Plain, Sealed};
-use crate::domain::document;
+use super::sealing::{Unsealed, Wanted};
 use crate::domain::document::open::Extras;
 use crate::domain::document::reuse::Ciphertexts;
 use crate::domain::index::Component;
@@ -73,7 +73,8 @@ pub fn open(file: &Unlocked<'_>, keys: &OpenOptions, with_metadata: bool) -> Res
     if !keys.ignore_mac {
         locked.check_mac(&file.cipher, &findings.mac)?;
     }
-    let notices = findings.notices.iter().map(|it| open::notice(&locked.place, it)).collect();
+    let found = findings.notices.iter().map(|it| open::notice(&locked.place, it));
+    let notices = file.notices.iter().cloned().chain(found).collect();
     Ok(Opened { plain, known, notices })
 }
 
@@ -83,7 +84,7 @@ fn open_binary(file: &Unlocked<'_>, keys: &OpenOptions) -> Result<Opened, Error>
         if !keys.ignore_mac {
             file.locked.check_mac(&file.cipher, &mac)?;
         }
-        return Ok(Opened { plain, known: Ciphertexts::default(), notices: Vec::new() });
+        return Ok(Opened { plain, known: Ciphertexts::default(), notices: file.notices.clone() });
     }
     let (mut documents, findings) = file.file().to_values().map_err(|error| file.tree_error(error))?;
     if !keys.ignore_mac {
@@ -93,7 +94,8 @@ fn open_binary(file: &Unlocked<'_>, keys: &OpenOptions) -> Result<Opened, Error>
     documents.clear();
     let place = file.locked.place.clone();
     let plain = emitted.map_err(|error| Error::Emit { place, during: While::Decrypting, error })?;
-    Ok(Opened { plain: SecretBytes::new(plain), known: Ciphertexts::default(), notices: Vec::new() })
+    let notices = file.notices.clone();
+    Ok(Opened { plain: SecretBytes::new(plain), known: Ciphertexts::default(), notices })
 }
 
 /// Applies edits to a plain tree.
@@ -113,7 +115,7 @@ pub fn parse_plain<'p>(plain: &'p [u8], format: Format, place: &Place) -> Result
     format.store().read(plain, purpose).map_err(|error| open::read_error(error, place, While::Encrypting))
 }
 
-/// Seals `plain`, the new state of `file`, proves it, and replaces the file.
+/// Locks `plain`, the new state of `file`, proves it, and replaces the file.
 pub fn save(
     deps: &Deps<'_>,
     input: &Input,
@@ -125,17 +127,24 @@ pub fn save(
     if *format == Format::Binary {
         return save_binary(deps, input, file, plain);
     }
-    let parsed = Plain::parse(plain, *format, place)?;
-    let Sealed { bytes, mut notices } = seal::seal_again(deps, file, parsed, known)?;
-    let mut comes_back = true;
-    write(deps, input, &bytes, &mut || {
-        comes_back = seal::prove(&bytes, *format, &file.cipher, plain, place, false)?;
-        Ok(())
-    })?;
-    if !comes_back && !notices.contains(&document::Notice::LayoutLost) {
-        notices.push(document::Notice::LayoutLost);
-    }
-    Ok(notices.iter().map(|it| open::notice(place, it)).collect())
+    let LockedFile { bytes, notices, .. } = lock(deps, file, plain, known, place)?;
+    let mut notices: Vec<Notice> = notices.iter().map(|it| open::notice(place, it)).collect();
+    notices.extend(write(deps, input, file, bytes, &mut |_| Ok(()))?);
+    Ok(notices)
+}
+
+/// Locks `plain`, the new state of `file` at `place`, and proves it. For binary files
+/// see [`replace::leaf`].
+pub fn lock(
+    deps: &Deps<'_>,
+    file: &Unlocked<'_>,
+    plain: &[u8],
+    known: Ciphertexts,
+    place: &Place,
+) -> Result<LockedFile, Error> {
+    let format = file.locked.format;
+    let locked = lock::lock_again(deps, file, Plain::parse(plain, format, place)?, known)?;
+    lock::proven(deps, locked, Expected { format, cipher: &file.cipher, plain, place, hoist: false })
 }
 
 /// A binary file has one leaf, and is written in JSON.
@@ -147,32 +156,42 @@ fn save_binary(
 ) -> Result<Vec<Notice>, Error> {
     let data = [Component::Key("data".to_owned())];
     match replace::leaf(deps, file, &data, &Scalar::Str(Text::Borrowed(plain)), true)? {
-        Replaced::File(new) => write(deps, input, &new.bytes, &mut || new.prove(file))?,
-        Replaced::Unchanged => {}
-        Replaced::Elsewhere => {
-            return Err(Error::Other {
-                place: file.locked.place.clone(),
-                cause: "a binary file cannot become empty, or be filled again, in place".into(),
-                hints: vec!["encrypt the new file instead: `leaflock encrypt -i FILE`".to_owned()],
-            });
-        }
+        Replaced::File(bytes, proof) => write(deps, input, file, bytes, &mut |new| proof.of(file, new)),
+        Replaced::Unchanged => Ok(Vec::new()),
+        Replaced::Elsewhere => Err(Error::Other {
+            place: file.locked.place.clone(),
+            cause: "a binary file cannot become empty, or be filled again, in place".into(),
+            hints: vec!["encrypt the new file instead: `leaflock encrypt -i FILE`".to_owned()],
+        }),
     }
-    Ok(Vec::new())
 }
 
-/// Replaces the input file by `bytes`, if `prove` finds nothing against them.
+/// Replaces the input file by `bytes`, the new state of `file`, sealed if `file` was,
+/// unless `prove` has something against them. Returns what the user should hear about.
 pub fn write(
     deps: &Deps<'_>,
     input: &Input,
-    bytes: &[u8],
-    prove: &mut dyn FnMut() -> Result<(), Error>,
-) -> Result<(), Error> {
-    let Some(path) = &input.path else { return Ok(()) };
+    file: &Unlocked<'_>,
+    mut bytes: SecretBytes,
+    prove: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<Vec<Notice>, Error> {
+    let mut notices = Vec::new();
+    let wanted = Wanted::by_old(deps, &file.locked)?;
+    let is_sealed = wanted != Wanted::Nothing;
+    if is_sealed {
+        prove(&bytes)?;
+        bytes = Unsealed::again(file, bytes).finish(deps, wanted, &mut notices)?;
+    }
+    let Some(path) = &input.path else { return Ok(notices) };
     let mut proven = Ok(());
     let mut proof = || {
-        proven = prove();
+        if !is_sealed {
+            proven = prove(&bytes);
+        }
         proven.is_ok()
     };
-    let written = deps.files.replace_proven(path, bytes, input.seen, Durability::Power, &mut proof);
-    proven.and(written.map_err(|error| Error::Write { in_place: true, error }))
+    let written = deps.files.replace_proven(path, &bytes, input.seen, Durability::Power, &mut proof);
+    proven.and(written.map_err(|error| Error::Write { in_place: true, error }))?;
+    bytes.release();
+    Ok(notices)
 }

@@ -8,10 +8,10 @@ use super::change::{self, Opened};
 use super::config;
 use super::encrypt;
 use super::error::{Error, Place};
+use super::lock::Plain;
 use super::open::Locked;
 use super::ports::Durability;
 use super::request::{FileOptions, KeyOptions, Notice, OpenOptions, RuleOptions};
-use super::seal::Plain;
 use super::strangers::{self, Strangers};
 use crate::domain::sample;
 use crate::domain::secret::SecretBytes;
@@ -91,8 +91,8 @@ fn create(deps: &Deps<'_>, request: &Request, path: &Path) -> Result<Outcome, Er
         Plain::parse(text, format, &place)?;
         Ok(SecretBytes::new(text.to_vec()))
     })?;
-    let encrypt::Sealed { bytes, notices: found } =
-        encrypt::seal(deps, &edited, format, &plan, &request.rules, &place, None)?;
+    let encrypt::LockedFile { bytes, notices: found } =
+        encrypt::lock(deps, &edited, format, &plan, &request.rules, &place, None)?;
     notices.extend(found);
     deps.files
         .write(path, &bytes, Durability::Power)

@@ -2,7 +2,7 @@
 //! questions, the editor and progress. The adapters implement them; tests fake
 //! them. Nothing pure gets a trait.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -156,6 +156,16 @@ pub trait Files: Sync {
     /// above it (0700). Never overwrites ([`FileErrorKind::Exists`]).
     fn create_private(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError>;
 
+    /// Makes a new file with the folders above it, one that can be run if
+    /// `program`. Never overwrites ([`FileErrorKind::Exists`]).
+    fn create(&self, path: &Path, bytes: &[u8], program: bool) -> Result<(), FileError>;
+
+    /// Takes a file away.
+    fn remove(&self, path: &Path) -> Result<(), FileError>;
+
+    /// The place itself, behind all symbolic links; what is not there need not be.
+    fn real(&self, path: &Path) -> Result<PathBuf, FileError>;
+
     /// The absolute path, cleaned of `.`, `..` and double slashes by text alone,
     /// as Go's `filepath.Abs` does.
     fn absolute(&self, path: &Path) -> Result<PathBuf, FileError>;
@@ -244,45 +254,6 @@ pub trait Unfinished {
     /// Brings all files to their new state, or back to their old one. Those that
     /// somebody else changed since are left alone and returned.
     fn settle(self: Box<Self>, forward: bool) -> Result<Vec<PathBuf>, FileError>;
-}
-
-/// The version control of the files.
-pub trait Repository: Sync {
-    /// The files below `folder` that git tracks, sorted; `None` where no repository
-    /// is, or no git.
-    fn tracked(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError>;
-
-    /// Every version of every file below `folder` in all of history, oldest first;
-    /// `None` where no repository is, or no git.
-    fn history(&self, folder: &Path) -> Result<Option<Vec<Version>>, FileError>;
-
-    /// Hands the contents of versions, by their [`Version::blob`], to `take`.
-    fn contents(
-        &self,
-        folder: &Path,
-        blobs: &[String],
-        take: &mut dyn FnMut(&str, SecretBytes),
-    ) -> Result<(), FileError>;
-}
-
-/// A file as a commit left it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// The file, absolute, by its name then.
-    pub path: PathBuf,
-    /// The name of its contents.
-    pub blob: String,
-    /// The commit that wrote it.
-    pub commit: Commit,
-}
-
-/// A commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit {
-    /// Its full name.
-    pub id: String,
-    /// When it was made, RFC 3339.
-    pub date: String,
 }
 
 /// A private place for plaintext: only the user can read it, it is in memory
@@ -376,6 +347,12 @@ pub struct LaunchError {
 pub trait Processes: Sync {
     /// The user of this login name, if there is one.
     fn account(&self, name: &str) -> Result<Option<Account>, FileError>;
+
+    /// The program of that name on `search_path`.
+    fn find(&self, name: &str, search_path: &OsStr) -> Option<PathBuf>;
+
+    /// The file of this program, where the system tells.
+    fn own_program(&self) -> Option<PathBuf>;
 
     /// Becomes the program: same process, same terminal, same parent. Returns
     /// only if that fails. Nothing is dropped: no private directory may be open.
@@ -521,6 +498,18 @@ pub struct NewIdentity {
     pub recipient: String,
 }
 
+/// Who may be bothered so that a key opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asking {
+    /// The person: for passphrases, plugins, hardware.
+    #[default]
+    Person,
+    /// Nobody, but key commands are run, of which nobody knows whom they ask.
+    Commands,
+    /// Nobody.
+    Nobody,
+}
+
 /// The age keys of a call's groups, group by group; files are read only when this
 /// is called.
 pub type Others<'o> = dyn Fn() -> Vec<Vec<SealedKey>> + 'o;
@@ -533,12 +522,13 @@ pub trait Keys: Sync {
 
     /// Unwraps the first of `keys`, the keys of one kind of a group, that the user
     /// can open. `others` has the age keys of all groups of all files of the call:
-    /// what must ask a person asks once for all of them.
+    /// what must ask a person asks once for all of them, if `asking` lets it.
     fn unwrap(
         &self,
         kind: KeyKind,
         keys: &[WrappedKey<'_>],
         others: &Others<'_>,
+        asking: Asking,
     ) -> Result<SecretBytes, Vec<Refusal>>;
 
     /// The age identities that were tried so far.

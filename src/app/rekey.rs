@@ -8,15 +8,16 @@ use super::Deps;
 use super::change;
 use super::encrypt;
 use super::error::{Error, Place, While};
+use super::lock::{self, Expected, LockedFile, Plain};
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::{FileError, FileErrorKind, Fingerprint};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
-use super::seal::{self, Plain};
+use super::sealing::{Unsealed, Wanted};
 use super::wrap;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::document;
-use crate::domain::document::seal::PlainFile;
+use crate::domain::document::lock::PlainFile;
 use crate::domain::keys::access::AccessChange;
 use crate::domain::keys::kinds::{KeyKind, KeySpec};
 use crate::domain::keys::split_recipients;
@@ -133,10 +134,19 @@ pub fn rewrite(
     }
     let format = file.input_format.unwrap_or_else(|| input.format());
     let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, keys)?;
-    let mut notices = Vec::new();
+    let mut notices = unlocked.notices.clone();
+    let wanted = Wanted::by_old(deps, &unlocked.locked)?;
     let bytes = match plan.new_data_key || plan.output_format.is_some_and(|wanted| wanted != format) {
-        true => resealed(deps, &unlocked, plan, keys, &mut notices)?,
-        false => with_other_keys(deps, &unlocked, plan)?,
+        true => {
+            let data_key = DataKey::generate(&mut *deps.random.rng());
+            let bytes = relocked(deps, &unlocked, plan, &data_key, keys, &mut notices)?;
+            let (format, place) = (plan.output_format.unwrap_or(format), &unlocked.locked.place);
+            Unsealed { bytes, format, place, data_key: &data_key }.finish(deps, wanted, &mut notices)?
+        }
+        false => {
+            let bytes = with_other_keys(deps, &unlocked, plan)?;
+            Unsealed::again(&unlocked, bytes).finish(deps, wanted, &mut notices)?
+        }
     };
     drop(unlocked);
     Ok(Rewritten { input, bytes, notices })
@@ -201,7 +211,7 @@ fn with_other_keys(deps: &Deps<'_>, file: &Unlocked<'_>, plan: &KeyPlan) -> Resu
     let body = SecretBytes::new(apply(locked.tree.source, store.detach(&locked.tree)));
     let tree = parse(store, &body, &locked.place)?;
     let bytes = SecretBytes::new(apply(&body, store.attach(&tree, &metadata.to_value())));
-    let refuse = |cause: String| seal::refusal(&locked.place, &cause);
+    let refuse = |cause: String| lock::refusal(&locked.place, &cause);
     let made =
         Locked::parse(&bytes, locked.format, &locked.place).map_err(|error| refuse(error.to_string()))?;
     let same_body = apply(made.tree.source, store.detach(&made.tree)) == *body;
@@ -229,42 +239,44 @@ fn parse<'b>(
     store.read(body, Purpose::AsIs).map_err(|error| open::read_error(error, place, While::Decrypting))
 }
 
-/// The same values under a new data key.
-fn resealed(
+/// The same values under `data_key`, a new one.
+fn relocked(
     deps: &Deps<'_>,
     file: &Unlocked<'_>,
     plan: &KeyPlan,
+    data_key: &DataKey,
     keys: &OpenOptions,
     notices: &mut Vec<Notice>,
 ) -> Result<SecretBytes, Error> {
     let place = &file.locked.place;
     let keys = OpenOptions { ignore_mac: !plan.check_mac || keys.ignore_mac, ..keys.clone() };
     let mut plain = change::open(file, &keys, false)?.plain;
-    let data_key = DataKey::generate(&mut *deps.random.rng());
-    let mut metadata = metadata(deps, file, plan, &data_key)?;
+    let mut metadata = metadata(deps, file, plan, data_key)?;
     let mut format = file.locked.format;
     if let Some(wanted) = plan.output_format.filter(|wanted| *wanted != format) {
         plain = encrypt::convert(&plain, format, wanted, place)?;
         metadata.former = None;
         format = wanted;
     }
-    let cipher = Cipher::new(&data_key);
+    let cipher = Cipher::new(data_key);
     if format == Format::Binary {
-        return encrypt::seal_binary(deps, &plain, &cipher, metadata, place, None).map(|it| it.bytes);
+        return encrypt::lock_binary(deps, &plain, &cipher, metadata, place, None).map(|it| it.bytes);
     }
     let mut parsed = Plain::parse(&plain, format, place)?;
     metadata.selection.mark(&mut parsed.tree, Stage::Plain);
-    let sealing = PlainFile {
+    let locking = PlainFile {
         store: parsed.store,
         tree: &parsed.tree,
         selection: &metadata.selection,
         keep_spellings: metadata.keeps_spellings(),
     }
     .plan(None);
-    let sealed = seal::seal_new(deps, &parsed, &data_key, metadata, sealing, None)?;
+    let locked = lock::lock_new(deps, &parsed, data_key, metadata, locking, None)?;
     drop(parsed);
-    if !seal::prove(&sealed.bytes, format, &cipher, &plain, place, false)? {
-        notices.push(open::notice(place, &document::Notice::LayoutLost));
-    }
-    Ok(sealed.bytes)
+    let expected = Expected { format, cipher: &cipher, plain: &plain, place, hoist: false };
+    let LockedFile { bytes, notices: found, .. } = lock::proven(deps, locked, expected)?;
+    // That aliases are written out was said when the file was encrypted.
+    let is_news = |it: &&document::Notice| **it == document::Notice::LayoutLost;
+    notices.extend(found.iter().filter(is_news).map(|it| open::notice(place, it)));
+    Ok(bytes)
 }

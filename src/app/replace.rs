@@ -3,8 +3,8 @@
 
 use super::Deps;
 use super::error::Error;
+use super::lock;
 use super::open::{Locked, Unlocked};
-use super::seal;
 use crate::domain::crypto::token::is_token;
 use crate::domain::document::open::Encrypted;
 use crate::domain::document::walk::{Walk, append_aad};
@@ -20,16 +20,14 @@ use crate::domain::value::Value;
 pub enum Replaced<'v> {
     /// It has that value already.
     Unchanged,
-    /// The new file.
-    File(NewFile<'v>),
+    /// The new file, to be proven before it takes the old one's place.
+    File(SecretBytes, LeafProof<'v>),
     /// The index does not lead to an encrypted leaf, or more than it changes.
     Elsewhere,
 }
 
-/// A file with one leaf changed, to be proven before it takes the old one's place.
-pub struct NewFile<'v> {
-    /// Its bytes.
-    pub bytes: SecretBytes,
+/// What a file with one leaf changed must be.
+pub struct LeafProof<'v> {
     leaf: NodeId,
     value: &'v Scalar<'v>,
     digest: String,
@@ -91,7 +89,7 @@ pub fn leaf<'v>(
         }
     }
     let last_modified = deps.clock.now();
-    let mac = seal::mac_token(deps, &file.cipher, digest.clone(), &last_modified);
+    let mac = lock::mac_token(deps, &file.cipher, digest.clone(), &last_modified);
     for (field, text) in [("mac", &mac), ("lastmodified", &last_modified)] {
         match replace_metadata_field(tree, field, text) {
             Some(more) => edits.extend(more),
@@ -99,16 +97,16 @@ pub fn leaf<'v>(
         }
     }
     let bytes = SecretBytes::new(apply(tree.source, edits));
-    Ok(Replaced::File(NewFile { bytes, leaf: id, value, digest }))
+    Ok(Replaced::File(bytes, LeafProof { leaf: id, value, digest }))
 }
 
-impl NewFile<'_> {
-    /// Proves that the changed leaf opens to its new value, that every other node
-    /// reads as it did in `file`, tokens and places and all, and that the MAC is the
-    /// digest that was computed over those tokens and that value.
-    pub fn prove(&self, file: &Unlocked<'_>) -> Result<(), Error> {
-        let refuse = |cause: &str| seal::refusal(&file.locked.place, cause);
-        let locked = Locked::parse(&self.bytes, file.locked.format, &file.locked.place)
+impl LeafProof<'_> {
+    /// Proves that in `bytes` the changed leaf opens to its new value, that every
+    /// other node reads as it did in `file`, tokens and places and all, and that the
+    /// MAC is the digest that was computed over those tokens and that value.
+    pub fn of(&self, file: &Unlocked<'_>, bytes: &[u8]) -> Result<(), Error> {
+        let refuse = |cause: &str| lock::refusal(&file.locked.place, cause);
+        let locked = Locked::parse(bytes, file.locked.format, &file.locked.place)
             .map_err(|_| refuse("the changed file does not read back"))?;
         if !is_same_elsewhere(&file.locked.tree, &locked.tree, self.leaf) {
             return Err(refuse("more than the one value would change"));
@@ -172,12 +170,12 @@ fn is_empty_text(file: &Unlocked<'_>, id: NodeId) -> bool {
     quoted && matches!(store.scalar(tree, id), Scalar::Str(text) if text.is_empty())
 }
 
-/// True when the owner's spelling of `id` is kept in the metadata, which then
-/// changes with the value.
+/// True when the owner's spelling of `id` is kept in the metadata, or a patch of the
+/// whole file, which then changes with the value.
 fn has_spelling(file: &Unlocked<'_>, id: NodeId) -> bool {
     let spellings = file.locked.spellings(&file.cipher);
-    if spellings.is_empty() {
-        return false;
+    if spellings.is_empty() || spellings.has_patch() {
+        return spellings.has_patch();
     }
     let tree = &file.locked.tree;
     let mut walk = Walk::default();

@@ -1,365 +1,271 @@
-//! The shared sealing: plain bytes become an encrypted file, anew or in the
-//! metadata of its former state, and every file that replaces another is proven
-//! to decrypt first.
+//! Files get a seal, or a new one after somebody else has changed them: what changed
+//! since they were sealed last is shown first, as far as git knows.
 
-use rand::{CryptoRng, RngCore};
+use std::path::Path;
 
 use super::Deps;
-use super::error::{Error, Place, While};
-use super::open::{Locked, Unlocked, read_error};
-use super::parallel::{self, LARGE};
-use crate::domain::crypto::cipher::{Cipher, PIECE};
-use crate::domain::crypto::data_key::DataKey;
-use crate::domain::crypto::mac::Mac;
-use crate::domain::crypto::token::Token;
-use crate::domain::document::Notice;
-use crate::domain::document::open::{Encrypted, Extras};
-use crate::domain::document::reuse::Ciphertexts;
-use crate::domain::document::seal::{PlainFile, SealPlan};
-use crate::domain::document::sink::{Compare, Sink};
-use crate::domain::document::spelling;
-use crate::domain::document::walk::index_path;
-use crate::domain::document::yaml_layout;
-use crate::domain::metadata::Metadata;
+use super::change;
+use super::error::Error;
+use super::open::{self, Input, Locked, Unlocked};
+use super::ports::Fingerprint;
+use super::repository::Snapshot;
+use super::request::{Destination, FileOptions, OpenOptions, Outcome};
+use super::sealing::{Unsealed, Wanted};
+use super::signers::Verdict;
+use super::trust;
+use crate::domain::crypto::token;
+use crate::domain::metadata::SEAL;
+use crate::domain::seal::changes::{self, Change};
+use crate::domain::seal::{SealError, signature};
 use crate::domain::secret::SecretBytes;
-use crate::domain::select::{Selection, Stage};
-use crate::domain::store::splice::apply;
-use crate::domain::store::{Format, Layout, Purpose, Store, WriteError, binary};
-use crate::domain::tree::{Flags, Node, NodeId, Tree};
+use crate::domain::settings::Level;
 use crate::domain::value::Value;
 
-/// SOPS's text for a YAML key like `1:` or `true:`, which it can neither encrypt
-/// nor decrypt.
-const ODD_KEY: &str = "Error walking tree: Tree contains a non-string key. Only string keys are supported: \
-                       put the key in quotes";
-
-/// A plain file, parsed for encryption.
-pub struct Plain<'s> {
-    /// Where errors happened.
-    pub place: Place,
-    /// The format's store.
-    pub store: &'static dyn Store,
-    /// The file.
-    pub tree: Tree<'s>,
+/// What to do with files.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Formats and config.
+    pub file: FileOptions,
+    /// Keys.
+    pub open: OpenOptions,
+    /// `--sign`: a signature whatever the settings say.
+    pub sign: bool,
 }
 
-impl<'s> Plain<'s> {
-    /// Parses `bytes`; metadata in them is an error.
-    pub fn parse(bytes: &'s [u8], format: Format, place: &Place) -> Result<Self, Error> {
-        let store = format.store();
-        let tree = store
-            .read(bytes, Purpose::Encrypt)
-            .map_err(|error| read_error(error, place, While::Encrypting))?;
-        if tree.nodes.iter().any(|node| node.flags.has(Flags::METADATA)) {
-            return Err(Error::AlreadyEncrypted(place.clone()));
-        }
-        if let Some(odd) = tree.nodes.iter().find(|node| node.flags.has(Flags::ODD_KEY)) {
-            let line = tree.line(odd.key.start);
-            return Err(Error::Encrypt { place: place.clone().at_line(Some(line)), cause: ODD_KEY.into() });
-        }
-        Ok(Self { place: place.clone(), store, tree })
-    }
-}
-
-/// An encrypted file, ready to be written.
+/// What is to become of one file.
 #[derive(Debug)]
-pub struct Sealed {
-    /// Its bytes.
-    pub bytes: SecretBytes,
-    /// What the user should hear about.
-    pub notices: Vec<Notice>,
+pub enum Plan {
+    /// It has all that it is to have.
+    Nothing,
+    /// It gets a seal.
+    Seal(Renewal),
+    /// It is not meant: why, in a few words.
+    Skipped(&'static str),
 }
 
-/// The token of a MAC's hex digest.
-pub fn mac_token(deps: &Deps<'_>, cipher: &Cipher, digest: String, last_modified: &str) -> String {
-    let mut token = Vec::new();
-    let mut digest = digest.into_bytes();
-    cipher.seal(&mut digest, "str", last_modified.as_bytes(), &mut *deps.random.rng(), &mut token);
-    String::from_utf8(token).unwrap_or_default()
+/// A file before it is sealed.
+#[derive(Debug)]
+pub struct Renewal {
+    /// Its state when it was looked at.
+    seen: Option<Fingerprint>,
+    /// Why it is sealed: that it has no seal, or one that does not fit.
+    pub why: String,
+    /// What differs from the state that was sealed last, and the commit that has it.
+    pub since: Option<(String, Vec<Change>)>,
 }
 
-/// The token of the owner's spellings; `None` when nothing needs it.
-pub fn source_token(deps: &Deps<'_>, cipher: &Cipher, plan: &mut SealPlan, marked: bool) -> Option<String> {
-    if plan.spellings.is_empty() && !marked {
-        return None;
-    }
-    let Some(mut json) = plan.spellings.to_json() else {
-        plan.notices.push(Notice::LayoutLost);
-        return None;
-    };
-    let mut token = Vec::new();
-    cipher.seal(json.as_mut_vec(), "str", spelling::AAD, &mut *deps.random.rng(), &mut token);
-    String::from_utf8(token).ok()
+/// A file and its state for comparison.
+struct State {
+    documents: Vec<Value>,
+    metadata: Value,
 }
 
-/// Encrypts `plain` for the keys in `metadata`, whose MAC and time are set here.
-/// The file goes to `stdout`, or into a buffer where there is none: nothing can
-/// fail any more once it is being written. For binary files see [`seal_binary`].
-pub fn seal_new(
+/// Reads `path` and opens it, whatever its seal says.
+fn with_file<T>(
     deps: &Deps<'_>,
-    plain: &Plain<'_>,
-    data_key: &DataKey,
-    mut metadata: Metadata,
-    mut plan: SealPlan,
-    stdout: Option<&mut dyn Sink>,
-) -> Result<Sealed, Error> {
-    refuse_ambiguous(plain)?;
-    let cipher = Cipher::new(data_key);
-    // A file that SOPS laid out stays so.
-    let marked = metadata.source.is_some()
-        || (metadata.former.is_none() && spelling::needs_mark(plain.store.format(), &plain.tree));
-    metadata.last_modified = deps.clock.now();
-    metadata.mac = mac_token(deps, &cipher, plan.mac.hex(), &metadata.last_modified);
-    metadata.source = source_token(deps, &cipher, &mut plan, marked);
-    let attach = plain.store.attach(&plain.tree, &metadata.to_value());
-    let file = PlainFile {
-        store: plain.store,
-        tree: &plain.tree,
-        selection: &metadata.selection,
-        keep_spellings: metadata.keeps_spellings(),
-    };
-    let mut bytes = SecretBytes::default();
-    let may_need_mark =
-        metadata.source.is_none() && yaml_layout::may_be_sops_layout(plain.store, &plain.tree);
-    let rng = &mut *deps.random.rng();
-    match stdout {
-        Some(stdout) if !may_need_mark => file.write(&plan, &cipher, None, attach, rng, stdout),
-        stdout => {
-            bytes = with_room(plain, &plan);
-            file.write(&plan, &cipher, None, attach, rng, &mut bytes);
-            // Room that was never used need not be wiped, which would touch it.
-            bytes.as_mut_vec().shrink_to_fit();
-            if may_need_mark {
-                bytes = with_mark(rng, bytes, &cipher, &metadata.selection, plain, || false);
-            }
-            if let Some(stdout) = stdout {
-                stdout.push(&std::mem::take(&mut bytes));
-            }
-        }
-    }
-    Ok(Sealed { bytes, notices: plan.notices })
+    path: &Path,
+    request: &Request,
+    work: impl FnOnce(&Input, &Unlocked<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let input = change::read(deps, path, &request.file)?;
+    let open = OpenOptions { ignore_seal: true, ..request.open.clone() };
+    let unlocked = change::unlock(deps, &input, &request.file, &open)?;
+    work(&input, &unlocked)
 }
 
-/// `bytes`, with the mark that says whose layout they have if without it they would
-/// not decrypt to `plain` byte for byte. A file that `was_otherwise` before gets none.
-fn with_mark(
-    rng: &mut (impl RngCore + CryptoRng + ?Sized),
-    bytes: SecretBytes,
-    cipher: &Cipher,
-    selection: &Selection,
-    plain: &Plain<'_>,
-    was_otherwise: impl FnOnce() -> bool,
-) -> SecretBytes {
-    let store = plain.store;
-    let marked = || {
-        let mut tree = store.read(&bytes, Purpose::AsIs).ok()?;
-        selection.mark(&mut tree, Stage::Encrypted);
-        let file = Encrypted { store, tree: &tree, selection, cipher };
-        if !yaml_layout::is_printed_otherwise(&file, plain.tree.source) || was_otherwise() {
-            return None;
-        }
-        let mut token = Vec::new();
-        cipher.seal(&mut b"[]".to_vec(), "str", spelling::AAD, rng, &mut token);
-        let token = String::from_utf8(token).ok()?;
-        let text = store.metadata_text(&tree, &[(spelling::FIELD, Some(token.as_str()))]);
-        let body = apply(&bytes, store.detach(&tree));
-        let body = store.read(&body, Purpose::Encrypt).ok()?;
-        Some(SecretBytes::new(apply(body.source, store.attach_text(&body, &text))))
-    };
-    let marked = marked();
-    marked.unwrap_or(bytes)
-}
-
-/// Encrypts `plain`, the new state of `old`, under its data key and in its
-/// metadata; values that did not change keep their tokens.
-pub fn seal_again(
-    deps: &Deps<'_>,
-    old: &Unlocked<'_>,
-    mut plain: Plain<'_>,
-    mut known: Ciphertexts,
-) -> Result<Sealed, Error> {
-    let metadata = &old.locked.metadata;
-    metadata.selection.mark(&mut plain.tree, Stage::Plain);
-    refuse_ambiguous(&plain)?;
-    known.finish();
-    let file = PlainFile {
-        store: plain.store,
-        tree: &plain.tree,
-        selection: &metadata.selection,
-        keep_spellings: metadata.keeps_spellings(),
-    };
-    let mut plan = file.plan(Some(&mut known));
-    let last_modified = deps.clock.now();
-    let mac = mac_token(deps, &old.cipher, plan.mac.hex(), &last_modified);
-    let source = match &metadata.source {
-        Some(token)
-            if plan.spellings.to_json().as_deref() == old.locked.spelling_json(&old.cipher).as_deref() =>
-        {
-            Some(token.clone())
-        }
-        marker => {
-            let needs_mark = |tree| spelling::needs_mark(plain.store.format(), tree);
-            let marked = marker.is_some() || needs_mark(&plain.tree) && !needs_mark(&old.locked.tree);
-            source_token(deps, &old.cipher, &mut plan, marked)
-        }
-    };
-    let mut changes = vec![("lastmodified", Some(last_modified.as_str())), ("mac", Some(mac.as_str()))];
-    if source != metadata.source {
-        changes.push((spelling::FIELD, source.as_deref()));
-    }
-    let kept = old.locked.store.metadata_text(&old.locked.tree, &changes);
-    let attach = plain.store.attach_text(&plain.tree, &kept);
-    let mut bytes = with_room(&plain, &plan);
-    let rng = &mut *deps.random.rng();
-    file.write(&plan, &old.cipher, Some(&mut known), attach, rng, &mut bytes);
-    if source.is_none() && yaml_layout::may_be_sops_layout(plain.store, &plain.tree) {
-        let was = || is_printed_otherwise(old);
-        bytes = with_mark(rng, bytes, &old.cipher, &metadata.selection, &plain, was);
-    }
-    Ok(Sealed { bytes, notices: plan.notices })
-}
-
-/// True if `file` is not printed as its values in their places would be.
-fn is_printed_otherwise(file: &Unlocked<'_>) -> bool {
-    let Locked { store, tree, metadata, .. } = &file.locked;
-    let extras = Extras {
-        spellings: file.locked.spellings(&file.cipher),
-        keep_spellings: metadata.keeps_spellings(),
-        ..Extras::default()
-    };
-    let mut plain = SecretBytes::default();
-    file.file().write_plain(extras, store.detach(tree), &mut plain).is_ok()
-        && yaml_layout::is_printed_otherwise(&file.file(), &plain)
-}
-
-/// Proves that `bytes` decrypt to `expected`: every value opens, the MAC fits.
-/// False when the values are right and the layout is not. With `hoist`, what SOPS
-/// moves is moved, as `decrypt` shows it.
-pub fn prove(
-    bytes: &[u8],
-    format: Format,
-    cipher: &Cipher,
-    expected: &[u8],
-    place: &Place,
-    hoist: bool,
-) -> Result<bool, Error> {
-    let refuse = |cause: String| refusal(place, &cause);
-    let locked = Locked::parse(bytes, format, place).map_err(|error| refuse(error.to_string()))?;
-    let file =
-        Encrypted { store: locked.store, tree: &locked.tree, selection: &locked.metadata.selection, cipher };
-    let spellings = locked.spellings(cipher);
-    let extras = Extras {
-        spellings,
-        keep_spellings: locked.metadata.keeps_spellings(),
-        hoist: hoist && locked.metadata.source.is_none(),
-        recorder: None,
-    };
-    let mut compare = Compare::new(expected);
-    let findings = file
-        .write_plain(extras, locked.store.detach(&locked.tree), &mut compare)
-        .map_err(|error| refuse(error.to_string()))?;
-    locked.check_mac(cipher, &findings.mac).map_err(|error| refuse(error.to_string()))?;
-    Ok(compare.is_equal())
-}
-
-/// Nothing is written that was not proven to decrypt.
-pub fn refusal(place: &Place, cause: &str) -> Error {
-    Error::Other {
-        place: place.clone(),
-        cause: format!("the encrypted file would not decrypt, so nothing was written: {cause}").into(),
-        hints: vec!["this is a defect of leaflock: please report it".to_owned()],
-    }
-}
-
-/// A buffer with room for the encrypted file, so that it never moves.
-fn with_room(plain: &Plain<'_>, plan: &SealPlan) -> SecretBytes {
-    /// Bytes that a token has over its plaintext, base64 aside.
-    const TOKEN: usize = 128;
-    let source = plain.tree.source.len();
-    SecretBytes::new(Vec::with_capacity(source + source / 3 + plan.encrypted * TOKEN + 16 * 1024))
-}
-
-/// Refuses a value that would stay in clear and be another one for SOPS, which
-/// could not verify the file.
-fn refuse_ambiguous(plain: &Plain<'_>) -> Result<(), Error> {
-    let unclear = |node: &Node| node.flags.has(Flags::AMBIGUOUS) && !node.flags.has(Flags::SELECTED);
-    let Some(at) = plain.tree.nodes.iter().position(unclear) else { return Ok(()) };
-    let line = plain.tree.line(plain.tree.nodes[at].span.start);
-    let path = index_path(&plain.tree, at as NodeId);
-    let cause = if plain.store.format() == Format::Dotenv {
-        "sops reads no value of several lines, and this one would stay in clear: write its line breaks as \\n, \
-         or let the rule encrypt it"
-    } else {
-        "sops takes a part of this value for a comment, and it would stay in clear: put it in backquotes, or \
-         let the rule encrypt it"
-    };
-    Err(Error::Encrypt { place: plain.place.clone().at_line(Some(line)).at_key(path), cause: cause.into() })
-}
-
-/// Encrypts a binary file: a JSON object with the bytes at `data` (sops-compat
-/// 5.5). Returns the digest of its one value.
-pub fn seal_binary(
-    deps: &Deps<'_>,
-    bytes: &[u8],
-    cipher: &Cipher,
-    mut metadata: Metadata,
-    out: &mut dyn Sink,
-) -> Result<Mac, WriteError> {
-    let (head, _) = binary::frame(&Value::Map(Vec::new()), Layout::default())?;
-    // Asked now, because nothing may fail behind the head.
-    binary::frame(&metadata.to_value(), Layout::default())?;
-    out.push(&head);
-    let mut seal = || {
-        if !bytes.is_empty() {
-            let rng = &mut *deps.random.rng();
-            cipher.seal_large(bytes, "str", binary::AAD, rng, &mut |part| out.push(part));
-        }
-    };
-    let hash = || {
-        let mut mac = Mac::new(false);
-        mac.add_canonical(bytes, true);
-        mac
-    };
-    // Hash and cipher take about as long as each other.
-    let mac = parallel::both(bytes.len() >= LARGE, hash, &mut seal);
-    metadata.last_modified = deps.clock.now();
-    metadata.mac = mac_token(deps, cipher, mac.hex(), &metadata.last_modified);
-    let (_, tail) = binary::frame(&metadata.to_value(), Layout::default())?;
-    out.push(&tail);
-    Ok(mac)
-}
-
-/// A buffer with room for the encrypted form of a binary file.
-pub fn room_for_binary(length: usize) -> SecretBytes {
-    SecretBytes::new(Vec::with_capacity(length.div_ceil(3) * 4 + 64 * 1024))
-}
-
-/// [`prove`] for a binary file: its token opens to `expected`, a piece at a time,
-/// and the MAC is that of `mac`, the digest of `expected`.
-pub fn prove_binary(
-    bytes: &[u8],
-    cipher: &Cipher,
-    expected: &[u8],
-    mac: &Mac,
-    place: &Place,
-) -> Result<(), Error> {
-    let refuse = |cause: String| refusal(place, &cause);
-    let locked = Locked::parse(bytes, Format::Binary, place).map_err(|error| refuse(error.to_string()))?;
-    locked.check_mac(cipher, mac).map_err(|error| refuse(error.to_string()))?;
-    let data = binary::data(&locked.tree).map_err(|error| refuse(error.to_string()))?;
-    let text = locked.tree.text(locked.tree.node(data).text);
-    if expected.is_empty() && text.is_empty() {
-        return Ok(());
-    }
-    let opening = Token::parse(text).and_then(|token| cipher.open_large(&token, binary::AAD));
-    let mut piece = SecretBytes::new(vec![0; PIECE]);
-    let opens = opening.is_some_and(|mut opening| {
-        opening.length() == expected.len()
-            && expected.chunks(PIECE).all(|expected| {
-                let piece = &mut piece.as_mut_vec()[..expected.len()];
-                opening.fill(piece) && *piece == *expected
-            })
-            && opening.finish()
+/// What to do with one file; `directly` is false for one that was found in a folder.
+pub fn plan(deps: &Deps<'_>, path: &Path, directly: bool, request: &Request) -> Result<Plan, Error> {
+    let planned = with_file(deps, path, request, |input, file| {
+        let subject = file.locked.subject();
+        let wanted = wanted(deps, &file.locked, request)?;
+        // A signature that cannot be checked here is left to those who can.
+        let is_signed = || match subject.signature(deps) {
+            Ok(Some(Verdict::Good(_))) | Err(_) => true,
+            Ok(Some(Verdict::Unknown(_) | Verdict::Bad) | None) => false,
+        };
+        let why = match subject.seal(&file.data_key)? {
+            Some(Ok(())) if wanted == Wanted::Seal || is_signed() => return Ok(Plan::Nothing),
+            Some(Ok(())) => "the seal holds; the file gets a signature".to_owned(),
+            Some(Err(error)) => error.to_string(),
+            None => subject.missing(deps),
+        };
+        // A seal vouches for values as well: they must be right.
+        let state = state(file)?;
+        let since = last_sealed(deps, input, file, request).map(|(commit, old)| {
+            let mut differences = changes::of_documents(&old.documents, &state.documents);
+            differences.extend(changes::of_metadata(&old.metadata, &state.metadata));
+            (commit, differences)
+        });
+        Ok(Plan::Seal(Renewal { seen: input.seen, why, since }))
     });
-    if opens { Ok(()) } else { Err(refuse("its value is another one".to_owned())) }
+    match planned {
+        Err(Error::NotEncrypted(_) | Error::Syntax { .. } | Error::Metadata { .. })
+            if !directly && !has_tokens(deps, path)? =>
+        {
+            Ok(Plan::Skipped("not encrypted"))
+        }
+        planned => planned,
+    }
+}
+
+/// True if tokens are in the file: it was encrypted once, whatever it is now.
+pub fn has_tokens(deps: &Deps<'_>, path: &Path) -> Result<bool, Error> {
+    Ok(token::occurs_in(&deps.files.read(path).map_err(Error::Read)?.bytes))
+}
+
+/// What the file is to have.
+fn wanted(deps: &Deps<'_>, locked: &Locked<'_>, request: &Request) -> Result<Wanted, Error> {
+    let settings = trust::settings(deps, locked.place.path.as_deref())?;
+    Ok(match (request.sign || settings.sign != Level::Off, &locked.metadata.signature) {
+        (true, _) => Wanted::Signed,
+        (false, Some(_)) => Wanted::SignedIfPossible,
+        (false, None) => Wanted::Seal,
+    })
+}
+
+/// The decrypted values and the metadata of `file`, whose MAC must fit.
+fn state(file: &Unlocked<'_>) -> Result<State, Error> {
+    let (documents, findings) = file.file().to_values().map_err(|error| file.tree_error(error))?;
+    file.locked.check_mac(&file.cipher, &findings.mac)?;
+    let metadata = file.locked.store.metadata(&file.locked.tree).ok().flatten();
+    Ok(State { documents, metadata: metadata.unwrap_or(Value::Map(Vec::new())) })
+}
+
+/// The newest state of the file with a seal that holds, and its commit: what the
+/// last commit has, else whatever history has. What cannot be opened does not count.
+fn last_sealed(
+    deps: &Deps<'_>,
+    input: &Input,
+    file: &Unlocked<'_>,
+    request: &Request,
+) -> Option<(String, State)> {
+    let path = input.path.as_deref()?;
+    let folder = path.parent()?;
+    let first = |versions: Vec<(String, String)>| {
+        let opened = |(commit, blob): (String, String)| {
+            Some((commit, sealed_state(deps, folder, &blob, file, request)?))
+        };
+        versions.into_iter().find_map(opened)
+    };
+    let head = Snapshot::Revision("HEAD".to_owned());
+    let entries = deps.repository.listing(folder, &head, &[path.to_owned()]).ok()??;
+    let of_head = entries.into_iter().map(|entry| ("the last commit".to_owned(), entry.blob));
+    first(of_head.collect()).or_else(|| {
+        let history = deps.repository.history(folder).ok()??;
+        let versions = history.into_iter().rev().filter(|version| version.path == path);
+        first(versions.map(|it| (format!("commit {:.12}", it.commit.id), it.blob)).collect())
+    })
+}
+
+/// The state in `blob`, if its seal holds.
+fn sealed_state(
+    deps: &Deps<'_>,
+    folder: &Path,
+    blob: &str,
+    file: &Unlocked<'_>,
+    request: &Request,
+) -> Option<State> {
+    let mut bytes = SecretBytes::default();
+    deps.repository.contents(folder, &[blob.to_owned()], &mut |_, found| bytes = found).ok()?;
+    memchr::memmem::find(&bytes, SEAL.as_bytes())?;
+    let open = OpenOptions { ignore_seal: true, ..request.open.clone() };
+    let old = Locked::parse(&bytes, file.locked.format, &file.locked.place).ok()?.unlock(deps, &open).ok()?;
+    match old.locked.subject().seal(&old.data_key) {
+        Ok(Some(Ok(()))) => state(&old).ok(),
+        _ => None,
+    }
+}
+
+/// Seals a file as planned. It must be what it was then.
+pub fn renew(
+    deps: &Deps<'_>,
+    path: &Path,
+    renewal: &Renewal,
+    destination: &Destination,
+    request: &Request,
+) -> Result<Outcome, Error> {
+    with_file(deps, path, request, |input, file| {
+        let mut notices = Vec::new();
+        state(file)?;
+        let input = Input {
+            bytes: SecretBytes::default(),
+            seen: renewal.seen,
+            path: input.path.clone(),
+            name: input.name.clone(),
+        };
+        let wanted = wanted(deps, &file.locked, request)?;
+        let bytes = SecretBytes::new(file.locked.tree.source.to_vec());
+        let bytes = Unsealed::again(file, bytes).finish(deps, wanted, &mut notices)?;
+        Ok(Outcome { done: open::deliver(deps, destination, &input, bytes)?, notices })
+    })
+}
+
+/// What a check of one file found.
+#[derive(Debug)]
+pub struct Proof {
+    /// Whether the seal holds; `None` without one, or without a key of the file.
+    pub seal: Option<Result<(), SealError>>,
+    /// True if there is a seal, but no key to check it with.
+    pub no_key: bool,
+    /// Whose signature there is.
+    pub signature: Option<Verdict>,
+    /// Why the signature could not be checked, if there is one.
+    pub unchecked: Option<String>,
+    /// What is wrong, in a sentence each.
+    pub faults: Vec<String>,
+}
+
+/// Checks one file: the seal with a key of the file, the signature without.
+///
+/// # Errors
+/// A file without a signature that counts which no key here opens.
+pub fn verify(deps: &Deps<'_>, path: &Path, request: &Request) -> Result<Proof, Error> {
+    let input = change::read(deps, path, &request.file)?;
+    let format = request.file.input_format.unwrap_or_else(|| input.format());
+    let locked = Locked::parse(&input.bytes, format, &input.place())?;
+    let subject = locked.subject();
+    let must_be_signed = request.sign || subject.demand(deps, request.open.strictness)?.sign == Level::Strict;
+    let mut proof = Proof { seal: None, no_key: false, signature: None, unchecked: None, faults: Vec::new() };
+    match subject.signature(deps) {
+        Ok(verdict) => proof.signature = verdict,
+        Err(error) => proof.unchecked = Some(error.to_string()),
+    }
+    match (&proof.signature, &proof.unchecked) {
+        (Some(Verdict::Good(_)), _) => {}
+        (None, Some(why)) if must_be_signed => proof.faults.push(why.clone()),
+        (None, _) if !must_be_signed => {}
+        (verdict, _) => proof.faults.push(trust::told(verdict.as_ref())),
+    }
+    if locked.metadata.seal.is_none() {
+        proof.faults.push(subject.missing(deps));
+        return Ok(proof);
+    }
+    let open = OpenOptions { ignore_seal: true, ..request.open.clone() };
+    match locked.unlock(deps, &open) {
+        Ok(file) => proof.seal = file.locked.subject().seal(&file.data_key)?,
+        Err(Error::DataKey { .. }) if matches!(proof.signature, Some(Verdict::Good(_))) => {
+            proof.no_key = true
+        }
+        Err(error) => return Err(error),
+    }
+    proof.faults.extend(proof.seal.and_then(Result::err).map(|error| error.to_string()));
+    Ok(proof)
+}
+
+/// What is signed of a file, and the signature, for checks by hand.
+#[derive(Debug)]
+pub struct Signed {
+    /// The message.
+    pub message: String,
+    /// The armoured signature, if there is one.
+    pub signature: Option<String>,
+}
+
+/// Reads what a check by `ssh-keygen -Y verify` needs; no key of the file.
+pub fn signed(deps: &Deps<'_>, path: &Path, request: &Request) -> Result<Signed, Error> {
+    let input = change::read(deps, path, &request.file)?;
+    let format = request.file.input_format.unwrap_or_else(|| input.format());
+    let locked = Locked::parse(&input.bytes, format, &input.place())?;
+    let signature = locked.metadata.signature.as_deref().and_then(signature::to_armour);
+    Ok(Signed { message: locked.subject().message()?, signature })
 }

@@ -66,9 +66,10 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     };
     match leaf {
         Replaced::Unchanged => return Ok(Outcome { done: Done::Unchanged, notices }),
-        Replaced::File(new) => {
-            change::write(deps, &input, &new.bytes, &mut || new.prove(&file))?;
-            new.bytes.release();
+        Replaced::File(bytes, proof) => {
+            notices.extend_from_slice(&file.notices);
+            let prove = &mut |new: &[u8]| proof.of(&file, new);
+            notices.extend(change::write(deps, &input, &file, bytes, prove)?);
         }
         Replaced::Elsewhere => {
             let opened = change::open(&file, &request.open, false)?;

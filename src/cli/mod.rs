@@ -20,6 +20,7 @@ pub mod exec_file;
 pub mod exit;
 pub mod files;
 pub mod filestatus;
+pub mod git_setup;
 pub mod groups;
 pub mod help;
 pub mod init;
@@ -31,6 +32,7 @@ pub mod report;
 pub mod revoke;
 pub mod rotate;
 pub mod run;
+pub mod seal;
 pub mod set;
 pub mod unset;
 pub mod updatekeys;
@@ -138,6 +140,8 @@ pub enum Verb {
     GroupsAdd,
     /// `groups delete`
     GroupsDelete,
+    /// `seal`
+    Seal,
     /// `who`
     Who,
     /// `doctor`
@@ -146,6 +150,8 @@ pub enum Verb {
     Revoke,
     /// `config explain`
     ConfigExplain,
+    /// `git setup`
+    GitSetup,
     /// `init`
     Init,
     /// `completion`
@@ -173,10 +179,12 @@ impl Verb {
         Verb::Rotate,
         Verb::GroupsAdd,
         Verb::GroupsDelete,
+        Verb::Seal,
         Verb::Who,
         Verb::Doctor,
         Verb::Revoke,
         Verb::ConfigExplain,
+        Verb::GitSetup,
         Verb::Completion,
         Verb::Man,
         Verb::Help,
@@ -197,10 +205,12 @@ impl Verb {
             Self::Updatekeys => "updatekeys",
             Self::Rotate => "rotate",
             Self::GroupsAdd | Self::GroupsDelete => "groups",
+            Self::Seal => "seal",
             Self::Who => "who",
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
             Self::ConfigExplain => "config",
+            Self::GitSetup => "git",
             Self::Init => "init",
             Self::Completion => "completion",
             Self::Man => "man",
@@ -212,6 +222,7 @@ impl Verb {
     pub fn words(self) -> &'static str {
         match self {
             Self::ConfigExplain => "config explain",
+            Self::GitSetup => "git setup",
             Self::GroupsAdd => "groups add",
             Self::GroupsDelete => "groups delete",
             verb => verb.word(),
@@ -230,10 +241,12 @@ impl Verb {
         let ours = |verb: &Self| {
             matches!(
                 verb,
-                Self::Who
+                Self::Seal
+                    | Self::Who
                     | Self::Doctor
                     | Self::Revoke
                     | Self::ConfigExplain
+                    | Self::GitSetup
                     | Self::Init
                     | Self::Man
                     | Self::Run
@@ -258,10 +271,12 @@ impl Verb {
             Self::Rotate => rotate::Arguments::command(),
             Self::GroupsAdd => groups::Add::command(),
             Self::GroupsDelete => groups::Delete::command(),
+            Self::Seal => seal::Arguments::command(),
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
+            Self::GitSetup => git_setup::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
             Self::Man => man::Arguments::command(),
@@ -299,10 +314,12 @@ impl Verb {
                     Self::GroupsDelete.with(before, groups::behind(rest), cli, groups::delete)
                 }
             },
+            Self::Seal => self.with(before, rest, cli, seal::run),
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
+            Self::GitSetup => self.with(before, git_setup::behind(rest)?, cli, git_setup::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),
             Self::Man => self.with(before, rest, cli, man::run),
@@ -480,6 +497,7 @@ pub fn tree(mode: Mode) -> clap::Command {
     for verb in Verb::of_mode(mode) {
         top = match verb {
             Verb::ConfigExplain => top.subcommand(config_explain::parent()),
+            Verb::GitSetup => top.subcommand(git_setup::parent()),
             Verb::GroupsAdd => top.subcommand(groups::parent()),
             // Together with `add`.
             Verb::GroupsDelete => top,

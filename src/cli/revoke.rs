@@ -15,8 +15,8 @@ use super::{Cli, args, exit, files, wire};
 use crate::app::Deps;
 use crate::app::error::Error;
 use crate::app::exposure::{Exposure, Secret, State};
-use crate::app::ports::Commit;
 use crate::app::rekey_batch;
+use crate::app::repository::Commit;
 use crate::app::revoke::{self as use_case, Request, Revocation};
 
 /// Take somebody's key out of every file, and list what he could ever read

@@ -11,6 +11,7 @@ pub(crate) mod generate;
 pub(crate) mod gpg;
 pub(crate) mod lossless;
 pub(crate) mod plugin;
+pub(crate) mod repository;
 pub(crate) mod rng;
 pub(crate) mod sandbox;
 pub(crate) mod shrink;

@@ -13,6 +13,7 @@ pub mod splice;
 pub mod yaml;
 
 use super::scalar::Scalar;
+use super::secret::SecretBytes;
 use super::tree::{Flags, Kind, NodeId, Span, Style, Tree};
 use super::value::Value;
 use splice::Edit;
@@ -190,7 +191,9 @@ pub trait Store: Sync {
     /// node's own style to decrypt, and on a plain tree with the style that `lock`
     /// will use, to see whether decryption will bring the source back.
     /// For a comment, `plain` is its text. `Style::Element` turns a whole list
-    /// element into a comment line where SOPS prints it, `Style::OwnLine` in its place.
+    /// element into a comment line where SOPS prints it, `Style::OwnLine` in its place;
+    /// `Style::Plain` writes the text of a comment so that it is read back as that text,
+    /// where SOPS would not.
     fn unlock(&self, tree: &Tree<'_>, id: NodeId, style: Style, plain: &Plain<'_>, out: &mut Vec<u8>)
     -> Span;
 
@@ -300,6 +303,19 @@ pub fn replace_metadata_field(tree: &Tree<'_>, name: &str, text: &str) -> Option
         })
         .collect();
     (!edits.is_empty()).then_some(edits)
+}
+
+/// The encrypted file `tree` with text fields of its metadata set (`Some`) or
+/// removed (`None`). `None` if it cannot be read without its metadata.
+pub fn with_metadata_fields(
+    store: &dyn Store,
+    tree: &Tree<'_>,
+    fields: &[(&str, Option<&str>)],
+) -> Option<SecretBytes> {
+    let text = store.metadata_text(tree, fields);
+    let body = SecretBytes::new(splice::apply(tree.source, store.detach(tree)));
+    let body = store.read(&body, Purpose::Encrypt).ok()?;
+    Some(SecretBytes::new(splice::apply(body.source, store.attach_text(&body, &text))))
 }
 
 /// Metadata as a piece of text in its file's own layout.

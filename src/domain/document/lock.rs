@@ -39,7 +39,7 @@ pub struct PlainFile<'t, 's> {
 
 /// What encrypting a file will amount to.
 #[derive(Debug)]
-pub struct SealPlan {
+pub struct LockPlan {
     /// The MAC over the plain values.
     pub mac: Mac,
     /// Spellings to be kept in the metadata.
@@ -74,7 +74,7 @@ impl<'a> Payload<'a> {
 
 impl<'t, 's> PlainFile<'t, 's> {
     /// Makes the plan. `known` are the ciphertexts of the file's former state.
-    pub fn plan(&self, known: Option<&mut Ciphertexts>) -> SealPlan {
+    pub fn plan(&self, known: Option<&mut Ciphertexts>) -> LockPlan {
         let mut planner = Planner {
             file: *self,
             known,
@@ -83,7 +83,7 @@ impl<'t, 's> PlainFile<'t, 's> {
             scratch: SecretBytes::default(),
             odd_comments: HashSet::new(),
             kept_values: 0,
-            plan: SealPlan {
+            plan: LockPlan {
                 mac: Mac::new(self.selection.mac_only_encrypted()),
                 spellings: SpellingList::default(),
                 notices: Vec::new(),
@@ -100,7 +100,7 @@ impl<'t, 's> PlainFile<'t, 's> {
                 continue;
             }
             planner.visit(id);
-            if self.is_sealed_key(id) {
+            if self.is_locked_key(id) {
                 let (path, line) = (index_path(self.tree, id), self.tree.line(node.key.start));
                 planner.plan.notices.push(Notice::AliasExpanded { path, line });
             }
@@ -114,7 +114,7 @@ impl<'t, 's> PlainFile<'t, 's> {
     /// metadata.
     pub fn write(
         &self,
-        plan: &SealPlan,
+        plan: &LockPlan,
         cipher: &Cipher,
         known: Option<&mut Ciphertexts>,
         attach: Vec<Edit>,
@@ -132,7 +132,7 @@ impl<'t, 's> PlainFile<'t, 's> {
             let node = self.tree.node(id);
             aad.clear();
             if node.kind == Kind::Comment {
-                if self.is_sealed_comment(id) {
+                if self.is_locked_comment(id) {
                     self.comment_aad(plan, &walk, id, &mut aad);
                 }
             } else if order.is_document_order() {
@@ -142,7 +142,7 @@ impl<'t, 's> PlainFile<'t, 's> {
             }
             text.clear();
             let span = match node.kind {
-                Kind::Comment if self.is_sealed_comment(id) => {
+                Kind::Comment if self.is_locked_comment(id) => {
                     let comment = self.comment(id);
                     self.lock(plan, id, sealer.seal(&comment, &aad), &mut text)
                 }
@@ -164,7 +164,7 @@ impl<'t, 's> PlainFile<'t, 's> {
     }
 
     /// True when the key of `id` is an alias to a value that becomes a token.
-    fn is_sealed_key(&self, id: NodeId) -> bool {
+    fn is_locked_key(&self, id: NodeId) -> bool {
         let name = self.store.key_alias(self.tree, id);
         let target = name.and_then(|name| alias::anchor_of(self.tree, id, name));
         target.is_some_and(|target| self.payload(target).is_some())
@@ -173,7 +173,7 @@ impl<'t, 's> PlainFile<'t, 's> {
     /// The edits that write out such keys.
     fn key_edits(&self) -> Vec<Edit> {
         (0..self.tree.nodes.len() as NodeId)
-            .filter(|&id| self.is_sealed_key(id))
+            .filter(|&id| self.is_locked_key(id))
             .map(|id| {
                 let mut text = Vec::new();
                 self.store.write_key(self.tree.key(id), &mut text);
@@ -184,7 +184,7 @@ impl<'t, 's> PlainFile<'t, 's> {
 
     fn lock(
         &self,
-        plan: &SealPlan,
+        plan: &LockPlan,
         id: NodeId,
         token: &str,
         text: &mut Vec<u8>,
@@ -207,7 +207,7 @@ impl<'t, 's> PlainFile<'t, 's> {
 
     /// The associated data of comment `id`. Behind an alias that becomes a flow
     /// collection, SOPS will hang it into that collection.
-    fn comment_aad(&self, plan: &SealPlan, walk: &Walk, id: NodeId, aad: &mut Vec<u8>) {
+    fn comment_aad(&self, plan: &LockPlan, walk: &Walk, id: NodeId, aad: &mut Vec<u8>) {
         let node = self.tree.node(id);
         let before = plan.expanded.iter().rev().find(|&&alias| {
             let alias = self.tree.node(alias);
@@ -233,7 +233,7 @@ impl<'t, 's> PlainFile<'t, 's> {
         if self.keep_spellings { self.tree.text(self.tree.node(id).text) } else { b"" }
     }
 
-    fn is_sealed_comment(&self, id: NodeId) -> bool {
+    fn is_locked_comment(&self, id: NodeId) -> bool {
         let node = self.tree.node(id);
         node.flags.has(Flags::SELECTED) && !node.text.is_empty()
     }
@@ -323,7 +323,7 @@ struct Planner<'k, 't, 's> {
     walk: Walk,
     aad: Vec<u8>,
     scratch: SecretBytes,
-    plan: SealPlan,
+    plan: LockPlan,
 }
 
 impl<'t> Planner<'_, 't, '_> {
@@ -334,7 +334,7 @@ impl<'t> Planner<'_, 't, '_> {
             Kind::Map | Kind::List => {
                 self.walk.enter(tree, id);
             }
-            Kind::Comment if self.file.is_sealed_comment(id) => {
+            Kind::Comment if self.file.is_locked_comment(id) => {
                 self.plan.encrypted += 1;
                 let mut aad = Vec::new();
                 self.file.comment_aad(&self.plan, &self.walk, id, &mut aad);
@@ -404,7 +404,7 @@ impl<'t> Planner<'_, 't, '_> {
             let node = tree.node(*id);
             node.kind == Kind::Comment
                 && !node.flags.has(Flags::METADATA)
-                && self.file.is_sealed_comment(*id)
+                && self.file.is_locked_comment(*id)
                 && self.odd_comments.contains(tree.text(node.text))
         };
         let mut odd: Vec<NodeId> = (0..tree.nodes.len() as NodeId).filter(is_odd).collect();
@@ -430,8 +430,8 @@ impl<'t> Planner<'_, 't, '_> {
                 continue;
             }
             walk.enter(tree, id);
-            let sealed = self.plan.expanded.binary_search(&id).is_ok() || self.file.payload(id).is_some();
-            if sealed
+            let locked = self.plan.expanded.binary_search(&id).is_ok() || self.file.payload(id).is_some();
+            if locked
                 && let path = walk.spelling_path(tree, id)
                 && kept.contains(&path)
             {
@@ -461,11 +461,11 @@ impl<'t> Planner<'_, 't, '_> {
 
     /// True when the target of `alias` gets tokens at its own path, so that the
     /// alias would stand for those even where its copy stays in clear.
-    fn target_is_sealed(&self, alias: NodeId) -> bool {
+    fn target_is_locked(&self, alias: NodeId) -> bool {
         let target = alias::target(self.file.tree, alias);
         (target..self.file.tree.node(target).end).any(|id| match self.file.tree.node(id).kind {
             Kind::Scalar => self.file.payload(id).is_some(),
-            Kind::Comment => self.file.is_sealed_comment(id),
+            Kind::Comment => self.file.is_locked_comment(id),
             Kind::Alias => self.plan.expanded.binary_search(&id).is_ok(),
             Kind::Map | Kind::List => false,
         })
@@ -475,23 +475,23 @@ impl<'t> Planner<'_, 't, '_> {
         let PlainFile { store, tree, selection, .. } = self.file;
         let marks = selection.alias_marks(tree, id, Stage::Plain);
         let mut marks = marks.into_iter();
-        let (mut sealed, mut leaves) = (0, 0);
+        let (mut locked, mut leaves) = (0, 0);
         let mac = &mut self.plan.mac;
         let done: Result<(), std::convert::Infallible> = alias::each_leaf(tree, id, aad, &mut |leaf, _| {
             let selected = marks.next().unwrap_or(false);
             let value = store.scalar(tree, leaf);
             mac.add(&value, selected);
             leaves += 1;
-            sealed += usize::from(selected && payload(value, b"").is_some());
+            locked += usize::from(selected && payload(value, b"").is_some());
             Ok(())
         });
         let Ok(()) = done;
         self.plan.leaves += leaves;
-        self.plan.selected += sealed;
-        if sealed == 0 && !self.target_is_sealed(id) {
+        self.plan.selected += locked;
+        if locked == 0 && !self.target_is_locked(id) {
             return;
         }
-        self.plan.encrypted += sealed;
+        self.plan.encrypted += locked;
         self.plan.expanded.push(id);
         let span = tree.node(id).span;
         let path = self.walk.spelling_path(tree, id);

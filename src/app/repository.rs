@@ -1,0 +1,127 @@
+//! Git, as the use cases see it: where a repository keeps what, which files it
+//! tracks, the contents of files in the index, in a commit and in history, and
+//! what it is set to do. Nothing but the repository's own settings is written.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::ports::FileError;
+use crate::domain::secret::SecretBytes;
+
+/// The version control of the files.
+pub trait Repository: Sync {
+    /// Where things are, seen from `folder`; `None` where no repository is, or no git.
+    fn place(&self, folder: &Path) -> Result<Option<Place>, FileError>;
+
+    /// The files below `folder` that git tracks, sorted; `None` where no repository
+    /// is, or no git.
+    fn tracked(&self, folder: &Path) -> Result<Option<Vec<PathBuf>>, FileError>;
+
+    /// The regular files of `snapshot` at or below `paths`, which are absolute
+    /// and inside the repository that `folder` is in; of its whole work tree if
+    /// there are none. In git's order. A commit that does not exist yet has none.
+    ///
+    /// # Errors
+    /// [`super::ports::FileErrorKind::NotFound`], naming the revision, if there is no such.
+    fn listing(
+        &self,
+        folder: &Path,
+        snapshot: &Snapshot,
+        paths: &[PathBuf],
+    ) -> Result<Option<Vec<Entry>>, FileError>;
+
+    /// Every version of every file below `folder` in all of history, oldest first;
+    /// `None` where no repository is, or no git.
+    fn history(&self, folder: &Path) -> Result<Option<Vec<Version>>, FileError>;
+
+    /// Hands the contents of blobs, by their full names, to `take`. Those that the
+    /// repository has not got are left out.
+    fn contents(
+        &self,
+        folder: &Path,
+        blobs: &[String],
+        take: &mut dyn FnMut(&str, SecretBytes),
+    ) -> Result<(), FileError>;
+
+    /// The settings in force, name and value, the later before the earlier one; with
+    /// `own` those of the repository alone. Names are in lower case up to the first
+    /// and behind the last dot.
+    fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError>;
+
+    /// Gives a setting of the repository its only value, or takes it away. Settings
+    /// of the user and of the machine are never touched.
+    fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError>;
+
+    /// The values of attributes of files, which are absolute: for each file those
+    /// of `names` in order, `None` where nothing is said.
+    fn attributes(
+        &self,
+        folder: &Path,
+        names: &[&str],
+        paths: &[PathBuf],
+    ) -> Result<Vec<Vec<Option<String>>>, FileError>;
+
+    /// Opens the repository that `folder` is in, to read one object after the other;
+    /// `None` where there is no git.
+    fn objects(&self, folder: &Path) -> Result<Option<Box<dyn Objects>>, FileError>;
+}
+
+/// The objects of a repository, one at a time.
+pub trait Objects: Send {
+    /// The contents of a blob, named as `git rev-parse` takes it: `:0:a/b` for a file
+    /// of the index, `HEAD:a/b`. `None` if there is no such blob.
+    fn read(&mut self, name: &OsStr) -> Result<Option<SecretBytes>, FileError>;
+}
+
+/// The folders of a repository, absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The top of the work tree; `None` in a bare repository.
+    pub top: Option<PathBuf>,
+    /// The git directory of this work tree.
+    pub git_dir: PathBuf,
+    /// The git directory that all work trees share.
+    pub common_dir: PathBuf,
+    /// Where git looks for hooks (`core.hooksPath` included).
+    pub hooks: PathBuf,
+}
+
+/// A state of all files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Snapshot {
+    /// What the next commit would hold.
+    Index,
+    /// A revision, as `git rev-parse` takes it.
+    Revision(String),
+}
+
+/// A regular file of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The file, absolute, in the work tree; in a bare repository, below the git directory.
+    pub path: PathBuf,
+    /// The full name of its contents.
+    pub blob: String,
+    /// 0, or in an unfinished merge 1 for the base, 2 for ours, 3 for theirs.
+    pub stage: u8,
+}
+
+/// A file as a commit left it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The file, absolute, by its name then.
+    pub path: PathBuf,
+    /// The name of its contents.
+    pub blob: String,
+    /// The commit that wrote it.
+    pub commit: Commit,
+}
+
+/// A commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Its full name.
+    pub id: String,
+    /// When it was made, RFC 3339.
+    pub date: String,
+}
