@@ -242,7 +242,10 @@ fn nothing_selected(locked: &Locked<'_>) -> bool {
 fn binary(deps: &Deps<'_>, file: &Unlocked<'_>, wanted: &Wanted<'_>) -> Result<Option<LockedFile>, Error> {
     let data = [Component::Key("data".to_owned())];
     match replace::leaf(deps, file, &data, &Scalar::Str(Text::Borrowed(wanted.plain)), false)? {
-        Replaced::File(bytes) => Ok(Some(LockedFile { bytes, ..LockedFile::default() })),
+        Replaced::File(bytes, proof) => {
+            proof.of(file, &bytes)?;
+            Ok(Some(LockedFile { bytes, ..LockedFile::default() }))
+        }
         Replaced::Unchanged | Replaced::Elsewhere => Ok(None),
     }
 }
