@@ -57,7 +57,7 @@ fn victim_killed_at_a_step() {
     let (number, named) = word.split_once(' ').unwrap();
     let mut left: usize = number.parse().unwrap();
     let seen = SystemFiles::default().read(&path).unwrap().fingerprint;
-    replace_with(&path, &contents(b'n'), seen, Durability::Power, &mut |step| {
+    replace_with(&path, &contents(b'n'), seen, Durability::Power, &mut || true, &mut |step| {
         if left == 0 {
             println!("killed before {step:?}");
             io::stdout().flush().unwrap();
@@ -116,17 +116,18 @@ fn a_step_that_fails_leaves_the_old_file_alone() {
             let seen = SystemFiles::default().read(&path).unwrap().fingerprint;
             let mut count = 0;
             let mut failed = None;
-            let result = replace_with(&path, &contents(b'n'), seen, Durability::Power, &mut |step| {
-                if step == Step::CreateUnnamed {
-                    return if named { Err(io::Error::other("none")) } else { Ok(()) };
-                }
-                count += 1;
-                if count == failing + 1 {
-                    failed = Some(step);
-                    return Err(io::ErrorKind::StorageFull.into());
-                }
-                Ok(())
-            });
+            let result =
+                replace_with(&path, &contents(b'n'), seen, Durability::Power, &mut || true, &mut |step| {
+                    if step == Step::CreateUnnamed {
+                        return if named { Err(io::Error::other("none")) } else { Ok(()) };
+                    }
+                    count += 1;
+                    if count == failing + 1 {
+                        failed = Some(step);
+                        return Err(io::ErrorKind::StorageFull.into());
+                    }
+                    Ok(())
+                });
             assert_eq!(files_in(folder.path()).len(), 1, "{failed:?}");
             let there = fs::read(&path).unwrap();
             match failed {

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::testkit::repository::Repository;
 use super::testkit::sandbox::{ALICE, BOB, Output, Sandbox};
 
 /// Nothing else in any output looks like it.
@@ -186,9 +187,47 @@ fn building_on_what_git_holds_never_shows_a_value() {
             git(&["add", name]);
             sandbox.write(name, text.replace("CANARY", &format!("{CANARY}x")));
             examine(&sandbox.ours(&encrypt), false, &mut problems);
+            for form in ["--names", "--json", "--quiet"] {
+                examine(&sandbox.ours(&["diff", form]), false, &mut problems);
+            }
+            for command in [&["diff"][..], &["textconv", name]] {
+                examine(&sandbox.ours(command), true, &mut problems);
+            }
+            fs::rename(sandbox.folder().join("home"), sandbox.folder().join("away")).unwrap();
+            for command in [&["diff"][..], &["textconv", name]] {
+                examine(&sandbox.ours(command), false, &mut problems);
+            }
+            fs::rename(sandbox.folder().join("away"), sandbox.folder().join("home")).unwrap();
         }
         let objects = git(&["cat-file", "--batch-all-objects", "--batch"]);
         if shows_canary(&objects) {
+            problems.push(format!("{name}: in an object of git"));
+        }
+    }
+    check(&problems);
+}
+
+#[test]
+fn git_never_gets_a_value_through_the_filter() {
+    let mut problems = Vec::new();
+    for (name, text) in DOCUMENTS {
+        let repository = Repository::new();
+        repository.rules(&[r"\.(yaml|json|env|ini|bin)$"]);
+        repository.sandbox.write(name, text.replace("CANARY", CANARY));
+        for arguments in [&["git", "setup", "--yes", "--filter"][..], &["status"], &["status", "--json"]] {
+            examine(&repository.sandbox.ours(arguments), false, &mut problems);
+        }
+        let typed = repository.sandbox.read(name);
+        let cleaned = repository.sandbox.ours_with_stdin(&["git", "clean", name], &typed);
+        examine(&cleaned, false, &mut problems);
+        examine(&repository.sandbox.ours_with_stdin(&["git", "smudge", name], &typed), true, &mut problems);
+        let added = repository.sandbox.run(Path::new("git"), &["add", "."], b"");
+        examine(&added, false, &mut problems);
+        for arguments in [&["git", "setup", "--yes", "--no-filter"][..], &["status"]] {
+            examine(&repository.sandbox.ours(arguments), false, &mut problems);
+        }
+        let objects = repository.git(&["cat-file", "--batch-all-objects", "--batch"]);
+        if shows_canary(objects.as_bytes()) {
             problems.push(format!("{name}: in an object of git"));
         }
     }

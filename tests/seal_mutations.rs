@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::testkit::docs;
+use crate::testkit::rng::Rng;
 use crate::testkit::sandbox::{ALICE, BOB, CAROL, Sandbox};
 
 /// What the rule of the plain files below encrypts.
@@ -24,6 +25,12 @@ nothing:
 words: [ab]
 map: {inner: x}
 ref: !Ref db
+answer: \"yes\"
+digits: 8
+base: &base {x: y}
+more:
+    <<: *base
+\"1\": one
 list:
     - first
     # was second
@@ -138,6 +145,14 @@ const MUTATIONS: &[Mutation] = &[
         f.yaml.replace("nothing:\n", "").replace("zone: c", "nothing:\nzone: c")
     }),
     ("f.yaml", "change the tag of a clear value", |f| f.yaml.replace("!Ref db", "!Sub db")),
+    ("f.yaml", "take the quotes of a text that others read as true", |f| {
+        f.yaml.replace("answer: \"yes\"", "answer: yes")
+    }),
+    ("f.yaml", "write a number so that others read another one", |f| {
+        f.yaml.replace("digits: 8", "digits: 010")
+    }),
+    ("f.yaml", "turn a merge key into an ordinary one", |f| f.yaml.replace("<<: *base", "\"<<\": *base")),
+    ("f.yaml", "turn a key that is a text into a number", |f| f.yaml.replace("\"1\": one", "1: one")),
     ("f.yaml", "change a clear value", |f| f.yaml.replace("region: ab", "region: xy")),
     ("f.yaml", "give two clear keys each other's places", |f| {
         f.yaml.replace("region: ab\nzone: c", "zone: c\nregion: ab")
@@ -220,7 +235,7 @@ const MUTATIONS: &[Mutation] = &[
     ("f.yaml", "another kind of rule", |f| {
         f.yaml.replace(
             &format!("encrypted_regex: {RULE}"),
-            "unencrypted_regex: ^(?:name|region|zone|count|on|nothing|words|map|inner|ref)$",
+            "unencrypted_regex: ^(?:name|region|zone|count|on|nothing|words|map|inner|ref|answer|digits|base|more|1)$",
         )
     }),
     ("f.yaml", "leave clear values out of the MAC", |f| {
@@ -371,4 +386,61 @@ fn the_files_that_mutations_start_from_pass() {
         let theirs = sandbox.sops(&["decrypt", name]).ok();
         assert!(!ours.is_empty() && !theirs.is_empty());
     }
+}
+
+/// `text` after a change that nobody thought about: a line repeated, removed or moved,
+/// two lines in each other's places, or another character.
+fn random_change(text: &str, rng: &mut Rng) -> String {
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let (one, other) = (rng.below(lines.len()), rng.below(lines.len()));
+    match rng.below(5) {
+        0 => lines.insert(one, lines[other]),
+        1 => drop(lines.remove(one)),
+        2 => {
+            let line = lines.remove(one);
+            lines.insert(other.min(lines.len()), line);
+        }
+        3 => lines.swap(one, other),
+        _ => {
+            let at = rng.below(text.len());
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[at] = *rng.pick(b" #:-[]{}'\"=;aA1\n");
+            return String::from_utf8_lossy(&bytes).into_owned();
+        }
+    }
+    lines.concat()
+}
+
+#[test]
+fn what_comes_out_of_a_sealed_file_is_what_went_in_whatever_is_changed() {
+    let sandbox = Sandbox::with_key();
+    let files = Files::of(&sandbox);
+    let mut rng = Rng::new(11);
+    let mut passed = 0;
+    for (name, text) in [
+        ("f.yaml", &files.yaml),
+        ("f.yaml", &files.documents),
+        ("f.yaml", &files.groups),
+        ("f.json", &files.json),
+        ("f.env", &files.dotenv),
+        ("f.ini", &files.ini),
+        ("f.bin", &files.binary),
+    ] {
+        let values = |text: &str| {
+            sandbox.write(name, text);
+            sandbox.ours(&["decrypt", "--strict", "--output-type", "json", name])
+        };
+        let expected = values(text).ok();
+        for _ in 0..60 {
+            let changed = random_change(text, &mut rng);
+            let found = values(&changed);
+            let is_whole = found.code == Some(0) && found.stdout == expected;
+            let is_nothing =
+                found.code.is_some_and(|code| code != 0 && code != 101) && found.stdout.is_empty();
+            assert!(is_whole || is_nothing, "{}\n{changed}", found.describe());
+            passed += usize::from(is_whole);
+        }
+    }
+    // Spaces, quotes and the like may change: not every change is one of the file.
+    assert!(passed > 0 && passed < 200, "{passed} of 420 changes passed");
 }

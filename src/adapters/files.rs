@@ -7,7 +7,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::app::ports::{Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint};
+use crate::app::ports::{
+    Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint, Proof,
+};
 use crate::domain::secret::{SecretBytes, wipe};
 
 use super::paths::{clean, fingerprint, is_descriptor, kind_of, same_file};
@@ -65,14 +67,15 @@ impl Files for SystemFiles {
         fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_symlink())
     }
 
-    fn replace(
+    fn replace_proven(
         &self,
         path: &Path,
         bytes: &[u8],
         seen: Option<Fingerprint>,
         durability: Durability,
+        proof: Proof<'_>,
     ) -> Result<(), FileError> {
-        replace::replace(path, bytes, seen, durability)
+        replace::replace(path, bytes, seen, durability, proof)
     }
 
     fn write(&self, path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FileError> {

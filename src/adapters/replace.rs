@@ -3,7 +3,7 @@
 //! 1. make a temporary file in the same folder, readable by its owner only; on
 //!    Linux without a name, so that nothing is left if the program is killed;
 //! 2. write it; 3. give it the old file's owner, mode, ACL and other attributes;
-//! 4. sync it, where asked; 5. look whether the old file is still the one that
+//! 4. sync it, where asked, while the last proof of it is made; 5. look whether the old file is still the one that
 //!    was read; 6. rename it over the old file; 7. sync the folder, where asked.
 //!
 //! Until 6 the old file is untouched, after 6 the new one is complete: there is
@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::app::ports::{Durability, FileError, FileErrorKind, Fingerprint};
+use crate::app::parallel::{self, LARGE};
+use crate::app::ports::{Durability, FileError, FileErrorKind, Fingerprint, Proof};
 
 use super::paths::{fingerprint, is_descriptor};
 use super::signals::Listed;
@@ -64,14 +65,15 @@ pub enum Step {
 /// Tests use it to kill the program or to break the disk at that point.
 pub type Observer<'a> = &'a mut dyn FnMut(Step) -> io::Result<()>;
 
-/// Replaces an existing file. See [`crate::app::ports::Files::replace`].
+/// Replaces an existing file. See [`crate::app::ports::Files::replace_proven`].
 pub fn replace(
     path: &Path,
     bytes: &[u8],
     seen: Option<Fingerprint>,
     durability: Durability,
+    proof: Proof<'_>,
 ) -> Result<(), FileError> {
-    replace_with(path, bytes, seen, durability, &mut |_| Ok(()))
+    replace_with(path, bytes, seen, durability, proof, &mut |_| Ok(()))
 }
 
 /// [`replace`] under an observer.
@@ -80,10 +82,12 @@ pub fn replace_with(
     bytes: &[u8],
     seen: Option<Fingerprint>,
     durability: Durability,
+    proof: Proof<'_>,
     observer: Observer<'_>,
 ) -> Result<(), FileError> {
     let (target, old) = existing(path, seen)?;
-    Waiting::fill(path, target, Some(&old), bytes, seen, observer)?.finish(durability, observer)
+    let waiting = Waiting::fill(path, target, Some(&old), bytes, seen, observer)?;
+    waiting.finish(durability, bytes.len() >= LARGE, proof, observer)
 }
 
 /// The first half of [`replace`]. See [`crate::app::ports::Staging::stage`].
@@ -143,7 +147,8 @@ pub fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), Fi
     }
     let target = target_of(path)?;
     let observer: Observer<'_> = &mut |_| Ok(());
-    Waiting::fill(path, target, old.as_ref(), bytes, None, observer)?.finish(durability, observer)
+    let waiting = Waiting::fill(path, target, old.as_ref(), bytes, None, observer)?;
+    waiting.finish(durability, false, &mut || true, observer)
 }
 
 /// Makes a new file and its folders. See [`crate::app::ports::Files::create`].
@@ -221,15 +226,28 @@ impl Waiting {
         Ok(Self { path: path.to_owned(), target, seen, temporary })
     }
 
-    /// Steps 4 to 7.
-    fn finish(mut self, durability: Durability, observer: Observer<'_>) -> Result<(), FileError> {
+    /// Steps 4 to 7, if `proof` holds. The disk works on a `large` file meanwhile.
+    fn finish(
+        mut self,
+        durability: Durability,
+        large: bool,
+        proof: Proof<'_>,
+        observer: Observer<'_>,
+    ) -> Result<(), FileError> {
         let path = self.path.clone();
         let folder = self.folder().to_owned();
         let failed = |action, error: io::Error| file_error(action, &path, &error);
+        let mut proven = false;
         if durability == Durability::Power {
-            observer(Step::Sync)
-                .and_then(|()| self.temporary.file().sync_all())
-                .map_err(|error| failed("sync", error))?;
+            observer(Step::Sync).map_err(|error| failed("sync", error))?;
+            let file: &File = self.temporary.file();
+            let synced = parallel::both(large, || file.sync_all(), &mut || proven = proof());
+            synced.map_err(|error| failed("sync", error))?;
+        } else {
+            proven = proof();
+        }
+        if !proven {
+            return Ok(());
         }
         self.put_with(observer)?;
         if durability == Durability::Power {

@@ -10,7 +10,9 @@ use std::sync::OnceLock;
 use std::thread;
 
 use crate::app::ports::{FileError, FileErrorKind};
-use crate::app::repository::{Commit, Entry, Objects, Place, Repository, Snapshot, Version};
+use crate::app::repository::{
+    Change, Commit, Compared, Entry, Objects, Place, Repository, Snapshot, State, Version,
+};
 use crate::domain::secret::SecretBytes;
 
 use super::system_error::file_error;
@@ -203,6 +205,23 @@ impl Repository for Git {
         read.and(ended.map(drop)).map_err(failed)
     }
 
+    fn changes(&self, folder: &Path, compared: &Compared) -> Result<Option<Vec<Change>>, FileError> {
+        let Some(Place { top: Some(top), .. }) = self.place(folder)? else { return Ok(None) };
+        let mut command = git(folder);
+        command.args(["diff", "--raw", "-z", "--no-abbrev", "--find-renames", "--no-relative", "--no-color"]);
+        command.args(["--no-ext-diff", "--no-textconv", "--ignore-submodules"]);
+        command.args(compared.staged.then_some("--cached")).arg("--end-of-options");
+        command.args(&compared.revisions).arg("--").args(&compared.paths).stderr(Stdio::piped());
+        let done = command.output().map_err(failed)?;
+        if !done.status.success() {
+            let words = String::from_utf8_lossy(&done.stderr).into_owned();
+            let reason =
+                words.lines().next().unwrap_or("git failed").trim_start_matches("fatal: ").to_owned();
+            return Err(FileError { action: "diff", path: top, kind: FileErrorKind::Other, reason });
+        }
+        Ok(Some(changes(&top, &done.stdout)))
+    }
+
     fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError> {
         let scope: &[&str] = if own { &["--local"] } else { &[] };
         let asked = [&["config"], scope, &["--list", "-z"]].concat();
@@ -216,6 +235,18 @@ impl Repository for Git {
         }
         settings.reverse();
         Ok(settings)
+    }
+
+    fn work_trees(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+        let listed = self.output(folder, &["worktree", "list", "--porcelain"])?.unwrap_or_default();
+        let blocks = listed.split(|byte| *byte == b'\n');
+        Ok(blocks.filter_map(|line| line.strip_prefix(b"worktree ")).map(path_of).collect())
+    }
+
+    fn refresh(&self, folder: &Path, paths: &[PathBuf]) -> Result<(), FileError> {
+        let mut command = self.command(folder);
+        command.args(["update-index", "-z", "--stdin"]);
+        answered(command, listed(folder, paths)).map(drop)
     }
 
     fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError> {
@@ -247,13 +278,7 @@ impl Repository for Git {
         let root = place.top.as_ref().unwrap_or(&place.git_dir);
         let mut command = self.command(root);
         command.args(["check-attr", "-z", "--stdin"]).args(names);
-        let asked: Vec<u8> = paths
-            .iter()
-            .flat_map(|path| {
-                [path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes(), b"\0"].concat()
-            })
-            .collect();
-        let told = answered(command, asked)?;
+        let told = answered(command, listed(root, paths))?;
         let values: Vec<Option<String>> = told
             .split(|byte| *byte == 0)
             .skip(2)
@@ -326,6 +351,13 @@ fn finish(mut command: Command) -> Result<Option<Vec<u8>>, FileError> {
     }
 }
 
+/// Paths below `root` as git reads them, each with a zero byte behind it.
+fn listed(root: &Path, paths: &[PathBuf]) -> Vec<u8> {
+    let name =
+        |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes().to_vec();
+    paths.iter().flat_map(|path| [name(path), vec![0]].concat()).collect()
+}
+
 /// Paths that end with a zero byte each, relative to `folder`, sorted, once each.
 fn paths(folder: &Path, listed: &[u8]) -> Vec<PathBuf> {
     let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
@@ -367,6 +399,39 @@ fn entries(root: &Path, listed: &[u8]) -> Vec<Entry> {
         entries.push(Entry { path: root.join(path_of(&line[tab + 1..])), blob: blob.to_owned(), stage });
     }
     entries
+}
+
+/// Reads `:MODE MODE OLD NEW STATUS`, a path, and of a rename the new path.
+fn changes(top: &Path, listed: &[u8]) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    let mut words = listed.split(|byte| *byte == 0);
+    while let (Some(head), Some(path)) = (words.next(), words.next()) {
+        let head = String::from_utf8_lossy(head).into_owned();
+        let fields: Vec<&str> = head.trim_start_matches(':').split(' ').collect();
+        let [old_mode, new_mode, old, new, status] = fields[..] else { continue };
+        let is_pair = status.starts_with(['R', 'C']);
+        let new_path = if is_pair { words.next().unwrap_or(path) } else { path };
+        let state = |mode: &str, blob: &str, path: &[u8]| {
+            let name = path_of(path);
+            let blob = blob.bytes().any(|byte| byte != b'0').then(|| blob.to_owned());
+            mode.starts_with("100").then(|| State { path: top.join(&name), name, blob })
+        };
+        // Git names a conflict twice: as one, and with the difference to our side.
+        let is_this =
+            |known: &Change| known.unmerged && known.new.as_ref().is_some_and(|it| it.name == path_of(path));
+        let known = changes.iter().position(is_this).map(|known| changes.remove(known));
+        let unmerged = known.is_some() || status.starts_with('U');
+        let change = match unmerged && known.is_none() {
+            true => Change { old: None, new: state("100644", "0", path), unmerged },
+            false => {
+                Change { old: state(old_mode, old, path), new: state(new_mode, new, new_path), unmerged }
+            }
+        };
+        if change.old.is_some() || change.new.is_some() {
+            changes.push(change);
+        }
+    }
+    changes
 }
 
 /// A path for git, which takes an empty one for a mistake.

@@ -135,7 +135,7 @@ pub fn save(
     }
     let LockedFile { bytes, notices, .. } = lock(deps, file, plain, known, place)?;
     let mut notices: Vec<Notice> = notices.iter().map(|it| open::notice(place, it)).collect();
-    notices.extend(write(deps, input, file, bytes)?);
+    notices.extend(write(deps, input, file, bytes, &mut |_| Ok(()))?);
     Ok(notices)
 }
 
@@ -162,7 +162,7 @@ fn save_binary(
 ) -> Result<Vec<Notice>, Error> {
     let data = [Component::Key("data".to_owned())];
     match replace::leaf(deps, file, &data, &Scalar::Str(Text::Borrowed(plain)), true)? {
-        Replaced::File(bytes) => write(deps, input, file, bytes),
+        Replaced::File(bytes, proof) => write(deps, input, file, bytes, &mut |new| proof.of(file, new)),
         Replaced::Unchanged => Ok(Vec::new()),
         Replaced::Elsewhere => Err(Error::Other {
             place: file.locked.place.clone(),
@@ -172,21 +172,32 @@ fn save_binary(
     }
 }
 
-/// Replaces the input file by `bytes`, the new state of `file`, sealed if `file` was.
-/// Returns what the user should hear about.
+/// Replaces the input file by `bytes`, the new state of `file`, sealed if `file` was,
+/// unless `prove` has something against them. Returns what the user should hear about.
 pub fn write(
     deps: &Deps<'_>,
     input: &Input,
     file: &Unlocked<'_>,
-    bytes: SecretBytes,
+    mut bytes: SecretBytes,
+    prove: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
 ) -> Result<Vec<Notice>, Error> {
     let mut notices = Vec::new();
     let wanted = Wanted::by_old(deps, &file.locked)?;
-    let bytes = Unsealed::again(file, bytes).finish(deps, wanted, &mut notices)?;
-    if let Some(path) = &input.path {
-        deps.files
-            .replace(path, &bytes, input.seen, Durability::Power)
-            .map_err(|error| Error::Write { in_place: true, error })?;
+    let is_sealed = wanted != Wanted::Nothing;
+    if is_sealed {
+        prove(&bytes)?;
+        bytes = Unsealed::again(file, bytes).finish(deps, wanted, &mut notices)?;
     }
+    let Some(path) = &input.path else { return Ok(notices) };
+    let mut proven = Ok(());
+    let mut proof = || {
+        if !is_sealed {
+            proven = prove(&bytes);
+        }
+        proven.is_ok()
+    };
+    let written = deps.files.replace_proven(path, &bytes, input.seen, Durability::Power, &mut proof);
+    proven.and(written.map_err(|error| Error::Write { in_place: true, error }))?;
+    bytes.release();
     Ok(notices)
 }

@@ -73,7 +73,10 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         (None, _) => in_other_format(&unlocked, output_format, layout, request, &mut notices)?,
     };
     notices.extend(eval_notice(request, output_format, &bytes));
-    Ok(Outcome { done: open::deliver(deps, destination, &input, bytes)?, notices })
+    let done = open::deliver(deps, destination, &input, bytes)?;
+    drop(unlocked);
+    input.bytes.release();
+    Ok(Outcome { done, notices })
 }
 
 /// The layout in which SOPS prints a file of its own, where that is not what

@@ -32,6 +32,8 @@ pub mod edit;
 pub mod set;
 pub mod unset;
 pub mod seal;
+pub mod textconv;
+pub mod diff;
 pub mod filestatus;
 pub mod snapshot;
 pub mod check;
@@ -45,6 +47,7 @@ pub mod exec_file;
 pub mod run;
 pub mod config_explain;
 pub mod init;
+pub mod git_filter;
 pub mod git_setup;
 pub mod status;
 

@@ -33,6 +33,13 @@ pub fn of(deps: &Deps<'_>, file: &Path, options: &FileOptions) -> (Names, Option
     (names, found)
 }
 
+/// The names that `.leaflock/names` gives near `file`: without a look at any rule.
+pub fn listed(deps: &Deps<'_>, file: &Path) -> Names {
+    let mut names = Names::default();
+    from_file(deps, file, &mut names);
+    names
+}
+
 fn from_file(deps: &Deps<'_>, file: &Path, names: &mut Names) -> Option<Found> {
     let working = deps.files.absolute(Path::new(".")).ok();
     for start in [working.as_deref(), file.parent()].into_iter().flatten() {

@@ -8,7 +8,7 @@ use super::Deps;
 use super::error::{Error, Place, While};
 use super::names;
 use super::parallel::{self, LARGE};
-use super::ports::{Contents, Durability, FileErrorKind, Fingerprint, Others};
+use super::ports::{Asking, Contents, Durability, FileErrorKind, Fingerprint, Others};
 use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source, Together};
 use super::trust::Subject;
 use crate::domain::crypto::cipher::{Cipher, PIECE};
@@ -305,6 +305,10 @@ fn data_key(
             }
             Err(refusals) => outcomes.push(GroupOutcome::Failed(refusals)),
         }
+    }
+    if parts.len() < needed.max(1) && options.asking != Asking::Person {
+        let cause = format!("{}\nno identity opens it without asking somebody", report::FIRST_LINE);
+        return Err(Error::DataKey { place: place.clone(), cause: cause.into(), hints: Vec::new() });
     }
     let failed = |hints| {
         let cause = report::data_key_failure(&outcomes, needed, &names_for(deps, place), false);

@@ -96,6 +96,9 @@ pub struct FileError {
     pub reason: String,
 }
 
+/// Whether new bytes are what they are to be. Keeps its reasons to itself.
+pub type Proof<'p> = &'p mut dyn FnMut() -> bool;
+
 /// Files and folders.
 pub trait Files: Sync {
     /// Reads a whole file; also standard input by the name `/dev/stdin`, and FIFOs.
@@ -136,6 +139,19 @@ pub trait Files: Sync {
         bytes: &[u8],
         seen: Option<Fingerprint>,
         durability: Durability,
+    ) -> Result<(), FileError> {
+        self.replace_proven(path, bytes, seen, durability, &mut || true)
+    }
+
+    /// [`Files::replace`] by bytes that `proof` is still out for: it runs while they
+    /// are brought to the disk. Unless it holds, the old file stays.
+    fn replace_proven(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        seen: Option<Fingerprint>,
+        durability: Durability,
+        proof: Proof<'_>,
     ) -> Result<(), FileError>;
 
     /// Writes an output file: a new one gets mode `0666 & !umask`, as SOPS does;

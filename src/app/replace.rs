@@ -17,24 +17,31 @@ use crate::domain::tree::{Flags, Kind, Node, NodeId, Style, Tree};
 use crate::domain::value::Value;
 
 /// What became of the attempt to replace one token.
-pub enum Replaced {
+pub enum Replaced<'v> {
     /// It has that value already.
     Unchanged,
-    /// The new file.
-    File(SecretBytes),
+    /// The new file, to be proven before it takes the old one's place.
+    File(SecretBytes, LeafProof<'v>),
     /// The index does not lead to an encrypted leaf, or more than it changes.
     Elsewhere,
 }
 
+/// What a file with one leaf changed must be.
+pub struct LeafProof<'v> {
+    leaf: NodeId,
+    value: &'v Scalar<'v>,
+    digest: String,
+}
+
 /// Replaces one token in the encrypted file itself, without touching its plain
 /// text: one pass over the values gives the old MAC and the new.
-pub fn leaf(
+pub fn leaf<'v>(
     deps: &Deps<'_>,
     file: &Unlocked<'_>,
     index: &[Component],
-    value: &Scalar<'_>,
+    value: &'v Scalar<'v>,
     ignore_mac: bool,
-) -> Result<Replaced, Error> {
+) -> Result<Replaced<'v>, Error> {
     let Locked { tree, store, .. } = &file.locked;
     let Some(document) = tree.documents.first() else { return Ok(Replaced::Elsewhere) };
     let Reached { node: id, depth } = index::reach(tree, document.root, index);
@@ -90,33 +97,29 @@ pub fn leaf(
         }
     }
     let bytes = SecretBytes::new(apply(tree.source, edits));
-    prove_leaf(file, &bytes, (id, value), &digest)?;
-    Ok(Replaced::File(bytes))
+    Ok(Replaced::File(bytes, LeafProof { leaf: id, value, digest }))
 }
 
-/// Proves that in `bytes` the changed leaf opens to its new value, that every
-/// other node reads as it did, tokens and places and all, and that the MAC is
-/// `digest`, which was computed over those tokens and that value.
-fn prove_leaf(
-    file: &Unlocked<'_>,
-    bytes: &[u8],
-    (id, value): (NodeId, &Scalar<'_>),
-    digest: &str,
-) -> Result<(), Error> {
-    let refuse = |cause: &str| lock::refusal(&file.locked.place, cause);
-    let locked = Locked::parse(bytes, file.locked.format, &file.locked.place)
-        .map_err(|_| refuse("the changed file does not read back"))?;
-    if !is_same_elsewhere(&file.locked.tree, &locked.tree, id) {
-        return Err(refuse("more than the one value would change"));
-    }
-    let reopened = Encrypted { tree: &locked.tree, selection: &locked.metadata.selection, ..file.file() };
-    match reopened.value_of(id) {
-        Ok(Value::Scalar(found)) if found.same(value) => {}
-        _ => return Err(refuse("the changed value does not read back")),
-    }
-    match locked.stored_mac(&file.cipher) {
-        Ok(stored) if *stored == *digest.as_bytes() => Ok(()),
-        _ => Err(refuse("the MAC does not verify")),
+impl LeafProof<'_> {
+    /// Proves that in `bytes` the changed leaf opens to its new value, that every
+    /// other node reads as it did in `file`, tokens and places and all, and that the
+    /// MAC is the digest that was computed over those tokens and that value.
+    pub fn of(&self, file: &Unlocked<'_>, bytes: &[u8]) -> Result<(), Error> {
+        let refuse = |cause: &str| lock::refusal(&file.locked.place, cause);
+        let locked = Locked::parse(bytes, file.locked.format, &file.locked.place)
+            .map_err(|_| refuse("the changed file does not read back"))?;
+        if !is_same_elsewhere(&file.locked.tree, &locked.tree, self.leaf) {
+            return Err(refuse("more than the one value would change"));
+        }
+        let reopened = Encrypted { tree: &locked.tree, selection: &locked.metadata.selection, ..file.file() };
+        match reopened.value_of(self.leaf) {
+            Ok(Value::Scalar(found)) if found.same(self.value) => {}
+            _ => return Err(refuse("the changed value does not read back")),
+        }
+        match locked.stored_mac(&file.cipher) {
+            Ok(stored) if *stored == *self.digest.as_bytes() => Ok(()),
+            _ => Err(refuse("the MAC does not verify")),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Git, as the use cases see it: where a repository keeps what, which files it
 //! tracks, the contents of files in the index, in a commit and in history, and
-//! what it is set to do. Nothing but the repository's own settings is written.
+//! what it is set to do. Nothing but the repository's own settings is changed.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -51,10 +51,23 @@ pub trait Repository: Sync {
         take: &mut dyn FnMut(&str, SecretBytes),
     ) -> Result<(), FileError>;
 
+    /// The regular files that differ between two states, in git's order, renames
+    /// found; as `git diff` seen from `folder` picks states and files.
+    ///
+    /// # Errors
+    /// Git's own words, where it knows no such revision or file.
+    fn changes(&self, folder: &Path, compared: &Compared) -> Result<Option<Vec<Change>>, FileError>;
+
     /// The settings in force, name and value, the later before the earlier one; with
     /// `own` those of the repository alone. Names are in lower case up to the first
     /// and behind the last dot.
     fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError>;
+
+    /// The tops of all work trees of the repository.
+    fn work_trees(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError>;
+
+    /// Lets the index know that files which hold what it holds look otherwise now.
+    fn refresh(&self, folder: &Path, paths: &[PathBuf]) -> Result<(), FileError>;
 
     /// Gives a setting of the repository its only value, or takes it away. Settings
     /// of the user and of the machine are never touched.
@@ -114,6 +127,40 @@ pub struct Entry {
     pub blob: String,
     /// 0, or in an unfinished merge 1 for the base, 2 for ours, 3 for theirs.
     pub stage: u8,
+}
+
+/// Which states are compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// The index instead of the work tree.
+    pub staged: bool,
+    /// Revisions as git takes them (`A`, `A..B`, `A...B`, `A` and `B`). With none, the
+    /// work tree is compared with the index, and the index with `HEAD`.
+    pub revisions: Vec<String>,
+    /// Only these files and folders; all if there are none.
+    pub paths: Vec<PathBuf>,
+}
+
+/// A file that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The old state; `None` for a new file.
+    pub old: Option<State>,
+    /// The new state; `None` for a file that is gone.
+    pub new: Option<State>,
+    /// True for the conflict of an unfinished merge; the old state is ours.
+    pub unmerged: bool,
+}
+
+/// A file in one state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Its path below the top of the work tree.
+    pub name: PathBuf,
+    /// The file itself, in the work tree.
+    pub path: PathBuf,
+    /// The full name of its contents; `None` where the work tree has them.
+    pub blob: Option<String>,
 }
 
 /// A file as a commit left it.

@@ -64,6 +64,22 @@ pub struct Former {
     named: bool,
 }
 
+impl Former {
+    /// True if it decrypts to `plain`, without asking anybody.
+    pub fn holds(&self, deps: &Deps<'_>, plain: &[u8], format: Format) -> bool {
+        let keys = OpenOptions { asking: Asking::Nobody, ..OpenOptions::default() };
+        let opened = Locked::parse(&self.bytes, format, &Place::default())
+            .and_then(|locked| locked.unlock(deps, &keys))
+            .and_then(|file| change::open(&file, &keys, false));
+        opened.is_ok_and(|opened| *opened.plain == *plain)
+    }
+
+    /// Its bytes.
+    pub fn into_bytes(self) -> SecretBytes {
+        self.bytes
+    }
+}
+
 /// The former state of `path`, absolute.
 ///
 /// # Errors
@@ -143,8 +159,10 @@ pub fn lock(
         return fresh(why);
     }
     let keys = OpenOptions { asking: Asking::Nobody, ..OpenOptions::default() };
-    let Ok(file) = locked.unlock(deps, &keys) else {
-        return fresh("no identity opens its former version without asking somebody");
+    let file = match locked.unlock(deps, &keys) {
+        Ok(file) => file,
+        Err(Error::Seal { .. }) => return fresh("its former version has no seal that holds"),
+        Err(_) => return fresh("no identity opens its former version without asking somebody"),
     };
     let Ok(opened) = change::open(&file, &keys, false) else {
         return fresh("its former version does not decrypt, or has a MAC of other values");
@@ -224,7 +242,10 @@ fn nothing_selected(locked: &Locked<'_>) -> bool {
 fn binary(deps: &Deps<'_>, file: &Unlocked<'_>, wanted: &Wanted<'_>) -> Result<Option<LockedFile>, Error> {
     let data = [Component::Key("data".to_owned())];
     match replace::leaf(deps, file, &data, &Scalar::Str(Text::Borrowed(wanted.plain)), false)? {
-        Replaced::File(bytes) => Ok(Some(LockedFile { bytes, ..LockedFile::default() })),
+        Replaced::File(bytes, proof) => {
+            proof.of(file, &bytes)?;
+            Ok(Some(LockedFile { bytes, ..LockedFile::default() }))
+        }
         Replaced::Unchanged | Replaced::Elsewhere => Ok(None),
     }
 }

@@ -9,10 +9,10 @@ use super::error::Error;
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::Fingerprint;
 use super::repository::Snapshot;
-use super::request::{Destination, FileOptions, OpenOptions, Outcome};
+use super::request::{Destination, FileOptions, OpenOptions, Outcome, Strictness};
 use super::sealing::{Unsealed, Wanted};
 use super::signers::Verdict;
-use super::trust;
+use super::trust::{self, Standing};
 use crate::domain::crypto::token;
 use crate::domain::metadata::SEAL;
 use crate::domain::seal::changes::{self, Change};
@@ -207,15 +207,12 @@ pub struct Proof {
     pub seal: Option<Result<(), SealError>>,
     /// True if there is a seal, but no key to check it with.
     pub no_key: bool,
-    /// Whose signature there is.
-    pub signature: Option<Verdict>,
-    /// Why the signature could not be checked, if there is one.
-    pub unchecked: Option<String>,
-    /// What is wrong, in a sentence each.
-    pub faults: Vec<String>,
+    /// The signature, and everything that is wrong.
+    pub standing: Standing,
 }
 
-/// Checks one file: the seal with a key of the file, the signature without.
+/// Checks one file, which must have a seal: that with a key of the file, the signature
+/// without.
 ///
 /// # Errors
 /// A file without a signature that counts which no key here opens.
@@ -223,32 +220,24 @@ pub fn verify(deps: &Deps<'_>, path: &Path, request: &Request) -> Result<Proof, 
     let input = change::read(deps, path, &request.file)?;
     let format = request.file.input_format.unwrap_or_else(|| input.format());
     let locked = Locked::parse(&input.bytes, format, &input.place())?;
-    let subject = locked.subject();
-    let must_be_signed = request.sign || subject.demand(deps, request.open.strictness)?.sign == Level::Strict;
-    let mut proof = Proof { seal: None, no_key: false, signature: None, unchecked: None, faults: Vec::new() };
-    match subject.signature(deps) {
-        Ok(verdict) => proof.signature = verdict,
-        Err(error) => proof.unchecked = Some(error.to_string()),
-    }
-    match (&proof.signature, &proof.unchecked) {
-        (Some(Verdict::Good(_)), _) => {}
-        (None, Some(why)) if must_be_signed => proof.faults.push(why.clone()),
-        (None, _) if !must_be_signed => {}
-        (verdict, _) => proof.faults.push(trust::told(verdict.as_ref())),
-    }
+    let strictness = match (request.sign, request.open.strictness) {
+        (true, _) | (_, Strictness::Signature) => Strictness::Signature,
+        _ => Strictness::Seal,
+    };
+    let mut proof =
+        Proof { seal: None, no_key: false, standing: locked.subject().standing(deps, strictness)? };
     if locked.metadata.seal.is_none() {
-        proof.faults.push(subject.missing(deps));
         return Ok(proof);
     }
     let open = OpenOptions { ignore_seal: true, ..request.open.clone() };
     match locked.unlock(deps, &open) {
         Ok(file) => proof.seal = file.locked.subject().seal(&file.data_key)?,
-        Err(Error::DataKey { .. }) if matches!(proof.signature, Some(Verdict::Good(_))) => {
-            proof.no_key = true
+        Err(Error::DataKey { .. }) if matches!(proof.standing.signature, Some(Verdict::Good(_))) => {
+            proof.no_key = true;
         }
         Err(error) => return Err(error),
     }
-    proof.faults.extend(proof.seal.and_then(Result::err).map(|error| error.to_string()));
+    proof.standing.faults.extend(proof.seal.and_then(Result::err).map(|error| error.to_string()));
     Ok(proof)
 }
 

@@ -67,9 +67,10 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     };
     match leaf {
         Replaced::Unchanged => return Ok(Outcome { done: Done::Unchanged, notices }),
-        Replaced::File(bytes) => {
+        Replaced::File(bytes, proof) => {
             notices.extend_from_slice(&file.notices);
-            notices.extend(change::write(deps, &input, &file, bytes)?);
+            let prove = &mut |new: &[u8]| proof.of(&file, new);
+            notices.extend(change::write(deps, &input, &file, bytes, prove)?);
         }
         Replaced::Elsewhere => {
             let opened = change::open(&file, &request.open, false)?;
@@ -82,6 +83,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
             notices.extend(change::save(deps, &input, &file, &plain, opened.known)?);
         }
     }
+    drop(file);
+    input.bytes.release();
     Ok(Outcome { done: Done::Written(request.path.clone()), notices })
 }
 

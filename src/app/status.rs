@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::error::Error;
-use super::git_setup::coverage::is_encrypted;
+use super::git_filter::is_encrypted;
 use super::git_setup::{self, ATTRIBUTES, Change, Part, Plan};
 use super::parallel;
 use super::quote;
@@ -90,10 +90,12 @@ fn parts(plan: &Plan) -> Vec<(Part, PathBuf, State)> {
     let state = |change: Change| match change {
         Change::Kept => State::Ok,
         Change::Created | Change::Added => State::Missing,
-        Change::Renewed | Change::Restored | Change::Removed => State::Outdated,
+        _ => State::Outdated,
     };
-    [Part::Attributes, Part::Settings, Part::Hook]
+    let has_filter = plan.steps.iter().any(|step| step.part == Part::Filter);
+    [Part::Attributes, Part::Settings, Part::Hook, Part::Filter]
         .into_iter()
+        .filter(|part| *part != Part::Filter || has_filter)
         .map(|part| {
             let mut steps = plan.steps.iter().filter(|step| step.part == part);
             // The last one is the one that puts something in place.
@@ -145,7 +147,7 @@ fn state(deps: &Deps<'_>, path: &Path, unmerged: bool) -> FileState {
     if unmerged || has_markers(&contents.bytes) {
         return FileState::Conflict;
     }
-    match is_encrypted(&contents.bytes, path, false) {
+    match is_encrypted(&contents.bytes, path) {
         true => FileState::Encrypted,
         false => FileState::Plain,
     }
@@ -171,6 +173,7 @@ fn problems(plan: &Plan, parts: &[(Part, PathBuf, State)], files: &[File], folde
         let what = match part {
             Part::Attributes => "git is not told which files are encrypted",
             Part::Settings => "git is not told how to show and to merge encrypted files",
+            Part::Filter => "git is not told which files are plaintext in the work tree",
             Part::Hook => "nothing looks for secrets in plain text before a commit",
         };
         match state {
@@ -195,6 +198,8 @@ fn problems(plan: &Plan, parts: &[(Part, PathBuf, State)], files: &[File], folde
         }
         let word = quote::shell(&path);
         match file.state {
+            // What is plaintext here is encrypted on its way into git.
+            FileState::Plain if plan.filter => {}
             FileState::Plain => {
                 add(
                     format!("{path}: a rule is for it, and it is not encrypted"),

@@ -117,6 +117,30 @@ impl Subject<'_, '_> {
         self.sealable(|file| file.message())
     }
 
+    /// What can be told of seal and signature without a key of the file, and what is
+    /// wrong with that by the settings and `strictness`.
+    ///
+    /// # Errors
+    /// The settings cannot be read.
+    pub fn standing(&self, deps: &Deps<'_>, strictness: Strictness) -> Result<Standing, Error> {
+        let demand = self.demand(deps, strictness)?;
+        let mut standing = Standing { signature: None, unchecked: None, faults: Vec::new() };
+        match self.signature(deps) {
+            Ok(verdict) => standing.signature = verdict,
+            Err(error) => standing.unchecked = Some(error.to_string()),
+        }
+        match (&standing.signature, &standing.unchecked) {
+            (Some(Verdict::Good(_)), _) => {}
+            (None, _) if demand.sign != Level::Strict => {}
+            (None, Some(why)) => standing.faults.push(why.clone()),
+            (verdict, _) => standing.faults.push(told(verdict.as_ref())),
+        }
+        if self.metadata.seal.is_none() && demand.seal == Level::Strict {
+            standing.faults.push(self.missing(deps));
+        }
+        Ok(standing)
+    }
+
     /// Refuses a file whose seal does not hold, or that lacks what is demanded.
     /// Returns what the user should hear about.
     pub fn check(
@@ -183,6 +207,18 @@ impl Subject<'_, '_> {
         });
         read.is_ok() && sealed
     }
+}
+
+/// What can be told of a file without a key of it.
+#[derive(Debug)]
+pub struct Standing {
+    /// Whose signature there is.
+    pub signature: Option<Verdict>,
+    /// Why the signature could not be checked, if there is one.
+    pub unchecked: Option<String>,
+    /// What is wrong, in a sentence each: no seal where one must be; a signature that
+    /// does not fit or does not count; none where one must be.
+    pub faults: Vec<String>,
 }
 
 /// What to do about a seal that is gone or does not fit.

@@ -51,6 +51,8 @@ pub const CANNOT_RUN: u8 = 126;
 pub const NOT_FOUND: u8 = 127;
 /// No identity opens the file.
 pub const DATA_KEY: u8 = 128;
+/// `diff` could not compare, as git's.
+pub const DIFF_FAILED: u8 = 128;
 /// The reader of the output went away; what a shell reports for SIGPIPE.
 pub const BROKEN_PIPE: u8 = 141;
 /// Nothing was edited.
@@ -88,7 +90,7 @@ pub const MEANINGS: &[Meaning] = &[
     Meaning { code: DECRYPTION_ORDER, text: "repeated entry in --decryption-order" },
     Meaning { code: CANNOT_RUN, text: "the command to run is no program, or may not be run" },
     Meaning { code: NOT_FOUND, text: "the command to run was not found" },
-    Meaning { code: DATA_KEY, text: "no identity opens the file" },
+    Meaning { code: DATA_KEY, text: "no identity opens the file; diff: it could not compare" },
     Meaning { code: FILE_NOT_CHANGED, text: "edit made no change" },
     Meaning { code: EDITOR, text: "the editor is missing or failed" },
     Meaning { code: ALREADY_ENCRYPTED, text: "the input is encrypted already" },

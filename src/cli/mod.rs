@@ -12,6 +12,7 @@ pub mod check;
 pub mod completion;
 pub mod config_explain;
 pub mod decrypt;
+pub mod diff;
 pub mod doctor;
 pub mod edit;
 pub mod encrypt;
@@ -21,6 +22,7 @@ pub mod exec_file;
 pub mod exit;
 pub mod files;
 pub mod filestatus;
+pub mod git_filter;
 pub mod git_setup;
 pub mod groups;
 pub mod help;
@@ -36,6 +38,7 @@ pub mod run;
 pub mod seal;
 pub mod set;
 pub mod status;
+pub mod textconv;
 pub mod unset;
 pub mod updatekeys;
 pub mod who;
@@ -146,6 +149,10 @@ pub enum Verb {
     Check,
     /// `seal`
     Seal,
+    /// `diff`
+    Diff,
+    /// `textconv`
+    Textconv,
     /// `who`
     Who,
     /// `doctor`
@@ -156,6 +163,10 @@ pub enum Verb {
     ConfigExplain,
     /// `git setup`
     GitSetup,
+    /// `git clean`
+    GitClean,
+    /// `git smudge`
+    GitSmudge,
     /// `status`
     Status,
     /// `init`
@@ -187,11 +198,15 @@ impl Verb {
         Verb::GroupsDelete,
         Verb::Check,
         Verb::Seal,
+        Verb::Diff,
+        Verb::Textconv,
         Verb::Who,
         Verb::Doctor,
         Verb::Revoke,
         Verb::ConfigExplain,
         Verb::GitSetup,
+        Verb::GitClean,
+        Verb::GitSmudge,
         Verb::Status,
         Verb::Completion,
         Verb::Man,
@@ -215,11 +230,13 @@ impl Verb {
             Self::GroupsAdd | Self::GroupsDelete => "groups",
             Self::Check => "check",
             Self::Seal => "seal",
+            Self::Diff => "diff",
+            Self::Textconv => "textconv",
             Self::Who => "who",
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
             Self::ConfigExplain => "config",
-            Self::GitSetup => "git",
+            Self::GitSetup | Self::GitClean | Self::GitSmudge => "git",
             Self::Status => "status",
             Self::Init => "init",
             Self::Completion => "completion",
@@ -233,6 +250,8 @@ impl Verb {
         match self {
             Self::ConfigExplain => "config explain",
             Self::GitSetup => "git setup",
+            Self::GitClean => "git clean",
+            Self::GitSmudge => "git smudge",
             Self::GroupsAdd => "groups add",
             Self::GroupsDelete => "groups delete",
             verb => verb.word(),
@@ -254,10 +273,14 @@ impl Verb {
                 Self::Check
                     | Self::Seal
                     | Self::Who
+                    | Self::Diff
+                    | Self::Textconv
                     | Self::Doctor
                     | Self::Revoke
                     | Self::ConfigExplain
                     | Self::GitSetup
+                    | Self::GitClean
+                    | Self::GitSmudge
                     | Self::Status
                     | Self::Init
                     | Self::Man
@@ -285,11 +308,15 @@ impl Verb {
             Self::GroupsDelete => groups::Delete::command(),
             Self::Check => check::Arguments::command(),
             Self::Seal => seal::Arguments::command(),
+            Self::Diff => diff::Arguments::command(),
+            Self::Textconv => textconv::Arguments::command(),
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::GitSetup => git_setup::Arguments::command(),
+            Self::GitClean => git_filter::Clean::command(),
+            Self::GitSmudge => git_filter::Smudge::command(),
             Self::Status => status::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
@@ -332,11 +359,19 @@ impl Verb {
                 self.with(before, rest, cli, check::run).map_err(|failure| check::failed(failure, cli))
             }
             Self::Seal => self.with(before, rest, cli, seal::run),
+            Self::Diff => self.with(before, rest, cli, diff::run),
+            Self::Textconv => self.with(before, rest, cli, textconv::run),
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
-            Self::GitSetup => self.with(before, git_setup::behind(rest)?, cli, git_setup::run),
+            Self::GitSetup | Self::GitClean | Self::GitSmudge => match git_setup::word(rest)? {
+                (git_setup::Word::Setup, rest) => Self::GitSetup.with(before, rest, cli, git_setup::run),
+                (git_setup::Word::Clean, rest) => Self::GitClean.with(before, rest, cli, git_filter::clean),
+                (git_setup::Word::Smudge, rest) => {
+                    Self::GitSmudge.with(before, rest, cli, git_filter::smudge)
+                }
+            },
             Self::Status => self.with(before, rest, cli, status::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),
@@ -517,8 +552,8 @@ pub fn tree(mode: Mode) -> clap::Command {
             Verb::ConfigExplain => top.subcommand(config_explain::parent()),
             Verb::GitSetup => top.subcommand(git_setup::parent()),
             Verb::GroupsAdd => top.subcommand(groups::parent()),
-            // Together with `add`.
-            Verb::GroupsDelete => top,
+            // Together with the first of their word.
+            Verb::GroupsDelete | Verb::GitClean | Verb::GitSmudge => top,
             _ => top.subcommand(verb.command()),
         };
     }

@@ -49,8 +49,8 @@ pub struct Arguments {
     /// Sign as well; with --verify: every file must be signed
     #[arg(long)]
     pub sign: bool,
-    /// Print what is signed or the signature, for ssh-keygen -Y verify
-    #[arg(long, value_name = "message|signature")]
+    /// Print what ssh-keygen -Y verify wants
+    #[arg(long, value_name = "PART", value_parser = ["message", "signature"])]
     pub print: Option<String>,
     /// How the files are read.
     #[command(flatten)]
@@ -207,7 +207,7 @@ fn check(
     for Finished { item, result } in &checked {
         let Ok(Some(proof)) = result else { continue };
         let _ = writeln!(text, "{}: {}", item.path.display(), state(proof));
-        if !proof.faults.is_empty() {
+        if !proof.standing.faults.is_empty() {
             code = code.max(Some(exit::MAC));
         }
     }
@@ -215,18 +215,18 @@ fn check(
     code.map_or(Ok(()), |code| Err(Failure::Batch { code }))
 }
 
-fn state(proof: &Proof) -> String {
-    let mut words = proof.faults.clone();
-    if let Some(Ok(())) = proof.seal {
+fn state(Proof { seal, no_key, standing }: &Proof) -> String {
+    let mut words = standing.faults.clone();
+    if let Some(Ok(())) = seal {
         words.push("sealed".to_owned());
     }
-    if let Some(Verdict::Good(signer)) = &proof.signature {
+    if let Some(Verdict::Good(signer)) = &standing.signature {
         words.push(format!("signed by {signer}"));
     }
-    if let Some(why) = proof.unchecked.as_ref().filter(|why| !proof.faults.contains(why)) {
+    if let Some(why) = standing.unchecked.as_ref().filter(|why| !standing.faults.contains(why)) {
         words.push(format!("the signature was not checked: {why}"));
     }
-    if proof.no_key {
+    if *no_key {
         words.push("the seal was not checked, because no key here opens the file".to_owned());
     }
     words.join("; ")

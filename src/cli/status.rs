@@ -61,7 +61,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     wire::with_deps(&cli.env, |deps| {
         let working = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
         let folder = arguments.directory.unwrap_or_else(|| working.clone());
-        let outcome = use_case(deps, &Request { folder, remove: false, search_path, file })?;
+        let outcome = use_case(deps, &Request { folder, remove: false, filter: None, search_path, file })?;
         match arguments.json {
             true => cli.output.text(&as_json(&outcome, &working))?,
             false => cli.output.text(&escape(&as_text(&outcome, &working)))?,
@@ -78,6 +78,7 @@ fn part_name(part: Part) -> &'static str {
         Part::Attributes => "attributes",
         Part::Settings => "settings",
         Part::Hook => "hook",
+        Part::Filter => "filter",
     }
 }
 

@@ -2,6 +2,7 @@
 //! terminal, process or environment is touched here; randomness and time are
 //! arguments. Modules import only those listed above them.
 
+pub mod search;
 pub mod secret;
 pub mod scalar;
 pub mod value;
@@ -21,3 +22,4 @@ pub mod seal;
 pub mod config;
 pub mod settings;
 pub mod check;
+pub mod diff;

@@ -2,7 +2,8 @@
 //! `Debug`, and without `Display`, so that no log, panic or error can show them.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 use zeroize::optimization_barrier;
 
@@ -22,6 +23,11 @@ impl SecretBytes {
     /// the final size first wherever it is known.
     pub fn as_mut_vec(&mut self) -> &mut Vec<u8> {
         &mut self.0
+    }
+
+    /// Frees bytes that turned out to be an encrypted file's, and need no wiping.
+    pub fn release(mut self) {
+        self.0 = Vec::new();
     }
 }
 
@@ -51,14 +57,16 @@ impl From<Vec<u8>> for SecretBytes {
     }
 }
 
-/// Secret text that is either a slice of a buffer which wipes itself, or owned
-/// and wiped when dropped. Holds any bytes: SOPS strings need not be UTF-8.
+/// Secret text that is a slice of a buffer which wipes itself, or owned and wiped
+/// when dropped. Holds any bytes: SOPS strings need not be UTF-8.
 #[derive(Clone)]
 pub enum Text<'a> {
     /// A slice of somebody else's buffer.
     Borrowed(&'a [u8]),
     /// Bytes of its own.
     Owned(SecretBytes),
+    /// A part of a buffer that wipes itself when nothing shares it any more.
+    Shared(Arc<SecretBytes>, Range<u32>),
 }
 
 impl Text<'_> {
@@ -67,6 +75,7 @@ impl Text<'_> {
         match self {
             Self::Borrowed(bytes) => Text::Owned(SecretBytes::new(bytes.to_vec())),
             Self::Owned(bytes) => Text::Owned(bytes),
+            Self::Shared(buffer, range) => Text::Shared(buffer, range),
         }
     }
 }
@@ -78,6 +87,7 @@ impl Deref for Text<'_> {
         match self {
             Self::Borrowed(bytes) => bytes,
             Self::Owned(bytes) => bytes,
+            Self::Shared(buffer, range) => &buffer[range.start as usize..range.end as usize],
         }
     }
 }

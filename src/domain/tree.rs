@@ -8,8 +8,10 @@
 //! allocation.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::secret::SecretBytes;
+use super::secret::{SecretBytes, Text};
+use crate::domain::search;
 
 /// Index of a node in [`Tree::nodes`].
 pub type NodeId = u32;
@@ -213,7 +215,7 @@ pub struct Tree<'s> {
     /// The bytes that were read.
     pub source: &'s [u8],
     /// Texts that decoding changed, one behind the other.
-    pub decoded: SecretBytes,
+    pub decoded: Arc<SecretBytes>,
     /// All nodes of all documents, in document order.
     pub nodes: Vec<Node>,
     /// The documents; one, except in YAML.
@@ -228,7 +230,7 @@ impl<'s> Tree<'s> {
     pub fn new(source: &'s [u8]) -> Self {
         Self {
             source,
-            decoded: SecretBytes::default(),
+            decoded: Arc::default(),
             nodes: Vec::new(),
             documents: Vec::new(),
             properties: Vec::new(),
@@ -251,6 +253,20 @@ impl<'s> Tree<'s> {
         } else {
             &self.source[span.range()]
         }
+    }
+
+    /// The same, to outlive the tree: what was decoded is shared, the rest is copied.
+    pub fn lasting_text(&self, span: Span) -> Text<'static> {
+        let length = self.source.len() as u32;
+        if span.is_empty() || span.start < length {
+            return Text::Borrowed(self.text(span)).into_owned();
+        }
+        Text::Shared(Arc::clone(&self.decoded), span.start - length..span.end - length)
+    }
+
+    /// [`Tree::decoded`], for appending in place.
+    pub fn decoded_mut(&mut self) -> &mut Vec<u8> {
+        Arc::make_mut(&mut self.decoded).as_mut_vec()
     }
 
     /// The bytes of the source in `span`.
@@ -277,7 +293,7 @@ impl<'s> Tree<'s> {
     /// Adds `bytes` to the side buffer and returns their text span.
     pub fn push_decoded(&mut self, bytes: &[u8]) -> Span {
         let start = self.source.len() + self.decoded.len();
-        self.decoded.as_mut_vec().extend_from_slice(bytes);
+        self.decoded_mut().extend_from_slice(bytes);
         Span::new(start, start + bytes.len())
     }
 
@@ -291,7 +307,7 @@ impl<'s> Tree<'s> {
 
     /// The one-based line of byte `offset` of the source.
     pub fn line(&self, offset: u32) -> usize {
-        1 + memchr::memchr_iter(b'\n', &self.source[..offset as usize]).count()
+        1 + search::memchr_iter(b'\n', &self.source[..offset as usize]).count()
     }
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn lock(format: Format, source: &[u8]) -> Option<Locked> {
     file.write(&plan, &cipher(), None, attach, rng, &mut bytes);
     let spellings = Spellings::from_json(&plan.spellings.to_json());
     let back = unlock(format, &bytes, spellings, None);
-    if back.as_ref().is_ok_and(|(back, _)| back != source) {
+    if !back.is_ok_and(|(back, _)| back == source) {
         let made = Made { store, selection: &selection, cipher: &cipher(), source };
         bytes = made.completed(&bytes, &mut plan.spellings, rng).unwrap_or(bytes);
     }

@@ -221,6 +221,31 @@ fn a_file_changed_underneath_is_not_overwritten() {
 }
 
 #[test]
+fn what_is_not_proven_does_not_take_a_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f");
+    let files = SystemFiles::default();
+    for size in [10, 3 << 20] {
+        let new = vec![b'n'; size];
+        for durability in [Durability::Process, Durability::Power] {
+            for proven in [false, true] {
+                fs::write(&path, "old").unwrap();
+                let seen = files.read(&path).unwrap().fingerprint;
+                let mut asked = 0;
+                let mut proof = || {
+                    asked += 1;
+                    proven
+                };
+                files.replace_proven(&path, &new, seen, durability, &mut proof).unwrap();
+                assert_eq!(asked, 1);
+                assert!(fs::read(&path).unwrap() == if proven { new.clone() } else { b"old".to_vec() });
+                assert_eq!(names(folder.path()), ["f"]);
+            }
+        }
+    }
+}
+
+#[test]
 fn output_files_follow_the_umask_and_links() {
     let folder = tempfile::tempdir().unwrap();
     let files = SystemFiles::default();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rand::RngCore;
 
 use crate::app::ports::{FileError, FileErrorKind, Random};
+use crate::domain::search;
 
 use super::super::random::SystemRandom;
 use super::super::replace::{TEMPORARY_PREFIX, folder_of};
@@ -171,7 +172,7 @@ type Parsed = (String, String, Vec<PathBuf>, Stage);
 fn parse(text: &[u8]) -> Option<Parsed> {
     let mut rest = text.strip_prefix(MAGIC)?;
     let mut line = || {
-        let end = memchr::memchr(b'\n', rest)?;
+        let end = search::memchr(b'\n', rest)?;
         let line = std::str::from_utf8(&rest[..end]).ok()?.to_owned();
         rest = &rest[end + 1..];
         Some(line)
@@ -180,7 +181,7 @@ fn parse(text: &[u8]) -> Option<Parsed> {
     let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let mut targets = Vec::new();
     loop {
-        let end = memchr::memchr(0, rest)?;
+        let end = search::memchr(0, rest)?;
         let (path, behind) = (&rest[..end], &rest[end + 1..]);
         rest = behind;
         if path.is_empty() {
@@ -194,7 +195,7 @@ fn parse(text: &[u8]) -> Option<Parsed> {
 
 /// The last complete record.
 fn last_record(records: &[u8], count: usize) -> Option<Stage> {
-    let complete = &records[..memchr::memrchr(b'\n', records).map_or(0, |end| end + 1)];
+    let complete = &records[..search::memrchr(b'\n', records).map_or(0, |end| end + 1)];
     let text = std::str::from_utf8(complete).ok()?;
     let Some(line) = text.lines().last() else { return Some(Stage::Prepare) };
     let mut words = line.split(' ');

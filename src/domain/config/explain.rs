@@ -3,6 +3,7 @@
 
 use super::{Config, ConfigError, Flags, Plan, PlanError, Unknown, plan};
 use crate::domain::scalar::Scalar;
+use crate::domain::search;
 use crate::domain::select::{Selection, Stage};
 use crate::domain::store::Store;
 use crate::domain::tree::{Flags as Marks, Kind, NodeId, Tree};
@@ -190,7 +191,7 @@ impl<'s> Lines<'s> {
         if place < self.at {
             (self.at, self.line) = (0, 1);
         }
-        self.line += memchr::memchr_iter(b'\n', &self.source[self.at..place]).count();
+        self.line += search::memchr_iter(b'\n', &self.source[self.at..place]).count();
         self.at = place;
         self.line
     }

@@ -2,6 +2,7 @@
 //! a list, as a piece of a comma list, behind an anchor, and every other byte stays.
 
 use super::{Config, ConfigError};
+use crate::domain::search;
 use crate::domain::store::splice::{Edit, apply};
 use crate::domain::store::{Format, Purpose};
 use crate::domain::tree::{Kind, NodeId, Span, Style, Tree};
@@ -109,7 +110,7 @@ fn piece(tree: &Tree<'_>, id: NodeId, gone: &dyn Fn(&str) -> bool) -> Option<Edi
     let raw = tree.raw(span);
     let start = span.start as usize;
     let body = match raw.first()? {
-        b'|' | b'>' => memchr::memchr(b'\n', raw)? + 1,
+        b'|' | b'>' => search::memchr(b'\n', raw)? + 1,
         b'"' | b'\'' => 1,
         _ => 0,
     };

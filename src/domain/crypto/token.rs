@@ -1,6 +1,8 @@
 //! The text form of an encrypted leaf:
 //! `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]` (sops-compat 2.1).
 
+use crate::domain::search;
+
 /// What every token starts with.
 pub const PREFIX: &[u8] = b"ENC[AES256_GCM,data:";
 
@@ -28,8 +30,8 @@ impl<'a> Token<'a> {
     /// same line, and further lines, are ignored, as SOPS does.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let rest = text.strip_prefix(PREFIX)?;
-        let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
-        let body = &line[..memchr::memrchr(b']', line)?];
+        let line = &rest[..search::memchr(b'\n', rest).unwrap_or(rest.len())];
+        let body = &line[..search::memrchr(b']', line)?];
         let (body, kind) = split_last(body, b",type:")?;
         let (body, tag) = split_last(body, b",tag:")?;
         let (data, iv) = split_last(body, b",iv:")?;
@@ -43,7 +45,7 @@ impl<'a> Token<'a> {
 fn split_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let mut end = text.len();
     loop {
-        end = memchr::memrchr(b',', &text[..end])?;
+        end = search::memrchr(b',', &text[..end])?;
         if let Some(field) = text[end..].strip_prefix(separator) {
             return Some((&text[..end], field));
         }
@@ -53,8 +55,8 @@ fn split_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8
 /// The token that `text` starts with, without what follows it (the line break
 /// of a block scalar). All of `text` if there is none.
 pub fn trimmed(text: &[u8]) -> &[u8] {
-    let line = &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())];
-    memchr::memrchr(b']', line).map_or(text, |end| &text[..=end])
+    let line = &text[..search::memchr(b'\n', text).unwrap_or(text.len())];
+    search::memrchr(b']', line).map_or(text, |end| &text[..=end])
 }
 
 /// True when a token seems to begin anywhere in `bytes`: what a file that SOPS

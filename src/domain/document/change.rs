@@ -4,7 +4,7 @@
 use super::values::plain_values;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::SecretBytes;
-use crate::domain::store::splice::apply;
+use crate::domain::store::splice::{apply, are_apart};
 use crate::domain::store::{Format, Purpose, Store, WriteError};
 use crate::domain::tree::{Flags, Kind, NodeId, Tree};
 use crate::domain::value::{Entry, Value};
@@ -47,8 +47,10 @@ pub fn changed(
         Change::Append(value) => store.append(tree, id, value),
         Change::Remove => store.remove(tree, id),
     };
-    let changed = SecretBytes::new(apply(tree.source, edits?));
-    if is_provable(tree) && reads_as(store, tree, id, change, &changed) == Some(false) {
+    let edits = edits?;
+    let is_clear = are_apart(&edits);
+    let changed = SecretBytes::new(apply(tree.source, edits));
+    if !is_clear || is_provable(tree) && reads_as(store, tree, id, change, &changed) == Some(false) {
         let line = tree.line(tree.node(id).key.start.max(tree.node(id).span.start));
         let message = format!("line {line}: what stands here cannot be changed in its place");
         return Err(WriteError { message, hint: Some(HINT) });

@@ -124,7 +124,7 @@ impl<'t, 's> Encrypted<'t, 's> {
     /// The same, and beside it the MAC of the file in which one leaf has another
     /// value: see [`Mac::changed_hex`].
     pub fn mac_with(&self, change: Option<(NodeId, &Scalar<'_>)>) -> Result<Mac, TreeError> {
-        let mut pass = Pass::new(*self, Extras::default(), true);
+        let mut pass = Pass { only_mac: true, ..Pass::new(*self, Extras::default(), true) };
         let mut text = SecretBytes::default();
         for id in 0..self.tree.nodes.len() as NodeId {
             let node = self.tree.node(id);
@@ -226,6 +226,8 @@ struct Pass<'r, 't, 's> {
     opener: LeafOpener<'t>,
     walk: Walk,
     in_order: bool,
+    /// Nothing is written.
+    only_mac: bool,
     aad: Vec<u8>,
     /// Comments that were moved.
     moved: Vec<NodeId>,
@@ -243,6 +245,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             opener: LeafOpener::new(file.cipher),
             walk: Walk::default(),
             in_order,
+            only_mac: false,
             aad: Vec::new(),
             moved: Vec::new(),
             restored: Vec::new(),
@@ -296,6 +299,9 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             Opened::Value(mut plain) => {
                 if !node.flags.has(Flags::SHADOWED) {
                     self.mac.add(&plain.value, true);
+                }
+                if self.only_mac {
+                    return Ok(None);
                 }
                 if let Some(recorder) = &mut self.extras.recorder {
                     let kind = plain.value.type_name().unwrap_or("str");

@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 
 use super::is_name;
+use crate::domain::search;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::{ReadError, ReadErrorKind};
 
@@ -62,7 +63,7 @@ fn without_returns(source: &[u8]) -> SecretBytes {
 fn closing_quote(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        at += search::memchr2(b'"', b'\\', text.get(at..)?)?;
         if text[at] == b'"' {
             return Some(at);
         }
@@ -105,7 +106,7 @@ impl Reader<'_> {
     }
 
     fn refused(&self, message: &str, hint: Option<&'static str>) -> ReadError {
-        let line = 1 + memchr::memchr_iter(b'\n', &self.text[..self.at.min(self.text.len())]).count();
+        let line = 1 + search::memchr_iter(b'\n', &self.text[..self.at.min(self.text.len())]).count();
         ReadError { message: message.to_owned(), line: Some(line), hint, kind: ReadErrorKind::Syntax }
     }
 
@@ -126,7 +127,7 @@ impl Reader<'_> {
     }
 
     fn skip_line(&mut self) {
-        self.at += memchr::memchr(b'\n', self.rest()).unwrap_or(self.rest().len());
+        self.at += search::memchr(b'\n', self.rest()).unwrap_or(self.rest().len());
     }
 
     /// `NAME =` or `export NAME=`; `None` for `export NAME` alone.
@@ -192,7 +193,7 @@ impl Reader<'_> {
     }
 
     fn line_length(&self) -> usize {
-        memchr::memchr(b'\n', self.rest()).unwrap_or(self.rest().len())
+        search::memchr(b'\n', self.rest()).unwrap_or(self.rest().len())
     }
 
     /// What blanks outside of quotes do: they end the value before a comment and the
@@ -222,13 +223,13 @@ impl Reader<'_> {
 
     /// True when `NAME=` stands here.
     fn assignment_follows(&self) -> bool {
-        let length = memchr::memchr(b'=', self.rest()).unwrap_or(0);
+        let length = search::memchr(b'=', self.rest()).unwrap_or(0);
         std::str::from_utf8(&self.rest()[..length]).is_ok_and(is_name)
     }
 
     fn single(&mut self, word: &mut Word) -> Result<(), ReadError> {
         let length =
-            memchr::memchr(b'\'', self.rest()).filter(|length| !word.started || *length < self.line_length());
+            search::memchr(b'\'', self.rest()).filter(|length| !word.started || *length < self.line_length());
         let Some(length) = length else { return self.lone_quote(word, b'\'') };
         word.bytes.as_mut_vec().extend_from_slice(&self.text[self.at..self.at + length]);
         word.quoted = true;
@@ -349,7 +350,7 @@ impl Reader<'_> {
     fn braced(&mut self, word: &mut Word) -> Result<(), ReadError> {
         self.at += 1;
         let name = self.reference();
-        let end = memchr::memchr(b'}', self.rest());
+        let end = search::memchr(b'}', self.rest());
         let inside = end.map(|end| &self.text[self.at..self.at + end]);
         let value = self.variable(&name);
         let plain = |text: &[u8]| !text.iter().any(|byte| b"$`\"'\\{\n".contains(byte));

@@ -4,19 +4,24 @@
 //! ```text
 //! file     = ("d" value)* "m" value      its documents, then its metadata
 //! value    = "n"                         null
-//!          | ("s" | "i" | "f" | "b" | "t") text
-//!          | "{" ("k" text value | "c" text)* "}"
+//!          | ("s" | "p") text            a string; "p" in YAML without quotes
+//!          | ("i" | "f" | "b" | "t") text
+//!          | "{" (("k" | "o" | "<") text value | "c" text)* "}"
 //!          | "[" (value | "c" text)* "]"
 //!          | "g" text value              a value behind a YAML tag
 //! text     = length bytes                length: 8 bytes, most significant first
 //! ```
+//!
+//! What SOPS reads as the same, other parsers may not: `yes` without its quotes is a
+//! boolean to some, `010` a ten. So numbers are taken as they are written, and
+//! strings tell whether they have quotes.
 
 use super::Sealable;
 use crate::domain::document::alias;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::wipe;
-use crate::domain::store::Store;
-use crate::domain::tree::{Flags, Kind, NodeId, Tree};
+use crate::domain::store::{Format, Store};
+use crate::domain::tree::{Flags, Kind, NodeId, Style, Tree};
 use crate::domain::value::{Entry, Value};
 
 /// Takes the stream, piece by piece.
@@ -65,7 +70,7 @@ impl Writer<'_> {
                 continue;
             }
             if id != root && tree.has_key(id) {
-                self.text(b'k', tree.key(id));
+                self.text(key_mark(store, tree, id), tree.key(id));
             }
             let tag = if node.flags.has(Flags::PROPERTIES) {
                 tree.properties_of(id).tag
@@ -84,7 +89,7 @@ impl Writer<'_> {
                     self.put(b"[");
                     open.push((node.end, b"]"));
                 }
-                Kind::Scalar => self.scalar(&store.scalar(tree, id)),
+                Kind::Scalar => self.leaf(store, tree, id),
                 Kind::Comment => self.text(b'c', tree.text(node.text)),
                 Kind::Alias => self.nodes(store, tree, alias::target(tree, id)),
             }
@@ -94,6 +99,23 @@ impl Writer<'_> {
         }
     }
 
+    /// A leaf of a file, as it is written.
+    fn leaf(&mut self, store: &dyn Store, tree: &Tree<'_>, id: NodeId) {
+        let node = tree.node(id);
+        match store.scalar(tree, id) {
+            Scalar::Str(text) if node.style == Style::Plain && store.format() == Format::Yaml => {
+                self.text(b'p', &text);
+            }
+            Scalar::Str(text) => self.text(b's', &text),
+            Scalar::Null => self.put(b"n"),
+            Scalar::Int(_) => self.text(b'i', tree.text(node.text)),
+            Scalar::Float(_) => self.text(b'f', tree.text(node.text)),
+            Scalar::Bool(_) => self.text(b'b', tree.text(node.text)),
+            Scalar::Time(_) => self.text(b't', tree.text(node.text)),
+        }
+    }
+
+    /// A leaf of the metadata, in SOPS's text.
     fn scalar(&mut self, value: &Scalar<'_>) {
         let mark = match value {
             Scalar::Null => return self.put(b"n"),
@@ -135,6 +157,18 @@ impl Writer<'_> {
             Value::Comment(_) => {}
         }
     }
+}
+
+/// What a key is: a string; in YAML a merge key; or something that SOPS does not take
+/// for a key, as `1` without quotes.
+fn key_mark(store: &dyn Store, tree: &Tree<'_>, id: NodeId) -> u8 {
+    let node = tree.node(id);
+    if node.flags.has(Flags::ODD_KEY) {
+        return b'o';
+    }
+    let is_quoted = matches!(tree.raw(node.key).first(), Some(b'"' | b'\''));
+    let is_merge = store.format() == Format::Yaml && tree.key(id) == b"<<" && !is_quoted;
+    if is_merge { b'<' } else { b'k' }
 }
 
 impl Drop for Writer<'_> {

@@ -37,7 +37,7 @@ fn text(mark: &str, text: &str) -> Vec<u8> {
 
 #[test]
 fn the_encoding_is_what_the_manual_says() {
-    let source = "# x\na: 1\nb: [é, ~, true, 1.50, 2024-01-02]\nc: !T z\nsops: {version: 1.2.3, mac: m, leaflock_seal: s}\n";
+    let source = "# x\na: 1\nb: [é, ~, true, 1.50, 2024-01-02]\nc: !T 'z'\n<<: {1: }\nq: {'<<': x}\nsops: {version: 1.2.3, mac: m, leaflock_seal: s}\n";
     let expected = [
         b"d{".to_vec(),
         text("c", " x"),
@@ -45,16 +45,24 @@ fn the_encoding_is_what_the_manual_says() {
         text("i", "1"),
         text("k", "b"),
         b"[".to_vec(),
-        text("s", "é"),
+        text("p", "é"),
         b"n".to_vec(),
-        text("b", "True"),
-        text("f", "1.5"),
-        text("t", "2024-01-02T00:00:00Z"),
+        text("b", "true"),
+        text("f", "1.50"),
+        text("t", "2024-01-02"),
         b"]".to_vec(),
         text("k", "c"),
         text("g", "!T"),
         text("s", "z"),
-        b"}m{".to_vec(),
+        text("<", "<<"),
+        b"{".to_vec(),
+        text("o", "1"),
+        b"n}".to_vec(),
+        text("k", "q"),
+        b"{".to_vec(),
+        text("k", "<<"),
+        text("p", "x"),
+        b"}}m{".to_vec(),
         text("k", "mac"),
         text("s", "m"),
         text("k", "version"),
@@ -124,7 +132,7 @@ fn decode(from: &mut &[u8]) -> Value {
         b's' => parse("str", from),
         b'i' => parse("int", from),
         b'f' => parse("float", from),
-        b'b' => parse("bool", from),
+        b'b' => Value::Scalar(Scalar::Bool(take_text(from) == b"true")),
         b'{' => {
             let mut entries = Vec::new();
             while from[0] != b'}' {

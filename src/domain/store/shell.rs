@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::WriteError;
 use super::flat_names::{self, Case, Leaf};
 use crate::domain::scalar::{FloatStyle, Scalar, write_float};
+use crate::domain::search;
 use crate::domain::secret::SecretBytes;
 use crate::domain::value::Value;
 
@@ -100,7 +101,7 @@ fn identifier(leaf: &Leaf<'_>) -> Result<String, WriteError> {
 /// The bytes that a value takes at most, for one allocation that never moves.
 fn text_length(scalar: &Scalar<'_>) -> usize {
     match scalar {
-        Scalar::Str(text) => text.len() + 3 * memchr::memchr_iter(b'\'', text).count(),
+        Scalar::Str(text) => text.len() + 3 * search::memchr_iter(b'\'', text).count(),
         _ => 360,
     }
 }
@@ -113,12 +114,12 @@ fn write_export(name: &str, leaf: &Leaf<'_>, out: &mut Vec<u8>) -> Result<(), Wr
     out.extend_from_slice(b"='");
     match leaf.scalar {
         Scalar::Str(text) => {
-            if memchr::memchr(0, text).is_some() {
+            if search::memchr(0, text).is_some() {
                 let message = format!("{} holds a NUL byte, which no shell variable can hold", leaf.path);
                 return Err(WriteError { message, hint: Some("read it with --extract") });
             }
             let mut done = 0;
-            for quote in memchr::memchr_iter(b'\'', text) {
+            for quote in search::memchr_iter(b'\'', text) {
                 out.extend_from_slice(&text[done..quote]);
                 out.extend_from_slice(b"'\\''");
                 done = quote + 1;
@@ -159,7 +160,7 @@ pub fn unsafe_under_eval(dotenv: &[u8]) -> Option<Unsafe> {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        let equals = memchr::memchr(b'=', line).unwrap_or(line.len());
+        let equals = search::memchr(b'=', line).unwrap_or(line.len());
         let (name, value) = line.split_at(equals);
         let is_name = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
             && name.first().is_some_and(|first| !first.is_ascii_digit());

@@ -15,7 +15,8 @@ use super::super::age_identity::Identities;
 use super::super::age_plugin::Plugins;
 use super::{generate, recipients_of};
 use crate::app::ports::{
-    Asking, Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint, Prompt, PromptError,
+    Asking, Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint, Prompt,
+    PromptError, Proof,
 };
 use crate::domain::keys::report::Tried;
 use crate::domain::keys::sources::AgeEnvironment;
@@ -52,7 +53,14 @@ impl Files for Disk {
     fn kind(&self, _: &Path) -> Result<Option<FileKind>, FileError> {
         unreachable!()
     }
-    fn replace(&self, _: &Path, _: &[u8], _: Option<Fingerprint>, _: Durability) -> Result<(), FileError> {
+    fn replace_proven(
+        &self,
+        _: &Path,
+        _: &[u8],
+        _: Option<Fingerprint>,
+        _: Durability,
+        _: Proof<'_>,
+    ) -> Result<(), FileError> {
         unreachable!()
     }
     fn write(&self, _: &Path, _: &[u8], _: Durability) -> Result<(), FileError> {

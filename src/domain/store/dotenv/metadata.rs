@@ -4,9 +4,8 @@
 //! broken line. In an encrypted file those lines are empty, and one field of
 //! the metadata, unknown to SOPS and ignored by it, tells which they were.
 
-use memchr::memchr;
-
 use super::{PREFIX, encode_into, lines};
+use crate::domain::search::memchr;
 use crate::domain::store::flatten::{flatten, unflatten};
 use crate::domain::store::splice::Edit;
 use crate::domain::store::{MetadataText, ReadError};

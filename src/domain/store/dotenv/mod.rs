@@ -15,12 +15,13 @@ mod metadata;
 #[cfg(test)]
 mod tests;
 
-use memchr::{memchr, memchr_iter, memchr2, memmem};
+use memchr::memmem;
 
 use super::flat_names::{Line, lines as flat_lines};
 use super::splice::Edit;
 use super::{Format, Layout, MetadataText, Plain, Purpose, ReadError, ReadErrorKind, Store, WriteError};
 use crate::domain::scalar::{FloatStyle, Scalar, write_float};
+use crate::domain::search::{memchr, memchr_iter, memchr2};
 use crate::domain::secret::Text;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Span, Style, Tag, Tree};
 use crate::domain::value::Value;
@@ -154,10 +155,10 @@ fn decode(tree: &mut Tree<'_>, span: Span) -> Span {
     }
     if tree.decoded.is_empty() {
         // Decoded text is shorter than what it was written as.
-        tree.decoded.as_mut_vec().reserve(source.len() - span.start as usize);
+        tree.decoded_mut().reserve(source.len() - span.start as usize);
     }
     let begin = source.len() + tree.decoded.len();
-    decode_into(raw, tree.decoded.as_mut_vec());
+    decode_into(raw, tree.decoded_mut());
     Span::new(begin, source.len() + tree.decoded.len())
 }
 

@@ -5,6 +5,8 @@
 //! comment block are one comment for SOPS and become one line in an encrypted
 //! file; so do the lines of a continued or multi-line value.
 
+use crate::domain::search;
+
 mod edit;
 mod read;
 #[cfg(test)]
@@ -27,7 +29,7 @@ pub struct Ini;
 
 /// The line break of the file: that of its first line.
 fn newline_of(source: &[u8]) -> &'static str {
-    match memchr::memchr(b'\n', source) {
+    match search::memchr(b'\n', source) {
         Some(at) if at > 0 && source[at - 1] == b'\r' => "\r\n",
         _ => "\n",
     }
@@ -36,7 +38,7 @@ fn newline_of(source: &[u8]) -> &'static str {
 /// Where the line that holds `offset` begins, behind a byte order mark.
 fn line_start(source: &[u8], offset: usize) -> usize {
     let first = if source.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    memchr::memrchr(b'\n', &source[..offset]).map_or(first, |at| at + 1)
+    search::memrchr(b'\n', &source[..offset]).map_or(first, |at| at + 1)
 }
 
 /// The blanks in front of `start` on its line.
@@ -46,7 +48,7 @@ fn indent_at(source: &[u8], start: usize) -> &[u8] {
 
 /// Where the line that holds `offset` ends, its line feed excluded.
 fn line_end(source: &[u8], offset: usize) -> usize {
-    memchr::memchr(b'\n', &source[offset..]).map_or(source.len(), |at| offset + at)
+    search::memchr(b'\n', &source[offset..]).map_or(source.len(), |at| offset + at)
 }
 
 /// The marker that a comment starts with, and the blanks behind it.
@@ -92,7 +94,7 @@ fn without_inline<'t>(tree: &Tree<'_>, id: NodeId, text: &'t [u8]) -> &'t [u8] {
     let raw = tree.raw(next.span);
     let inline = &raw[marker(raw)..];
     let locked = text::is_locked(inline);
-    let Some(at) = memchr::memrchr(b'\n', text) else {
+    let Some(at) = search::memrchr(b'\n', text) else {
         // Lines that hold nothing but their marker.
         return if locked || inline == text { b"" } else { text };
     };
@@ -230,7 +232,7 @@ impl Store for Ini {
             (_, Style::Inline) => {
                 let length = marker(spelling);
                 length > 0
-                    && memchr::memchr(b'\n', spelling).is_none()
+                    && search::memchr(b'\n', spelling).is_none()
                     && spelling.get(length..) == Some(&text[..])
             }
             _ => {

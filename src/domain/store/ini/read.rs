@@ -9,9 +9,10 @@
 
 use std::collections::HashMap;
 
-use memchr::{memchr, memchr2, memmem, memrchr};
+use memchr::memmem;
 
 use super::text::{is_locked, is_marker, leading, marker, surrounded, trim, trimmed};
+use crate::domain::search::{memchr, memchr2, memrchr};
 use crate::domain::store::{ReadError, ReadErrorKind};
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Span, Style, Tag, Tree};
 

@@ -1,5 +1,7 @@
 //! White space and quotes as the INI library that SOPS uses sees them.
 
+use crate::domain::search;
+
 /// The bytes of the white space character at the start of `bytes`; 0 if there
 /// is none. White space is Unicode's, as in Go.
 fn space_at_start(bytes: &[u8]) -> usize {
@@ -58,7 +60,7 @@ pub(super) fn trim(bytes: &[u8]) -> &[u8] {
 pub(super) fn surrounded(bytes: &[u8], quote: u8) -> bool {
     bytes.len() >= 2
         && bytes[0] == quote
-        && memchr::memchr(quote, &bytes[1..]).is_some_and(|at| at == bytes.len() - 2)
+        && search::memchr(quote, &bytes[1..]).is_some_and(|at| at == bytes.len() - 2)
 }
 
 /// How many bytes of marker a comment starts with: all the `;` and spaces, or
@@ -75,7 +77,7 @@ pub(super) fn is_marker(byte: u8) -> bool {
 
 /// True when the first line of `text` is a comment's token, by its looks.
 pub(super) fn is_locked(text: &[u8]) -> bool {
-    let line = &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())];
+    let line = &text[..search::memchr(b'\n', text).unwrap_or(text.len())];
     let line = &line[..trimmed(line)];
     let parts = [&b"ENC[AES256_GCM,data:"[..], b",iv:", b",tag:", b",type:comment]"];
     let mut rest = line;

@@ -4,6 +4,7 @@
 
 use super::write::{Look, write_string, write_value};
 use super::{Edit, metadata_node};
+use crate::domain::search;
 use crate::domain::store::splice::apply;
 use crate::domain::store::{MetadataText, WriteError};
 use crate::domain::tree::{Flags, Kind, NodeId, Span, Tree};
@@ -32,13 +33,13 @@ fn last_line(blanks: &[u8]) -> Option<&[u8]> {
 
 /// The indentation of the line that holds `offset`.
 fn line_indent(source: &[u8], offset: usize) -> &[u8] {
-    let start = memchr::memrchr(b'\n', &source[..offset]).map_or(0, |at| at + 1);
+    let start = search::memrchr(b'\n', &source[..offset]).map_or(0, |at| at + 1);
     let length = source[start..offset].iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
     &source[start..start + length]
 }
 
 fn newline_of(source: &[u8]) -> &'static str {
-    match memchr::memchr(b'\n', source) {
+    match search::memchr(b'\n', source) {
         Some(at) if at > 0 && source[at - 1] == b'\r' => "\r\n",
         _ => "\n",
     }

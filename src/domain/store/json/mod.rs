@@ -160,13 +160,14 @@ impl Store for Json {
     fn metadata(&self, tree: &Tree<'_>) -> Result<Option<Value>, ReadError> {
         let Some(id) = metadata_node(tree) else { return Ok(None) };
         let node = tree.node(id);
-        let line = tree.line(node.key.start);
+        // Counted only for an error: the lines above may be a hundred megabytes.
+        let refuse = |message| Err(ReadError::syntax(tree.line(node.key.start), message));
         if tree.children(node.parent).filter(|&other| tree.node(other).flags.has(Flags::METADATA)).count() > 1
         {
-            return Err(ReadError::syntax(line, "Found duplicate sops entry"));
+            return refuse("Found duplicate sops entry");
         }
         if node.kind != Kind::Map {
-            return Err(ReadError::syntax(line, "Found sops entry that is not a mapping"));
+            return refuse("Found sops entry that is not a mapping");
         }
         value_of(tree, id, 0).map(Some)
     }

@@ -4,8 +4,7 @@
 //! are kept. Stricter than SOPS in two places, because it would change data
 //! silently there: bytes that are not UTF-8, and anything behind the object.
 
-use memchr::memchr2;
-
+use crate::domain::search::{self, memchr2};
 use crate::domain::store::{ReadError, ReadErrorKind};
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Span, Style, Tag, Tree};
 
@@ -65,7 +64,7 @@ fn flag_metadata(tree: &mut Tree<'_>, root: NodeId) {
 }
 
 fn line_of(source: &[u8], offset: usize) -> usize {
-    1 + memchr::memchr_iter(b'\n', source.get(..offset).unwrap_or(source)).count()
+    1 + search::memchr_iter(b'\n', source.get(..offset).unwrap_or(source)).count()
 }
 
 fn hinted(line: usize, message: &str, hint: &'static str) -> ReadError {
@@ -302,12 +301,12 @@ impl Reader<'_> {
         let source = self.tree.source;
         if self.tree.decoded.is_empty() {
             // Decoded text is never longer than what it was written as.
-            self.tree.decoded.as_mut_vec().reserve(source.len() - start);
+            self.tree.decoded_mut().reserve(source.len() - start);
         }
         let begin = self.tree.decoded.len();
         let mut from = start;
         loop {
-            self.tree.decoded.as_mut_vec().extend_from_slice(&source[from..self.at]);
+            self.tree.decoded_mut().extend_from_slice(&source[from..self.at]);
             if source[self.at] == b'"' {
                 let base = source.len();
                 return Ok(Span::new(base + begin, base + self.tree.decoded.len()));
@@ -335,7 +334,7 @@ impl Reader<'_> {
             Some(b'u') => return self.unicode_escape(),
             _ => return Err(self.fail("an unknown escape in a string")),
         };
-        self.tree.decoded.as_mut_vec().push(byte);
+        self.tree.decoded_mut().push(byte);
         self.at += 2;
         Ok(())
     }
@@ -354,7 +353,7 @@ impl Reader<'_> {
         }
         let mut buffer = [0; 4];
         let text = found.unwrap_or('\u{fffd}').encode_utf8(&mut buffer);
-        self.tree.decoded.as_mut_vec().extend_from_slice(text.as_bytes());
+        self.tree.decoded_mut().extend_from_slice(text.as_bytes());
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 //! what breaks a line (also NEL, LS and PS), what is blank, and where plain and
 //! quoted scalars must look closer.
 
+use crate::domain::search;
+
 /// What a byte can mean inside a scalar.
 pub(super) mod class {
     /// May end or interrupt a plain scalar in any context.
@@ -57,9 +59,9 @@ pub(super) fn line_break(source: &[u8], at: usize) -> usize {
 
 /// Where the first line break in `bytes` starts.
 pub(super) fn find_break(bytes: &[u8]) -> Option<usize> {
-    let near = memchr::memchr2(b'\n', b'\r', bytes);
+    let near = search::memchr2(b'\n', b'\r', bytes);
     let line = &bytes[..near.unwrap_or(bytes.len())];
-    memchr::memchr2_iter(0xC2, 0xE2, line).find(|at| line_break(bytes, *at) > 0).or(near)
+    search::memchr2_iter(0xC2, 0xE2, line).find(|at| line_break(bytes, *at) > 0).or(near)
 }
 
 /// The length of the line break that `bytes` end with.
@@ -74,7 +76,7 @@ pub(super) fn trailing_break(bytes: &[u8]) -> usize {
 
 /// A file's own line break: that of its first line.
 pub(super) fn own_break(source: &[u8]) -> &'static [u8] {
-    match memchr::memchr2(b'\n', b'\r', source) {
+    match search::memchr2(b'\n', b'\r', source) {
         Some(at) if source[at..].starts_with(b"\r\n") => b"\r\n",
         Some(at) if source[at] == b'\r' => b"\r",
         _ => b"\n",
@@ -107,7 +109,7 @@ pub(super) fn is_blank_or_end(source: &[u8], at: usize) -> bool {
 pub(super) fn line_end(source: &[u8], at: usize, only_lf: bool) -> usize {
     let rest = &source[at..];
     if only_lf {
-        return at + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        return at + search::memchr(b'\n', rest).unwrap_or(rest.len());
     }
     let mut end = at;
     while end < source.len() && !(is(source[end], class::QUOTED) && line_break(source, end) > 0) {
@@ -170,7 +172,7 @@ fn check_high(source: &[u8]) -> Result<bool, BadByte> {
         return Err(BadByte { at: 3, problem: "two byte order marks" });
     }
     let mut plain = true;
-    for at in memchr::memchr3_iter(0xC2, 0xE2, 0xEF, source) {
+    for at in search::memchr3_iter(0xC2, 0xE2, 0xEF, source) {
         match (source[at], source.get(at + 1), source.get(at + 2)) {
             (0xC2, Some(0x85), _) | (0xE2, Some(0x80), Some(0xA8 | 0xA9)) => plain = false,
             (0xC2, Some(0x80..=0x9F), _) | (0xEF, Some(0xBF), Some(0xBE | 0xBF)) => {

@@ -8,6 +8,7 @@ use super::resolve::resolve;
 use super::scan::Scan;
 use super::seen_keys::{SeenKey, all_differ};
 use super::tokens::fault;
+use crate::domain::search;
 use crate::domain::tree::{Kind, NodeId, Style, Tag};
 
 /// Up to so many keys are compared each with each.
@@ -116,6 +117,6 @@ impl Composer<'_> {
 
     /// The zero-based line of an offset.
     fn line_of(&self, offset: u32) -> u32 {
-        memchr::memchr_iter(b'\n', &self.parser.scanner.source[..offset as usize]).count() as u32
+        search::memchr_iter(b'\n', &self.parser.scanner.source[..offset as usize]).count() as u32
     }
 }

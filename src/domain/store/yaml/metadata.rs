@@ -8,6 +8,7 @@ use super::emit::{Blocks, emit_block};
 use super::emit_scalar::{form_of, write_double, write_typed};
 use super::resolve::resolve;
 use crate::domain::scalar::Scalar;
+use crate::domain::secret::Text;
 use crate::domain::store::splice::Edit;
 use crate::domain::store::{Layout, ReadError, ReadErrorKind};
 use crate::domain::tree::{Document, Flags, Kind, NodeId, Span, Style, Tree};
@@ -134,20 +135,20 @@ fn value_of(tree: &Tree<'_>, id: NodeId, depth: usize) -> Result<Value, ReadErro
     match node.kind {
         Kind::Scalar => {
             let text = tree.text(node.text);
-            let scalar = resolve(text, node.tag, node.style == Style::Plain);
-            Ok(Value::Scalar(scalar.unwrap_or(Scalar::Str(text.into())).into_owned()))
+            Ok(Value::Scalar(match resolve(text, node.tag, node.style == Style::Plain) {
+                Ok(Scalar::Str(Text::Borrowed(_))) | Err(_) => Scalar::Str(tree.lasting_text(node.text)),
+                Ok(scalar) => scalar.into_owned(),
+            }))
         }
         Kind::Alias => value_of(tree, node.text.start, depth + 1),
-        Kind::Comment => {
-            Ok(Value::Comment(crate::domain::secret::Text::from(tree.text(node.text)).into_owned()))
-        }
+        Kind::Comment => Ok(Value::Comment(tree.lasting_text(node.text))),
         Kind::Map => {
-            let mut entries = Vec::new();
-            for child in tree.children(id) {
-                if tree.node(child).kind != Kind::Comment {
-                    let key = String::from_utf8_lossy(tree.key(child)).into_owned();
-                    entries.push(Entry::Pair(key, value_of(tree, child, depth + 1)?));
-                }
+            let children = || tree.children(id).filter(|child| tree.node(*child).kind != Kind::Comment);
+            // A thousand recipients are as many maps of two.
+            let mut entries = Vec::with_capacity(children().count());
+            for child in children() {
+                let key = String::from_utf8_lossy(tree.key(child)).into_owned();
+                entries.push(Entry::Pair(key, value_of(tree, child, depth + 1)?));
             }
             Ok(Value::Map(entries))
         }

@@ -7,6 +7,7 @@ use super::metadata::{
     root_column,
 };
 use super::read;
+use crate::domain::search;
 use crate::domain::store::splice::{Edit, apply};
 use crate::domain::store::{MetadataText, Purpose};
 use crate::domain::tree::{Document, Node, NodeId, Span, Style, Tree};
@@ -49,7 +50,7 @@ pub(super) fn metadata_text(tree: &Tree<'_>, changes: &[(&str, Option<&str>)]) -
 fn with_line_feeds(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = memchr::memchr(b'\r', rest) {
+    while let Some(at) = search::memchr(b'\r', rest) {
         out.extend_from_slice(&rest[..at]);
         out.push(b'\n');
         rest = rest[at + 1..].strip_prefix(b"\n").unwrap_or(&rest[at + 1..]);

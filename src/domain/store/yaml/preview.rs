@@ -10,6 +10,7 @@ use super::super::ReadError;
 use super::chars::{own_break, trailing_break};
 use super::comments::{Assignment, Bare, Slot};
 use super::draft::{Draft, draft};
+use crate::domain::search;
 use crate::domain::secret::wipe;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Style};
 
@@ -22,7 +23,7 @@ const ADDED: u32 = 2;
 
 /// A draft of `source` with its comments hung as in the encrypted file.
 pub(super) fn draft_for_encryption(source: &[u8]) -> Result<Draft, ReadError> {
-    if memchr::memchr(b'#', source).is_none() {
+    if search::memchr(b'#', source).is_none() {
         return draft(source);
     }
     if let Some(found) = draft_appended(source) {
@@ -64,6 +65,8 @@ fn draft_appended(source: &[u8]) -> Option<Draft> {
         && root.kind == Kind::Map
         && root.style == Style::Block
         && document.span.end as usize == end
+        // A block that is a key takes in the line break in front of the metadata.
+        && bare.nodes[..metadata as usize].iter().all(|node| node.key.end as usize <= source.len())
         && !bare.nodes.iter().any(|node| spans_lines(source, node));
     if !fits {
         return None;
@@ -86,7 +89,7 @@ fn draft_appended(source: &[u8]) -> Option<Draft> {
 fn spans_lines(source: &[u8], node: &Node) -> bool {
     node.kind == Kind::Scalar
         && (matches!(node.style, Style::Literal | Style::Folded)
-            || source.get(node.span.range()).is_some_and(|raw| memchr::memchr2(b'\n', b'\r', raw).is_some()))
+            || source.get(node.span.range()).is_some_and(|raw| search::memchr2(b'\n', b'\r', raw).is_some()))
 }
 
 /// Where the last leaf ends.
@@ -190,7 +193,7 @@ fn ends_with_comma(source: &[u8], nodes: &[Node], root: NodeId, brace: usize) ->
     while at < brace {
         match source[at] {
             b',' => return true,
-            b'#' => at += memchr::memchr(b'\n', &source[at..brace]).unwrap_or(brace - at),
+            b'#' => at += search::memchr(b'\n', &source[at..brace]).unwrap_or(brace - at),
             _ => {}
         }
         at += 1;

@@ -12,6 +12,7 @@ use super::chars::{self, Census, is_blank, line_break};
 
 use super::remarks::{Remark, RemarkLine};
 use super::tokens::{Mark, Token, TokenKind, fault};
+use crate::domain::search;
 use crate::domain::secret::SecretBytes;
 use crate::domain::tree::Span;
 
@@ -149,7 +150,7 @@ impl<'s> Scanner<'s> {
         if self.decoded.is_empty() {
             // Escapes grow a text by half at most (`\L`): never moved, so never left behind.
             let rest = &self.source[self.pos.min(self.source.len())..];
-            let growth = memchr::memchr(b'\\', rest).map_or(0, |at| (rest.len() - at) / 2);
+            let growth = search::memchr(b'\\', rest).map_or(0, |at| (rest.len() - at) / 2);
             self.decoded.as_mut_vec().reserve_exact(bytes.len() + rest.len() + growth + 16);
         }
         self.decoded.as_mut_vec().extend_from_slice(bytes);

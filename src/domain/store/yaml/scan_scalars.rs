@@ -5,6 +5,7 @@
 use super::chars::{class, continuations, is, is_blank, is_blank_or_end, is_separator, line_break, line_end};
 use super::scan::{Scan, Scanner};
 use super::tokens::{Mark, Token, TokenKind};
+use crate::domain::search;
 use crate::domain::tree::{Span, Style};
 
 /// Blanks before the lines of a block; deeper ones are rare.
@@ -399,7 +400,7 @@ impl Scanner<'_> {
         let source = self.source;
         let Some(margin) = MARGIN.get(..indent) else { return };
         let start = self.pos;
-        for at in memchr::memchr_iter(b'\n', &source[start..]) {
+        for at in search::memchr_iter(b'\n', &source[start..]) {
             let end = start + at + 1;
             let Some(first) = source.get(end + indent) else { return };
             if matches!(first, b' ' | b'\t' | b'\n') || source[end..end + indent] != *margin {

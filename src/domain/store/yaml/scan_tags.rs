@@ -3,6 +3,7 @@
 use super::chars::{class, is, is_blank, is_blank_or_end, line_break};
 use super::scan::{Scan, Scanner};
 use super::tokens::{Mark, Token, TokenKind};
+use crate::domain::search;
 use crate::domain::tree::{Span, Style};
 
 impl Scanner<'_> {
@@ -62,7 +63,7 @@ impl Scanner<'_> {
     fn scan_uri(&self, at: usize, start: Mark) -> Scan<usize> {
         let end = self.run_end(at, class::WORD | class::URI);
         let mut escape = at;
-        while let Some(found) = memchr::memchr(b'%', &self.source[escape..end]) {
+        while let Some(found) = search::memchr(b'%', &self.source[escape..end]) {
             escape += found + 3;
             let digits = self.source.get(escape - 2..escape);
             if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
