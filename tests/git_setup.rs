@@ -499,3 +499,34 @@ fn mistakes_are_told() {
     let said = repository.sandbox.ours(&["git"]).fails(1);
     assert!(said.contains("leaflock git setup"), "{said}");
 }
+
+#[test]
+fn the_programs_that_are_set_up_do_what_they_are_for() {
+    let repository = Repository::new();
+    repository.rules(&[r"\.enc\.yaml$"]);
+    repository.sandbox.write("d e/a.enc.yaml", "a: canary-one\nb: 2\nc: 3\n");
+    repository.sandbox.ours(&["encrypt", "-i", "d e/a.enc.yaml"]).ok();
+    repository.setup(&[]);
+    // The hook looks at it.
+    repository.commit("first");
+    repository.sandbox.ours(&["set", "d e/a.enc.yaml", "[\"a\"]", "\"canary-two\""]).ok();
+    let diff = repository.git(&["diff", "-U0"]);
+    assert!(diff.contains("-a: canary-one\n+a: canary-two\n") && !diff.contains("ENC["), "{diff}");
+    repository.commit("second");
+    assert!(repository.git(&["log", "-p", "-1"]).contains("+a: canary-two"));
+    repository.sandbox.write("b.enc.yaml", "a: canary-three\n");
+    repository.git(&["add", "-A"]);
+    let refused = repository.tries_to_commit();
+    assert!(
+        refused.code == Some(1) && !refused.describe().contains("canary-three"),
+        "{}",
+        refused.describe()
+    );
+    // In a work tree of its own, and with another index.
+    repository.git(&["reset", "-q"]);
+    repository.git(&["worktree", "add", "-q", "-b", "side", "../w"]);
+    repository.sandbox.write("../w/b.enc.yaml", "a: canary-four\n");
+    repository.git(&["-C", "../w", "add", "-A"]);
+    let refused = repository.sandbox.run(Path::new("git"), &["-C", "../w", "commit", "-q", "-m", "x"], b"");
+    assert!(refused.code == Some(1) && refused.describe().contains("b.enc.yaml"), "{}", refused.describe());
+}
