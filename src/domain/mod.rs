@@ -16,4 +16,5 @@ pub mod select;
 pub mod document;
 pub mod keys;
 pub mod metadata;
+pub mod merge;
 pub mod config;
