@@ -566,11 +566,6 @@ fn what_once_failed_still_holds() {
     assert!(report.is_empty(), "{report}");
 }
 
-fn known(path: &Path, failure: Failure) -> Checked {
-    let listed = super::lossless::NOT_BACK.iter().any(|(name, _)| path.ends_with(name));
-    if listed && failure.kind == "round trip" { Ok(Verdict::Same) } else { Err(failure) }
-}
-
 #[test]
 fn awkward_files_cross_both_ways() {
     let mut report = String::new();
@@ -582,8 +577,7 @@ fn awkward_files_cross_both_ways() {
         for path in paths.filter(|path| path.extension().is_some_and(|found| found == extension)) {
             let bytes = fs::read(&path).unwrap();
             let document = Document { extension: extension.to_owned(), rule: "all".to_owned(), bytes };
-            // tests/lossless.rs says which files cannot come back, and why.
-            if let Err(failure) = check(&document).or_else(|failure| known(&path, failure)) {
+            if let Err(failure) = check(&document) {
                 let name = path.file_name().unwrap().display();
                 report.push_str(&format!("\n##### {name}: {}\n{}\n", failure.kind, failure.detail));
             }

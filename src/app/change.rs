@@ -5,12 +5,11 @@ use std::path::Path;
 
 use super::Deps;
 use super::error::{Error, Place, While};
-use super::lock::{self, LockedFile, Plain};
+use super::lock::{self, Expected, LockedFile, Plain};
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::Durability;
 use super::replace::{self, Replaced};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
-use crate::domain::document;
 use crate::domain::document::open::Extras;
 use crate::domain::document::reuse::Ciphertexts;
 use crate::domain::index::Component;
@@ -126,11 +125,9 @@ pub fn save(
         return save_binary(deps, input, file, plain);
     }
     let parsed = Plain::parse(plain, *format, place)?;
-    let LockedFile { bytes, mut notices } = lock::lock_again(deps, file, parsed, known)?;
-    let comes_back = lock::prove(&bytes, *format, &file.cipher, plain, place, false)?;
-    if !comes_back && !notices.contains(&document::Notice::LayoutLost) {
-        notices.push(document::Notice::LayoutLost);
-    }
+    let locked = lock::lock_again(deps, file, parsed, known)?;
+    let expected = Expected { format: *format, cipher: &file.cipher, plain, place, hoist: false };
+    let LockedFile { bytes, notices, .. } = lock::proven(deps, locked, expected)?;
     write(deps, input, &bytes)?;
     Ok(notices.iter().map(|it| open::notice(place, it)).collect())
 }

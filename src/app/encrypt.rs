@@ -5,8 +5,9 @@ use super::Deps;
 use super::change;
 use super::config;
 use super::error::{Error, Place, While};
-use super::lock::{self, Plain};
+use super::lock::{self, Expected, Plain};
 use super::open::{self, Locked};
+use super::parallel::LARGE;
 use super::request::{
     Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
@@ -14,7 +15,6 @@ use super::wrap;
 use crate::domain::config::Plan;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
-use crate::domain::document;
 use crate::domain::document::lock::{LockPlan, PlainFile};
 use crate::domain::document::sink::Sink;
 use crate::domain::document::values::plain_values;
@@ -93,8 +93,8 @@ pub struct LockedFile {
     pub notices: Vec<Notice>,
 }
 
-/// Encrypts `plain` by `plan`, to `stdout` or into a buffer; what is in a buffer
-/// was decrypted again.
+/// Encrypts `plain` by `plan`, to `stdout` or into a buffer, and decrypts it again
+/// before anybody gets it. Only a large file goes to `stdout` as it is made.
 pub fn lock(
     deps: &Deps<'_>,
     plain: &[u8],
@@ -131,16 +131,19 @@ pub fn lock(
     let locking = file.plan(None);
     let mut notices = refuse_plain_text(&locking, plan, rules, place)?;
     metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), &data_key)?;
-    let proof = stdout.is_none();
-    let locked = lock::lock_new(deps, &parsed, &data_key, metadata, locking, stdout)?;
-    let bytes = locked.bytes;
-    notices.extend(locked.notices.iter().map(|it| open::notice(place, it)));
+    let (direct, later) = if plain.len() < LARGE { (None, stdout) } else { (stdout, None) };
+    let is_streamed = direct.is_some();
+    let mut locked = lock::lock_new(deps, &parsed, &data_key, metadata, locking, direct)?;
     drop(parsed);
-    let told = locked.notices.contains(&document::Notice::LayoutLost);
-    if proof && !lock::prove(&bytes, format, &Cipher::new(&data_key), plain, place, true)? && !told {
-        notices.push(open::notice(place, &document::Notice::LayoutLost));
+    if !is_streamed {
+        let cipher = Cipher::new(&data_key);
+        locked = lock::proven(deps, locked, Expected { format, cipher: &cipher, plain, place, hoist: true })?;
     }
-    Ok(LockedFile { bytes, notices })
+    if let Some(stdout) = later {
+        stdout.push(&std::mem::take(&mut locked.bytes));
+    }
+    notices.extend(locked.notices.iter().map(|it| open::notice(place, it)));
+    Ok(LockedFile { bytes: locked.bytes, notices })
 }
 
 /// The same for a binary file, whose one value is always encrypted.

@@ -17,13 +17,13 @@ use crate::domain::document::lock::{LockPlan, PlainFile};
 use crate::domain::document::open::{Encrypted, Extras};
 use crate::domain::document::reuse::Ciphertexts;
 use crate::domain::document::sink::{Compare, Sink};
-use crate::domain::document::spelling;
+use crate::domain::document::source_field::{self, Made};
+use crate::domain::document::spelling::{self, SpellingList};
 use crate::domain::document::walk::index_path;
 use crate::domain::document::yaml_layout;
 use crate::domain::metadata::Metadata;
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::{Selection, Stage};
-use crate::domain::store::splice::apply;
 use crate::domain::store::{Format, Layout, Purpose, Store, WriteError, binary};
 use crate::domain::tree::{Flags, Node, NodeId, Tree};
 use crate::domain::value::Value;
@@ -68,6 +68,8 @@ pub struct LockedFile {
     pub bytes: SecretBytes,
     /// What the user should hear about.
     pub notices: Vec<Notice>,
+    /// What its `leaflock_source` holds.
+    pub spellings: SpellingList,
 }
 
 /// The token of a MAC's hex digest.
@@ -79,17 +81,9 @@ pub fn mac_token(deps: &Deps<'_>, cipher: &Cipher, digest: String, last_modified
 }
 
 /// The token of the owner's spellings; `None` when nothing needs it.
-pub fn source_token(deps: &Deps<'_>, cipher: &Cipher, plan: &mut LockPlan, marked: bool) -> Option<String> {
-    if plan.spellings.is_empty() && !marked {
-        return None;
-    }
-    let Some(mut json) = plan.spellings.to_json() else {
-        plan.notices.push(Notice::LayoutLost);
-        return None;
-    };
-    let mut token = Vec::new();
-    cipher.seal(json.as_mut_vec(), "str", spelling::AAD, &mut *deps.random.rng(), &mut token);
-    String::from_utf8(token).ok()
+fn source_token(deps: &Deps<'_>, cipher: &Cipher, plan: &LockPlan, marked: bool) -> Option<String> {
+    let is_needed = marked || !plan.spellings.is_empty();
+    is_needed.then(|| source_field::token(&plan.spellings, cipher, &mut *deps.random.rng()))
 }
 
 /// Encrypts `plain` for the keys in `metadata`, whose MAC and time are set here.
@@ -100,7 +94,7 @@ pub fn lock_new(
     plain: &Plain<'_>,
     data_key: &DataKey,
     mut metadata: Metadata,
-    mut plan: LockPlan,
+    plan: LockPlan,
     stdout: Option<&mut dyn Sink>,
 ) -> Result<LockedFile, Error> {
     refuse_ambiguous(plain)?;
@@ -110,7 +104,7 @@ pub fn lock_new(
         || (metadata.former.is_none() && spelling::needs_mark(plain.store.format(), &plain.tree));
     metadata.last_modified = deps.clock.now();
     metadata.mac = mac_token(deps, &cipher, plan.mac.hex(), &metadata.last_modified);
-    metadata.source = source_token(deps, &cipher, &mut plan, marked);
+    metadata.source = source_token(deps, &cipher, &plan, marked);
     let attach = plain.store.attach(&plain.tree, &metadata.to_value());
     let file = PlainFile {
         store: plain.store,
@@ -137,7 +131,7 @@ pub fn lock_new(
             }
         }
     }
-    Ok(LockedFile { bytes, notices: plan.notices })
+    Ok(LockedFile { bytes, notices: plan.notices, spellings: plan.spellings })
 }
 
 /// `bytes`, with the mark that says whose layout they have if without it they would
@@ -158,13 +152,8 @@ fn with_mark(
         if !yaml_layout::is_printed_otherwise(&file, plain.tree.source) || was_otherwise() {
             return None;
         }
-        let mut token = Vec::new();
-        cipher.seal(&mut b"[]".to_vec(), "str", spelling::AAD, rng, &mut token);
-        let token = String::from_utf8(token).ok()?;
-        let text = store.metadata_text(&tree, &[(spelling::FIELD, Some(token.as_str()))]);
-        let body = apply(&bytes, store.detach(&tree));
-        let body = store.read(&body, Purpose::Encrypt).ok()?;
-        Some(SecretBytes::new(apply(body.source, store.attach_text(&body, &text))))
+        let token = source_field::token(&SpellingList::default(), cipher, rng);
+        source_field::with_token(store, &bytes, &token)
     };
     let marked = marked();
     marked.unwrap_or(bytes)
@@ -189,18 +178,18 @@ pub fn lock_again(
         keep_spellings: metadata.keeps_spellings(),
     };
     let mut plan = file.plan(Some(&mut known));
+    // Whether it still fits is seen when the file is proven.
+    plan.spellings.set_patch(old.locked.spellings(&old.cipher).take_patch());
     let last_modified = deps.clock.now();
     let mac = mac_token(deps, &old.cipher, plan.mac.hex(), &last_modified);
     let source = match &metadata.source {
-        Some(token)
-            if plan.spellings.to_json().as_deref() == old.locked.spelling_json(&old.cipher).as_deref() =>
-        {
+        Some(token) if old.locked.spelling_json(&old.cipher) == Some(plan.spellings.to_json()) => {
             Some(token.clone())
         }
         marker => {
             let needs_mark = |tree| spelling::needs_mark(plain.store.format(), tree);
             let marked = marker.is_some() || needs_mark(&plain.tree) && !needs_mark(&old.locked.tree);
-            source_token(deps, &old.cipher, &mut plan, marked)
+            source_token(deps, &old.cipher, &plan, marked)
         }
     };
     let mut changes = vec![("lastmodified", Some(last_modified.as_str())), ("mac", Some(mac.as_str()))];
@@ -216,7 +205,7 @@ pub fn lock_again(
         let was = || is_printed_otherwise(old);
         bytes = with_mark(rng, bytes, &old.cipher, &metadata.selection, &plain, was);
     }
-    Ok(LockedFile { bytes, notices: plan.notices })
+    Ok(LockedFile { bytes, notices: plan.notices, spellings: plan.spellings })
 }
 
 /// True if `file` is not printed as its values in their places would be.
@@ -232,20 +221,50 @@ fn is_printed_otherwise(file: &Unlocked<'_>) -> bool {
         && yaml_layout::is_printed_otherwise(&file.file(), &plain)
 }
 
-/// Proves that `bytes` decrypt to `expected`: every value opens, the MAC fits.
-/// False when the values are right and the layout is not. With `hoist`, what SOPS
-/// moves is moved, as `decrypt` shows it.
-pub fn prove(
-    bytes: &[u8],
-    format: Format,
-    cipher: &Cipher,
-    expected: &[u8],
-    place: &Place,
-    hoist: bool,
-) -> Result<bool, Error> {
+/// What a file must decrypt to.
+#[derive(Clone, Copy)]
+pub struct Expected<'a> {
+    /// Its format.
+    pub format: Format,
+    /// Its data key's cipher.
+    pub cipher: &'a Cipher,
+    /// The plain file.
+    pub plain: &'a [u8],
+    /// Where errors happened.
+    pub place: &'a Place,
+    /// What SOPS moves is moved, as `decrypt` shows it.
+    pub hoist: bool,
+}
+
+/// Proves that `locked` decrypts as `expected`: every value opens, the MAC fits, and
+/// the layout comes back. What tokens and spellings do not bring back of it is put
+/// into the file here.
+pub fn proven(deps: &Deps<'_>, mut locked: LockedFile, expected: Expected<'_>) -> Result<LockedFile, Error> {
+    if comes_back(&locked, expected)? {
+        return Ok(locked);
+    }
+    let Expected { format, cipher, plain, place, .. } = expected;
+    let refuse = |error: Error| refusal(place, &error.to_string());
+    let selection = Locked::parse(&locked.bytes, format, place).map_err(refuse)?.metadata.selection;
+    let LockedFile { bytes, spellings, .. } = &mut locked;
+    let made = Made { store: format.store(), selection: &selection, cipher, source: plain };
+    if let Some(completed) = made.completed(bytes, spellings, &mut *deps.random.rng()) {
+        *bytes = completed;
+    }
+    if !comes_back(&locked, expected)? {
+        locked.notices.push(Notice::LayoutLost);
+    }
+    Ok(locked)
+}
+
+/// False when the values are right and the layout is not, or the file has a patch
+/// that is of no use.
+fn comes_back(file: &LockedFile, expected: Expected<'_>) -> Result<bool, Error> {
+    let Expected { format, cipher, plain, place, hoist } = expected;
     let refuse = |cause: String| refusal(place, &cause);
-    let locked = Locked::parse(bytes, format, place).map_err(|error| refuse(error.to_string()))?;
-    let file =
+    let locked = Locked::parse(&file.bytes, format, place).map_err(|error| refuse(error.to_string()))?;
+    let has_patch = file.spellings.has_patch();
+    let encrypted =
         Encrypted { store: locked.store, tree: &locked.tree, selection: &locked.metadata.selection, cipher };
     let spellings = locked.spellings(cipher);
     let extras = Extras {
@@ -254,12 +273,12 @@ pub fn prove(
         hoist: hoist && locked.metadata.source.is_none(),
         recorder: None,
     };
-    let mut compare = Compare::new(expected);
-    let findings = file
+    let mut compare = Compare::new(plain);
+    let findings = encrypted
         .write_plain(extras, locked.store.detach(&locked.tree), &mut compare)
         .map_err(|error| refuse(error.to_string()))?;
     locked.check_mac(cipher, &findings.mac).map_err(|error| refuse(error.to_string()))?;
-    Ok(compare.is_equal())
+    Ok(compare.is_equal() && findings.patched == has_patch)
 }
 
 /// Nothing is written that was not proven to decrypt.
@@ -334,7 +353,7 @@ pub fn room_for_binary(length: usize) -> SecretBytes {
     SecretBytes::new(Vec::with_capacity(length.div_ceil(3) * 4 + 64 * 1024))
 }
 
-/// [`prove`] for a binary file: its token opens to `expected`, a piece at a time,
+/// [`proven`] for a binary file: its token opens to `expected`, a piece at a time,
 /// and the MAC is that of `mac`, the digest of `expected`.
 pub fn prove_binary(
     bytes: &[u8],

@@ -8,7 +8,7 @@ use super::Deps;
 use super::change;
 use super::encrypt;
 use super::error::{Error, Place, While};
-use super::lock::{self, Plain};
+use super::lock::{self, Expected, LockedFile, Plain};
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::{FileError, FileErrorKind, Fingerprint};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
@@ -263,8 +263,10 @@ fn relocked(
     .plan(None);
     let locked = lock::lock_new(deps, &parsed, &data_key, metadata, locking, None)?;
     drop(parsed);
-    if !lock::prove(&locked.bytes, format, &cipher, &plain, place, false)? {
-        notices.push(open::notice(place, &document::Notice::LayoutLost));
-    }
-    Ok(locked.bytes)
+    let expected = Expected { format, cipher: &cipher, plain: &plain, place, hoist: false };
+    let LockedFile { bytes, notices: found, .. } = lock::proven(deps, locked, expected)?;
+    // That aliases are written out was said when the file was encrypted.
+    let is_news = |it: &&document::Notice| **it == document::Notice::LayoutLost;
+    notices.extend(found.iter().filter(is_news).map(|it| open::notice(place, it)));
+    Ok(bytes)
 }

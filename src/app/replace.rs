@@ -167,12 +167,12 @@ fn is_empty_text(file: &Unlocked<'_>, id: NodeId) -> bool {
     quoted && matches!(store.scalar(tree, id), Scalar::Str(text) if text.is_empty())
 }
 
-/// True when the owner's spelling of `id` is kept in the metadata, which then
-/// changes with the value.
+/// True when the owner's spelling of `id` is kept in the metadata, or a patch of the
+/// whole file, which then changes with the value.
 fn has_spelling(file: &Unlocked<'_>, id: NodeId) -> bool {
     let spellings = file.locked.spellings(&file.cipher);
-    if spellings.is_empty() {
-        return false;
+    if spellings.is_empty() || spellings.has_patch() {
+        return spellings.has_patch();
     }
     let tree = &file.locked.tree;
     let mut walk = Walk::default();

@@ -3,16 +3,16 @@
 
 use leaflock::domain::crypto::cipher::Cipher;
 use leaflock::domain::crypto::data_key::DataKey;
-use leaflock::domain::document::Notice;
 use leaflock::domain::document::lock::PlainFile;
 use leaflock::domain::document::open::{Encrypted, Extras};
 use leaflock::domain::document::reuse::Ciphertexts;
+use leaflock::domain::document::source_field::Made;
 use leaflock::domain::document::spelling::{self, Spellings};
 use leaflock::domain::document::values::plain_values;
 use leaflock::domain::secret::SecretBytes;
 use leaflock::domain::select::{Selection, Stage};
 use leaflock::domain::store::{Format, Purpose};
-use leaflock::domain::tree::{Flags, Kind, Node, NodeId, Properties, Tree};
+use leaflock::domain::tree::{Flags, Node};
 use leaflock::domain::value::{Entry, Value};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -24,8 +24,8 @@ pub(crate) enum Fate {
     Refused,
     /// It came back byte for byte.
     CameBack,
-    /// It came back with other bytes, and that was announced.
-    Announced,
+    /// It came back by a patch: tokens and spellings alone would not do.
+    Patched,
 }
 
 fn cipher() -> Cipher {
@@ -45,27 +45,15 @@ pub(crate) struct Locked {
     pub(crate) bytes: Vec<u8>,
     mac: String,
     /// The owner's spellings, as they are stored.
-    spellings: Option<SecretBytes>,
-    announced: bool,
+    spellings: SecretBytes,
+    /// Whether it took a patch beside them.
+    is_patched: bool,
 }
 
 impl Locked {
     fn spellings(&self) -> Spellings {
-        self.spellings.as_ref().map_or_else(Spellings::default, |json| Spellings::from_json(json))
+        Spellings::from_json(&self.spellings)
     }
-}
-
-/// True for what the manual says cannot come back (`src/docs/lossless.md`): an
-/// alias that is a key or refers to one, an anchor with a colon.
-fn is_in_the_manual(tree: &Tree<'_>) -> bool {
-    let key_alias = |node: &Node| {
-        let is_scalar = node.kind == Kind::Scalar && tree.raw(node.span).starts_with(b"*");
-        is_scalar || tree.raw(node.key).starts_with(b"*")
-    };
-    let colon = |(_, it): &(NodeId, Properties)| {
-        !it.anchor.is_empty() && tree.source.get(it.anchor.end as usize) == Some(&b':')
-    };
-    tree.nodes.iter().any(key_alias) || tree.properties.iter().any(colon)
 }
 
 /// Encrypts every value of a file; `None` if it cannot be read.
@@ -79,19 +67,23 @@ pub(crate) fn lock(format: Format, source: &[u8]) -> Option<Locked> {
     let selection = Selection::everything();
     selection.mark(&mut tree, Stage::Plain);
     let file = PlainFile { store, tree: &tree, selection: &selection, keep_spellings: true };
-    let plan = file.plan(None);
-    let json = plan.spellings.to_json();
-    let mut out = SecretBytes::default();
+    let mut plan = file.plan(None);
+    let mut bytes = SecretBytes::default();
     let marked = !plan.spellings.is_empty() || spelling::needs_mark(format, &tree);
     let attach = store.attach(&tree, &metadata(marked));
-    file.write(&plan, &cipher(), None, attach, &mut StdRng::seed_from_u64(1), &mut out);
+    let rng = &mut StdRng::seed_from_u64(1);
+    file.write(&plan, &cipher(), None, attach, rng, &mut bytes);
+    let spellings = Spellings::from_json(&plan.spellings.to_json());
+    let back = unlock(format, &bytes, spellings, None);
+    if back.as_ref().is_ok_and(|(back, _)| back != source) {
+        let made = Made { store, selection: &selection, cipher: &cipher(), source };
+        bytes = made.completed(&bytes, &mut plan.spellings, rng).unwrap_or(bytes);
+    }
     Some(Locked {
-        bytes: out.to_vec(),
+        bytes: bytes.to_vec(),
         mac: plan.mac.hex(),
-        announced: json.is_none() && !plan.spellings.is_empty()
-            || plan.notices.contains(&Notice::LayoutLost)
-            || is_in_the_manual(&tree),
-        spellings: json,
+        spellings: plan.spellings.to_json(),
+        is_patched: plan.spellings.has_patch(),
     })
 }
 
@@ -165,9 +157,7 @@ pub(crate) fn round_trip(format: Format, source: &[u8]) -> Result<Fate, String> 
                 show(&locked.bytes)
             ));
         }
-        Ok(Fate::CameBack)
-    } else if locked.announced {
-        Ok(Fate::Announced)
+        Ok(if locked.is_patched { Fate::Patched } else { Fate::CameBack })
     } else {
         Err(format!(
             "other bytes came back\n--- source\n{}\n--- back\n{}\n--- locked\n{}",

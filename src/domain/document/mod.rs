@@ -8,6 +8,7 @@
 pub mod walk;
 pub mod order;
 pub mod sink;
+pub mod patch;
 pub mod spelling;
 pub mod reuse;
 pub mod leaf;
@@ -16,6 +17,7 @@ pub mod open;
 pub mod values;
 pub mod yaml_layout;
 pub mod lock;
+pub mod source_field;
 
 /// What a user should hear about a file, beside errors. Names places, never values.
 #[derive(Clone, Debug, PartialEq, Eq)]

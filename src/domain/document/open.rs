@@ -51,6 +51,8 @@ pub struct Findings {
     pub mac: Mac,
     /// What the user should hear about.
     pub notices: Vec<Notice>,
+    /// True when the spellings had a patch and it was used.
+    pub patched: bool,
 }
 
 /// What else a pass over an encrypted file does.
@@ -72,6 +74,22 @@ impl<'t, 's> Encrypted<'t, 's> {
     /// metadata out.
     pub fn write_plain(
         &self,
+        mut extras: Extras<'_>,
+        detach: Vec<Edit>,
+        sink: &mut (impl Sink + ?Sized),
+    ) -> Result<Findings, TreeError> {
+        let Some(patch) = extras.spellings.take_patch() else { return self.print(extras, detach, sink) };
+        let mut printed = SecretBytes::new(Vec::with_capacity(self.tree.source.len()));
+        let mut findings = self.print(extras, detach, &mut printed)?;
+        let patched = patch.apply(&printed);
+        findings.patched = patched.is_some();
+        sink.push(&patched.unwrap_or(printed));
+        Ok(findings)
+    }
+
+    /// The same without the patch.
+    fn print(
+        &self,
         extras: Extras<'_>,
         detach: Vec<Edit>,
         sink: &mut (impl Sink + ?Sized),
@@ -91,7 +109,7 @@ impl<'t, 's> Encrypted<'t, 's> {
             Ok(())
         })?;
         splicer.finish();
-        let mut findings = Findings { mac: pass.mac, notices: pass.notices };
+        let mut findings = Findings { mac: pass.mac, notices: pass.notices, patched: false };
         if !order.is_document_order() {
             findings.mac = self.mac()?;
         }
@@ -379,13 +397,17 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             }
         }
         let start = text.len();
-        let span = store.unlock(tree, id, node.style, &plain, text);
+        let mut span = store.unlock(tree, id, node.style, &plain, text);
         // What is read from the plain file again need not be the very text of the token.
-        let again = store.comment_text(&text[start..]);
-        if let Some(recorder) = &mut self.extras.recorder
-            && again != comment.text
-        {
-            recorder.add(&comment.aad, "comment", again, trimmed(raw), node.style);
+        if !self.extras.hoist && store.comment_text(&text[start..]) != comment.text {
+            text.truncate(start);
+            span = store.unlock(tree, id, Style::Plain, &plain, text);
+        }
+        if let Some(recorder) = &mut self.extras.recorder {
+            let again = store.comment_text(&text[start..]);
+            if again != comment.text {
+                recorder.add(&comment.aad, "comment", again, trimmed(raw), node.style);
+            }
         }
         Some(span)
     }

@@ -5,10 +5,12 @@
 //! list of `[key path, spelling]` pairs in file order. SOPS ignores the field,
 //! and drops it when it rewrites the file. A spelling is only a proposal: it is
 //! used where it reads back as the very value that was decrypted, so an old or
-//! misplaced one does no harm.
+//! misplaced one does no harm. Where even that does not bring the file back, a
+//! [`Patch`] is the last pair.
 
 use std::collections::{HashMap, HashSet};
 
+use super::patch::Patch;
 use crate::domain::secret::{SecretBytes, wipe};
 use crate::domain::store::Format;
 use crate::domain::tree::{Document, Kind, Node, Style, Tree};
@@ -19,6 +21,10 @@ pub const FIELD: &str = "leaflock_source";
 
 /// Associated data of the field's token.
 pub const AAD: &[u8] = b"leaflock_source";
+
+/// The path in the first pair of a list with spellings that are not UTF-8, which JSON
+/// cannot hold: there, the characters up to U+00FF stand for bytes.
+const LATIN1: &str = "latin1";
 
 /// True when the encrypted file must say that its layout is its owner's: SOPS
 /// would move comments behind values above their keys, and show a document
@@ -38,13 +44,12 @@ pub fn needs_mark(format: Format, tree: &Tree<'_>) -> bool {
 #[derive(Debug, Default)]
 pub struct SpellingList {
     entries: Vec<(String, SecretBytes)>,
-    binary: bool,
+    patch: Option<Patch>,
 }
 
 impl SpellingList {
     /// Adds the spelling of the leaf at `path`.
     pub fn push(&mut self, path: String, spelling: &[u8]) {
-        self.binary |= std::str::from_utf8(spelling).is_err();
         self.entries.push((path, SecretBytes::new(spelling.to_vec())));
     }
 
@@ -63,18 +68,39 @@ impl SpellingList {
         self.entries.retain(|(path, _)| !paths.contains(path.as_str()));
     }
 
-    /// The JSON text to encrypt; `None` if a spelling is not UTF-8, which JSON
-    /// cannot hold.
-    pub fn to_json(&self) -> Option<SecretBytes> {
-        if self.binary {
-            return None;
-        }
-        let pairs: Vec<(&str, &str)> = self
-            .entries
-            .iter()
-            .map(|(path, spelling)| (path.as_str(), std::str::from_utf8(spelling).unwrap_or_default()))
-            .collect();
-        serde_json::to_vec(&pairs).ok().map(SecretBytes::new)
+    /// Puts `patch` in the place of the one that the list has.
+    pub fn set_patch(&mut self, patch: Option<Patch>) {
+        self.patch = patch;
+    }
+
+    /// True when the list has a patch.
+    pub fn has_patch(&self) -> bool {
+        self.patch.is_some()
+    }
+
+    /// The JSON text to encrypt.
+    pub fn to_json(&self) -> SecretBytes {
+        let patch = self.patch.as_ref().map(|patch| (patch.path(), patch.piece()));
+        let entries = self.entries.iter().map(|(path, spelling)| (path.as_str(), &spelling[..]));
+        let pairs = entries.chain(patch.iter().map(|(path, piece)| (path.as_str(), *piece)));
+        let texts: Option<Vec<(&str, &str)>> =
+            pairs.clone().map(|(path, text)| Some((path, std::str::from_utf8(text).ok()?))).collect();
+        let json = match texts {
+            Some(texts) => serde_json::to_vec(&texts),
+            None => {
+                let mut texts: Vec<(&str, String)> = vec![(LATIN1, String::new())];
+                texts.extend(
+                    pairs.map(|(path, bytes)| (path, bytes.iter().copied().map(char::from).collect())),
+                );
+                let json = serde_json::to_vec(&texts);
+                for (_, text) in texts {
+                    wipe(&mut text.into_bytes());
+                }
+                json
+            }
+        };
+        // Pairs of texts always have a JSON form.
+        SecretBytes::new(json.unwrap_or_default())
     }
 }
 
@@ -83,23 +109,43 @@ impl SpellingList {
 #[derive(Debug, Default)]
 pub struct Spellings {
     by_path: HashMap<String, Vec<SecretBytes>>,
+    patch: Option<Patch>,
 }
 
 impl Spellings {
     /// Reads the decrypted field. Whatever is not understood counts as absent.
     pub fn from_json(json: &[u8]) -> Self {
-        let mut by_path: HashMap<String, Vec<SecretBytes>> = HashMap::new();
-        if let Ok(pairs) = serde_json::from_slice::<Vec<(String, String)>>(json) {
-            for (path, spelling) in pairs {
-                by_path.entry(path).or_default().push(SecretBytes::new(spelling.into_bytes()));
+        let mut read = Self::default();
+        let mut pairs = serde_json::from_slice::<Vec<(String, String)>>(json).unwrap_or_default();
+        let is_latin1 = pairs.first().is_some_and(|(path, _)| path == LATIN1);
+        for (path, text) in pairs.drain(usize::from(is_latin1)..) {
+            let mut spelling = SecretBytes::new(text.into_bytes());
+            if is_latin1 {
+                let text = std::str::from_utf8(&spelling).unwrap_or_default();
+                let bytes: Option<Vec<u8>> = text.chars().map(|it| u8::try_from(it).ok()).collect();
+                spelling = SecretBytes::new(bytes.unwrap_or_default());
+            }
+            match Patch::from_entry(&path, &spelling) {
+                Some(patch) => read.patch = Some(patch),
+                None => read.by_path.entry(path).or_default().push(spelling),
             }
         }
-        Self { by_path }
+        read
     }
 
     /// True when there are none.
     pub fn is_empty(&self) -> bool {
-        self.by_path.is_empty()
+        self.by_path.is_empty() && self.patch.is_none()
+    }
+
+    /// The patch, which is the caller's from then on.
+    pub fn take_patch(&mut self) -> Option<Patch> {
+        self.patch.take()
+    }
+
+    /// True when there is a patch.
+    pub fn has_patch(&self) -> bool {
+        self.patch.is_some()
     }
 
     /// The first spelling at `path` that `fits`; it is used up.
@@ -135,19 +181,31 @@ impl Drop for SpellingList {
 
 #[cfg(test)]
 mod tests {
-    use super::{SpellingList, Spellings};
+    use super::{Patch, SpellingList, Spellings};
 
     #[test]
     fn spellings_come_back_in_order_and_only_where_they_fit() {
         let mut list = SpellingList::default();
         list.push("[\"a\"]".into(), b"0x1F");
         list.push("[\"a\"]".into(), "\"caf\\u00e9\"\n".as_bytes());
-        let mut read = Spellings::from_json(&list.to_json().unwrap());
+        let mut read = Spellings::from_json(&list.to_json());
         assert!(read.take("[\"a\"]", |text| (text == b"other").then_some(())).is_none());
         let (text, ()) = read.take("[\"a\"]", |text| text.starts_with(b"\"").then_some(())).unwrap();
         assert_eq!(&text[..], "\"caf\\u00e9\"\n".as_bytes());
         let (text, ()) = read.take("[\"a\"]", |_| Some(())).unwrap();
         assert_eq!(&text[..], b"0x1F");
         assert!(Spellings::from_json(b"{").is_empty());
+    }
+
+    #[test]
+    fn spellings_that_are_no_utf8_come_back_too() {
+        let mut list = SpellingList::default();
+        list.push("#".into(), b"; K\xfcche");
+        list.push("[\"a\"]".into(), "k\u{fc}che".as_bytes());
+        list.set_patch(Some(Patch::between(b"x", b"\xff")));
+        let mut read = Spellings::from_json(&list.to_json());
+        assert_eq!(&read.take("#", |_| Some(())).unwrap().0[..], b"; K\xfcche");
+        assert_eq!(&read.take("[\"a\"]", |_| Some(())).unwrap().0[..], "k\u{fc}che".as_bytes());
+        assert_eq!(&read.take_patch().unwrap().apply(b"x").unwrap()[..], b"\xff");
     }
 }

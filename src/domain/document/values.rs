@@ -24,7 +24,7 @@ impl Encrypted<'_, '_> {
         for document in &self.tree.documents {
             documents.push(builder.build(document.root, Walk::default())?);
         }
-        Ok((documents, Findings { mac: builder.mac, notices: builder.notices }))
+        Ok((documents, Findings { mac: builder.mac, notices: builder.notices, patched: false }))
     }
 
     /// The value of node `id`.

@@ -190,7 +190,9 @@ pub trait Store: Sync {
     /// node's own style to decrypt, and on a plain tree with the style that `lock`
     /// will use, to see whether decryption will bring the source back.
     /// For a comment, `plain` is its text. `Style::Element` turns a whole list
-    /// element into a comment line where SOPS prints it, `Style::OwnLine` in its place.
+    /// element into a comment line where SOPS prints it, `Style::OwnLine` in its place;
+    /// `Style::Plain` writes the text of a comment so that it is read back as that text,
+    /// where SOPS would not.
     fn unlock(&self, tree: &Tree<'_>, id: NodeId, style: Style, plain: &Plain<'_>, out: &mut Vec<u8>)
     -> Span;
 

@@ -117,14 +117,15 @@ fn above_header(tree: &Tree<'_>, id: NodeId, write: impl FnOnce(&[u8], &mut Vec<
 }
 
 /// The text of a comment as it stands in the file.
-fn written_comment(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<u8> {
+fn written_comment(tree: &Tree<'_>, id: NodeId, style: Style, text: &[u8]) -> Vec<u8> {
     let node = tree.node(id);
     let start = node.span.start as usize;
     let mut out = Vec::new();
     let newline = newline_of(tree.source).as_bytes();
     if node.indent == read::HEADER {
         return above_header(tree, id, |indent, out| {
-            write_comment(text, &CommentLook { marker: b"; ", indent, newline, of_section: true }, out);
+            let look = CommentLook { marker: b"; ", indent, newline, of_section: true, keeps_marker: false };
+            write_comment(text, &look, out);
         });
     }
     let marker = prefix(tree, node);
@@ -135,7 +136,8 @@ fn written_comment(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<u8> {
     }
     let indent = indent_at(tree.source, start);
     let of_section = id == node.parent + 1 && start < tree.node(node.parent).key.start as usize;
-    let look = CommentLook { marker: &marker, indent, newline, of_section };
+    let look =
+        CommentLook { marker: &marker, indent, newline, of_section, keeps_marker: style == Style::Plain };
     write_comment(without_inline(tree, id, text), &look, &mut out);
     out
 }
@@ -186,7 +188,7 @@ impl Store for Ini {
             value => Text::from(write::text_of(value)),
         };
         if node.kind == Kind::Comment {
-            out.extend_from_slice(&written_comment(tree, id, text));
+            out.extend_from_slice(&written_comment(tree, id, style, text));
         } else if style == Style::Plain && write::is_simple(text) {
             out.extend_from_slice(text);
         } else {
@@ -205,7 +207,13 @@ impl Store for Ini {
         let line = line_start(tree.source, start);
         let behind = write::line_length(&tree.source[line..start]) + line;
         let mut above = Vec::new();
-        let look = CommentLook { marker: b"; ", indent: b"", newline: b"\n", of_section: false };
+        let look = CommentLook {
+            marker: b"; ",
+            indent: b"",
+            newline: b"\n",
+            of_section: false,
+            keeps_marker: false,
+        };
         write_comment(text, &look, &mut above);
         above.extend_from_slice(newline_of(tree.source).as_bytes());
         vec![

@@ -127,6 +127,9 @@ pub(super) struct CommentLook<'a> {
     pub(super) newline: &'a [u8],
     /// The comment of a section, where ini.v1 does not trim lines.
     pub(super) of_section: bool,
+    /// The first line gets `marker` even if it brings one, so that it is read back
+    /// as the same text.
+    pub(super) keeps_marker: bool,
 }
 
 /// Appends the lines of a comment: a line keeps its own marker or gets one.
@@ -142,7 +145,7 @@ pub(super) fn write_comment(text: &[u8], look: &CommentLook<'_>, out: &mut Vec<u
             out.extend_from_slice(look.indent);
         }
         match line {
-            [first, rest @ ..] if is_marker(*first) => {
+            [first, rest @ ..] if is_marker(*first) && !(index == 0 && look.keeps_marker) => {
                 out.push(*first);
                 out.push(b' ');
                 out.extend_from_slice(trim(rest));
@@ -176,7 +179,7 @@ fn write_pairs(pairs: &[Pair], newline: &[u8], out: &mut Vec<u8>) {
 }
 
 fn write_comments(comments: &[Vec<u8>], newline: &[u8], of_section: bool, out: &mut Vec<u8>) {
-    let look = CommentLook { marker: b"; ", indent: b"", newline, of_section };
+    let look = CommentLook { marker: b"; ", indent: b"", newline, of_section, keeps_marker: false };
     for comment in comments.iter().filter(|comment| !comment.is_empty()) {
         write_comment(comment, &look, out);
         out.extend_from_slice(newline);

@@ -144,16 +144,19 @@ impl<'s> Block<'s> {
         self.whole.start as usize + tree.raw(self.whole).trim_ascii_end().len()
     }
 
-    /// The edit of the header that makes the value the same when a line break comes
-    /// behind a block that ends the file without one.
-    pub(super) fn settle(&self) -> Option<Edit> {
-        if self.chomp == Chomp::Strip || !self.at_end {
+    /// The edit of the header that keeps the value `text` what it is when a line break
+    /// comes behind a block that ends the file without one, or with `tail` behind it.
+    pub(super) fn settle(&self, text: &[u8], tail: &[u8]) -> Option<Edit> {
+        let is_blank = !tail.is_empty() && tail.iter().all(|byte| matches!(byte, b' ' | b'\t'));
+        let becomes_text = is_blank && self.chomp == Chomp::Keep && !text.ends_with(b"\n\n");
+        if self.chomp == Chomp::Strip || !self.at_end && !becomes_text {
             return None;
         }
         let start = self.whole.start as usize + 1;
         let at = start + usize::from(self.digit && !self.sign_first);
         let span = Span::new(at, at + usize::from(self.chomp == Chomp::Keep));
-        Some(Edit::new(span, b"-".to_vec()))
+        let clips = !self.at_end && text.ends_with(b"\n");
+        Some(Edit::new(span, if clips { b"".to_vec() } else { b"-".to_vec() }))
     }
 
     /// Appends what stood behind the indicators, for a value that leaves the block style.

@@ -72,7 +72,10 @@ pub struct Yaml;
 /// it is when a line break and the metadata come behind it.
 fn settled(tree: &Tree<'_>, mut attach: Vec<Edit>) -> Vec<Edit> {
     if !metadata::ends_in_break(tree.source) {
-        let in_clear = |id: NodeId| !tree.node(id).flags.has(Flags::SELECTED);
+        // An empty text is never encrypted.
+        let in_clear = |id: NodeId| {
+            !tree.node(id).flags.has(Flags::SELECTED) || tree.text(tree.node(id).text).is_empty()
+        };
         attach.extend(change::settle_last_block(tree, in_clear));
     }
     attach

@@ -186,7 +186,11 @@ pub(super) fn ends_in_block(value: &Value) -> bool {
 pub(in super::super) fn settle_last_block(tree: &Tree<'_>, stays: impl Fn(NodeId) -> bool) -> Option<Edit> {
     let scalars = (0..tree.nodes.len() as NodeId).filter(|id| tree.node(*id).kind == Kind::Scalar);
     let last = scalars.max_by_key(|id| tree.node(*id).span.end)?;
-    if stays(last) { Block::of(tree, tree.node(last))?.settle() } else { None }
+    if !stays(last) {
+        return None;
+    }
+    let node = tree.node(last);
+    Block::of(tree, node)?.settle(tree.text(node.text), &tree.source[node.span.end as usize..])
 }
 
 /// True if the leaf in front of `id` is a block, whose last line break counts.
