@@ -14,3 +14,6 @@ pub mod dotenv {}
 
 #[doc = include_str!("docs/bench.md")]
 pub mod bench {}
+
+#[doc = include_str!("docs/merge.md")]
+pub mod merge {}

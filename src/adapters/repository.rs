@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::app::ports::{FileError, FileErrorKind};
-use crate::app::repository::{Commit, Entry, Place, Repository, Snapshot, Version};
+use crate::app::repository::{Commit, Entry, MergeFile, Place, Repository, Snapshot, Version};
 use crate::domain::secret::SecretBytes;
 
 use super::system_error::file_error;
@@ -97,6 +97,28 @@ impl Repository for Git {
         });
         let ended = child.wait();
         read.and(ended.map(drop)).map_err(failed)
+    }
+
+    fn merge_file(&self, files: &MergeFile<'_>) -> Result<Option<(SecretBytes, bool)>, FileError> {
+        /// Exit codes of conflicts end here: beyond are errors.
+        const MOST_CONFLICTS: i32 = 127;
+        let folder = files.ours.parent().unwrap_or(Path::new("/"));
+        let mut command = git(folder);
+        command.args(["merge-file", "--stdout", "--quiet"]);
+        if files.labels.size > 0 {
+            command.arg(format!("--marker-size={}", files.labels.size));
+        }
+        for label in [&files.labels.ours, "base", &files.labels.theirs] {
+            command.args(["-L", label]);
+        }
+        match command.arg("--").args([files.ours, files.base, files.theirs]).output() {
+            Ok(done) => Ok(match done.status.code() {
+                Some(code @ 0..=MOST_CONFLICTS) => Some((SecretBytes::new(done.stdout), code > 0)),
+                _ => None,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(file_error("exec", Path::new("git"), &error)),
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Git, as the use cases see it: where a repository keeps what, which files it
-//! tracks, and the contents of files in the index, in a commit and in history.
+//! tracks, the contents of files in the index, in a commit and in history, and what
+//! it makes of three files.
 //! Nothing here writes to the repository.
 
 use std::path::{Path, PathBuf};
 
 use super::ports::FileError;
+use crate::domain::merge::Labels;
 use crate::domain::secret::SecretBytes;
 
 /// The version control of the files.
@@ -41,6 +43,24 @@ pub trait Repository: Sync {
         blobs: &[String],
         take: &mut dyn FnMut(&str, SecretBytes),
     ) -> Result<(), FileError>;
+
+    /// Merges files line by line, as git does on its own, in the user's style of conflicts:
+    /// what comes out, and whether it has conflicts. `None` without git, or where git does
+    /// not merge: binary files.
+    fn merge_file(&self, files: &MergeFile<'_>) -> Result<Option<(SecretBytes, bool)>, FileError>;
+}
+
+/// Three states of a file, absolute paths.
+#[derive(Clone, Copy, Debug)]
+pub struct MergeFile<'f> {
+    /// The common ancestor.
+    pub base: &'f Path,
+    /// The state that is merged into.
+    pub ours: &'f Path,
+    /// The state that is merged.
+    pub theirs: &'f Path,
+    /// What stands behind conflict markers.
+    pub labels: &'f Labels,
 }
 
 /// The folders of a repository, absolute.

@@ -26,8 +26,10 @@ pub mod init;
 pub mod keychange;
 pub mod legacy;
 pub mod man;
+pub mod merge;
 pub mod output;
 pub mod report;
+pub mod resolve;
 pub mod revoke;
 pub mod rotate;
 pub mod run;
@@ -144,6 +146,10 @@ pub enum Verb {
     Doctor,
     /// `revoke`
     Revoke,
+    /// `merge`
+    Merge,
+    /// `resolve`
+    Resolve,
     /// `config explain`
     ConfigExplain,
     /// `init`
@@ -176,6 +182,8 @@ impl Verb {
         Verb::Who,
         Verb::Doctor,
         Verb::Revoke,
+        Verb::Merge,
+        Verb::Resolve,
         Verb::ConfigExplain,
         Verb::Completion,
         Verb::Man,
@@ -200,6 +208,8 @@ impl Verb {
             Self::Who => "who",
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
+            Self::Merge => "merge",
+            Self::Resolve => "resolve",
             Self::ConfigExplain => "config",
             Self::Init => "init",
             Self::Completion => "completion",
@@ -233,6 +243,8 @@ impl Verb {
                 Self::Who
                     | Self::Doctor
                     | Self::Revoke
+                    | Self::Merge
+                    | Self::Resolve
                     | Self::ConfigExplain
                     | Self::Init
                     | Self::Man
@@ -261,6 +273,8 @@ impl Verb {
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
+            Self::Merge => merge::Arguments::command(),
+            Self::Resolve => resolve::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
@@ -302,6 +316,8 @@ impl Verb {
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),
+            Self::Merge => self.with(before, rest, cli, merge::run).map_err(merge::aborted),
+            Self::Resolve => self.with(before, rest, cli, resolve::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),

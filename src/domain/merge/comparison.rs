@@ -37,9 +37,7 @@ impl<'t, 's> View<'t, 's> {
 
     /// The nodes of the subtree of `id`.
     fn nodes(&self, id: NodeId, compare: Compare) -> impl Iterator<Item = NodeId> + '_ {
-        let counts = move |id: &NodeId| {
-            compare == Compare::All || self.tree.node(*id).kind != Kind::Comment
-        };
+        let counts = move |id: &NodeId| compare == Compare::All || self.tree.node(*id).kind != Kind::Comment;
         (id..self.tree.node(id).end).filter(counts)
     }
 

@@ -16,8 +16,7 @@ pub(super) struct MergedLines {
 /// Merges lines; an absent base is an empty one.
 pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8], hasher: &RandomState) -> MergedLines {
     let [base, ours, theirs] = [base, ours, theirs].map(split);
-    let hashes =
-        |lines: &[&[u8]]| lines.iter().map(|line| hasher.hash_one(line)).collect::<Vec<u64>>();
+    let hashes = |lines: &[&[u8]]| lines.iter().map(|line| hasher.hash_one(line)).collect::<Vec<u64>>();
     let merged = sequence::lines(&hashes(&base), &hashes(&ours), &hashes(&theirs));
     let mut text = SecretBytes::default();
     let (mut replaced, mut added) = (false, [false; 2]);

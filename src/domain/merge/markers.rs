@@ -60,6 +60,21 @@ fn marker(character: u8, size: usize, label: &str, text: &mut Vec<u8>) {
     text.push(b'\n');
 }
 
+/// A length of markers that no line of the texts could be taken for.
+pub fn free_size(texts: &[&[u8]]) -> usize {
+    let longest = texts.iter().flat_map(|text| lines(text)).map(|line| {
+        let first = line.first().copied().filter(|byte| b"<=>|".contains(byte));
+        line.iter().take_while(|byte| Some(**byte) == first).count()
+    });
+    longest.max().unwrap_or(0).max(SIZE - 1) + 1
+}
+
+/// The line, from 1, of the first marker of that length.
+pub fn first_marker(text: &[u8], size: usize) -> Option<usize> {
+    let is_marker = |line: &[u8]| b"<=>|".iter().any(|character| size_of(line, *character) == Some(size));
+    lines(text).into_iter().position(is_marker).map(|at| at + 1)
+}
+
 /// What stood between markers, and around them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Marked {
@@ -87,8 +102,7 @@ enum Part {
 /// of markers (of a merge of bases) stay in the base.
 pub fn split(text: &[u8]) -> Option<Marked> {
     let size = lines(text).into_iter().find_map(|line| size_of(line, b'<'))?;
-    let [mut ours, mut theirs, mut base] =
-        [(); 3].map(|()| SecretBytes::new(Vec::with_capacity(text.len())));
+    let [mut ours, mut theirs, mut base] = [(); 3].map(|()| SecretBytes::new(Vec::with_capacity(text.len())));
     let (mut part, mut shows_base, mut pairs) = (Part::Outside, true, 0_usize);
     let mut labels: Option<Labels> = None;
     let (mut label, mut had_base) = (String::new(), false);
@@ -110,7 +124,9 @@ pub fn split(text: &[u8]) -> Option<Marked> {
                 pairs += 1;
                 part = Part::Outside;
             }
-            Part::Outside => [&mut ours, &mut theirs, &mut base].into_iter().for_each(|it| it.as_mut_vec().extend_from_slice(line)),
+            Part::Outside => [&mut ours, &mut theirs, &mut base]
+                .into_iter()
+                .for_each(|it| it.as_mut_vec().extend_from_slice(line)),
             Part::Ours => ours.as_mut_vec().extend_from_slice(line),
             Part::Base => base.as_mut_vec().extend_from_slice(line),
             Part::Theirs => theirs.as_mut_vec().extend_from_slice(line),

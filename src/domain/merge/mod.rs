@@ -8,8 +8,10 @@
 
 mod comparison;
 mod conflict;
+mod exposure;
 mod lines;
 mod markers;
+mod metadata;
 mod outline;
 mod proof;
 mod sequence;
@@ -20,7 +22,9 @@ mod weave;
 use std::hash::RandomState;
 
 pub use conflict::{Choice, Conflict, Disagreement, Side, is_at_or_below};
-pub use markers::{Labels, Marked, marked, split};
+pub use exposure::exposed;
+pub use markers::{Labels, Marked, first_marker, free_size, marked, split};
+pub use metadata::{Held, KeyOf, MergedMetadata, Preference, merge_metadata};
 
 use super::secret::SecretBytes;
 use super::store::{Format, Purpose, ReadError, ReadErrorKind};
@@ -114,8 +118,9 @@ pub fn merge(
     let mut merged = merged.unwrap_or_else(|| whole(before, ours, theirs, wishes));
     if by_lines {
         let lacks = |text: &[u8]| !text.is_empty() && !text.ends_with(b"\n");
+        // Whether there is one at the end, as the side has it that changed that.
         let (had, ours, theirs) = (base.is_some_and(lacks), lacks(ours), lacks(theirs));
-        if ours == theirs && ours || ours != theirs && ours != had && ours || ours != theirs && theirs != had && theirs {
+        if if ours == had { theirs } else { ours } {
             unended(format, &mut merged.ours);
             unended(format, &mut merged.theirs);
         }
@@ -190,16 +195,20 @@ fn unended(format: Format, text: &mut SecretBytes) {
     let Some(shorter) = text.strip_suffix(b"\n") else { return };
     let shorter = shorter.strip_suffix(b"\r").unwrap_or(shorter);
     let shorter = SecretBytes::new(shorter.to_vec());
-    let same = {
-        let (Ok(Some(tree)), Ok(Some(other))) = (read(format, text, Side::Ours), read(format, &shorter, Side::Ours)) else {
-            return;
+    let same =
+        {
+            let (Ok(Some(tree)), Ok(Some(other))) =
+                (read(format, text, Side::Ours), read(format, &shorter, Side::Ours))
+            else {
+                return;
+            };
+            let (one, two) =
+                (View { store: format.store(), tree: &tree }, View { store: format.store(), tree: &other });
+            tree.documents.len() == other.documents.len()
+                && tree.documents.iter().zip(&other.documents).all(|(document, found)| {
+                    one.same(document.root, &two, found.root, comparison::Compare::All)
+                })
         };
-        let (one, two) = (View { store: format.store(), tree: &tree }, View { store: format.store(), tree: &other });
-        tree.documents.len() == other.documents.len()
-            && tree.documents.iter().zip(&other.documents).all(|(document, found)| {
-                one.same(document.root, &two, found.root, comparison::Compare::All)
-            })
-    };
     if same {
         *text = shorter;
     }

@@ -191,7 +191,10 @@ impl<'t> Cutter<'t, '_> {
 
     /// Behind the blanks (line breaks too, if `breaks`) from `at` on.
     fn behind_blanks(&self, mut at: usize, breaks: bool) -> usize {
-        while self.byte(at).is_some_and(|byte| byte == b' ' || byte == b'\t' || breaks && b"\r\n".contains(&byte)) {
+        while self
+            .byte(at)
+            .is_some_and(|byte| byte == b' ' || byte == b'\t' || breaks && b"\r\n".contains(&byte))
+        {
             at += 1;
         }
         at
@@ -417,7 +420,8 @@ impl<'t> Cutter<'t, '_> {
         let (open, end) = (node.span.start as usize, node.span.end as usize);
         let (bracket, closing) = if node.kind == Kind::Map { (b'{', b'}') } else { (b'[', b']') };
         let has_comment = (id..node.end).any(|below| self.tree.node(below).kind == Kind::Comment);
-        let in_brackets = self.byte(open) == Some(bracket) && end > open + 1 && self.byte(end - 1) == Some(closing);
+        let in_brackets =
+            self.byte(open) == Some(bracket) && end > open + 1 && self.byte(end - 1) == Some(closing);
         if level > self.depth || has_comment || !in_brackets {
             return None;
         }

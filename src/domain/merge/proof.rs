@@ -54,7 +54,10 @@ impl Proof<'_, '_, '_> {
     fn is_copy(&self, found: &[NodeId], side: usize, roots: Option<&[NodeId]>) -> bool {
         let Some((view, roots)) = self.views[side].zip(roots) else { return false };
         found.len() == roots.len()
-            && found.iter().zip(roots).all(|(&one, &other)| self.merged.same(one, &view, other, Compare::Data))
+            && found
+                .iter()
+                .zip(roots)
+                .all(|(&one, &other)| self.merged.same(one, &view, other, Compare::Data))
     }
 
     /// True when the merged node is what the sides' nodes demand; `None` where there is none.
@@ -122,10 +125,9 @@ impl Proof<'_, '_, '_> {
     fn stays(&self, nodes: Trio<NodeId>) -> bool {
         match self.taken.iter().find(|(taken, _)| *taken == nodes) {
             Some((_, side)) => nodes[*side as usize].is_some(),
-            None => match nodes {
-                [_, Some(_), Some(_)] | [None, Some(_), None] | [None, None, Some(_)] => true,
-                _ => false,
-            },
+            None => {
+                matches!(nodes, [_, Some(_), Some(_)] | [None, Some(_), None] | [None, None, Some(_)])
+            }
         }
     }
 
@@ -134,7 +136,8 @@ impl Proof<'_, '_, '_> {
         let side = [OURS, THEIRS, BASE].into_iter().find(|&side| nodes[side].is_some())?;
         let (view, node) = (self.views[side]?, nodes[side]?);
         let key = view.tree.key(node);
-        let turn = values[side].iter().take_while(|&&it| it != node).filter(|&&it| view.tree.key(it) == key).count();
+        let turn =
+            values[side].iter().take_while(|&&it| it != node).filter(|&&it| view.tree.key(it) == key).count();
         found.iter().copied().filter(|&it| self.merged.tree.key(it) == key).nth(turn)
     }
 
@@ -160,7 +163,9 @@ impl Proof<'_, '_, '_> {
     /// True when a conflict lies below: then no side is taken whole.
     fn is_above_taken(&self, nodes: Trio<NodeId>) -> bool {
         let contains = |side: usize, inner: NodeId| {
-            self.views[side].zip(nodes[side]).is_some_and(|(view, node)| node < inner && inner < view.tree.node(node).end)
+            self.views[side]
+                .zip(nodes[side])
+                .is_some_and(|(view, node)| node < inner && inner < view.tree.node(node).end)
         };
         self.taken.iter().any(|(taken, _)| {
             [OURS, THEIRS].into_iter().any(|side| taken[side].is_some_and(|inner| contains(side, inner)))

@@ -93,7 +93,7 @@ fn put_beside<K: Copy + Eq + Hash>(order: &mut Vec<K>, more: &[K], before: impl 
     let mut merged = Vec::with_capacity(order.len() + more.len());
     let mut waiting = behind.remove(&None).unwrap_or_default();
     for &key in order.iter() {
-        if !(before(&key) && !listed.contains(&key)) {
+        if listed.contains(&key) || !before(&key) {
             merged.append(&mut waiting);
         }
         merged.push(key);
@@ -170,8 +170,12 @@ fn side_by_side(sides: [&[u64]; 2], added: [Range<usize>; 2], slots: &mut Vec<Sl
 /// True when both sides took the same element away, and both put it back at different
 /// places.
 fn both_moved(base: &[u64], sides: [&[u64]; 2], slots: &[Slot]) -> bool {
-    let gone: HashSet<u64> =
-        slots.iter().filter(|slot| slot[OURS].is_none() && slot[THEIRS].is_none()).filter_map(|slot| slot[BASE]).map(|at| base[at]).collect();
+    let gone: HashSet<u64> = slots
+        .iter()
+        .filter(|slot| slot[OURS].is_none() && slot[THEIRS].is_none())
+        .filter_map(|slot| slot[BASE])
+        .map(|at| base[at])
+        .collect();
     let new = |side: usize, other: usize| -> HashSet<u64> {
         let is_new = |slot: &&Slot| slot[BASE].is_none() && slot[other].is_none();
         slots.iter().filter(is_new).filter_map(|slot| slot[side]).map(|at| sides[side - 1][at]).collect()

@@ -1,8 +1,11 @@
+//! Merges of small files, written out.
+
 use super::{Before, Choice, Disagreement, Merged, Side, Wishes, merge};
 use crate::domain::store::Format;
 
 fn three(format: Format, base: &str, ours: &str, theirs: &str) -> Merged {
-    merge(format, Before::Text(base.as_bytes()), ours.as_bytes(), theirs.as_bytes(), Wishes::default()).unwrap()
+    merge(format, Before::Text(base.as_bytes()), ours.as_bytes(), theirs.as_bytes(), Wishes::default())
+        .unwrap()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -25,7 +28,8 @@ fn merges(format: Format, base: &str, ours: &str, theirs: &str, expected: &str) 
 #[track_caller]
 fn clashes(format: Format, base: &str, ours: &str, theirs: &str, expected: &[(&str, Disagreement)]) {
     let merged = three(format, base, ours, theirs);
-    let found: Vec<(&str, Disagreement)> = merged.conflicts.iter().map(|it| (it.path.as_str(), it.kind)).collect();
+    let found: Vec<(&str, Disagreement)> =
+        merged.conflicts.iter().map(|it| (it.path.as_str(), it.kind)).collect();
     assert_eq!(found, expected);
 }
 
@@ -61,12 +65,21 @@ fn edits_of_different_keys_merge() {
         &BASE.replace("name: x\n", "name: x\nother: 1\n"),
         &BASE.replace("name: x\n", "name: x\nnew: 1\nother: 1\n"),
     );
-    merges(Format::Yaml, BASE, &BASE.replace("name: x\n", ""), &BASE.replace("name: x\n", "name: x\nother: 1\n"), &BASE.replace("name: x\n", "other: 1\n"));
+    merges(
+        Format::Yaml,
+        BASE,
+        &BASE.replace("name: x\n", ""),
+        &BASE.replace("name: x\n", "name: x\nother: 1\n"),
+        &BASE.replace("\nname: x\n", "other: 1\n\n"),
+    );
 }
 
 #[test]
 fn one_side_may_lay_the_file_out_anew() {
-    let anew = BASE.replace("\n  ", "\n    ").replace("\n    - ", "\n        - ").replace("host: a   #", "host: 'a' #");
+    let anew = BASE
+        .replace("\n  ", "\n    ")
+        .replace("\n    - ", "\n        - ")
+        .replace("host: a   #", "host: 'a' #");
     merges(
         Format::Yaml,
         BASE,
@@ -88,7 +101,8 @@ fn what_both_change_is_a_conflict_and_nothing_else() {
     let choices = [Choice { path: "[\"db\"]".into(), side: Side::Theirs }];
     let wishes = Wishes { choices: &choices, ..Wishes::default() };
     let merged =
-        merge(Format::Yaml, Before::Text(BASE.as_bytes()), ours.as_bytes(), theirs.as_bytes(), wishes).unwrap();
+        merge(Format::Yaml, Before::Text(BASE.as_bytes()), ours.as_bytes(), theirs.as_bytes(), wishes)
+            .unwrap();
     assert_eq!(merged.conflicts, []);
     assert_eq!(text(&merged.ours), expected.replace("host: a ", "host: c "));
 }
@@ -104,14 +118,32 @@ fn removal_against_change_is_a_conflict() {
 
 #[test]
 fn both_may_empty_a_map() {
-    merges(Format::Yaml, "m:\n  a: 1\n  b: 2\nz: 1\n", "m:\n  a: 1\nz: 1\n", "m:\n  b: 2\nz: 1\n", "m: {}\nz: 1\n");
-    merges(Format::Yaml, "l:\n- m: 1\n  n: 2\n- x\n", "l:\n- m: 1\n- x\n", "l:\n- n: 2\n- x\n", "l:\n- {}\n- x\n");
+    merges(
+        Format::Yaml,
+        "m:\n  a: 1\n  b: 2\nz: 1\n",
+        "m:\n  a: 1\nz: 1\n",
+        "m:\n  b: 2\nz: 1\n",
+        "m: {}\nz: 1\n",
+    );
+    merges(
+        Format::Yaml,
+        "l:\n- m: 1\n  n: 2\n- x\n",
+        "l:\n- m: 1\n- x\n",
+        "l:\n- n: 2\n- x\n",
+        "l:\n- {}\n- x\n",
+    );
 }
 
 #[test]
 fn the_first_entry_behind_a_dash_may_go_or_come() {
     let base = "l:\n  - a: 1\n    b: 2\n    c: 3\n";
-    merges(Format::Yaml, base, "l:\n  - b: 2\n    c: 3\n", "l:\n  - a: 1\n    b: 2\n    c: 4\n", "l:\n  - b: 2\n    c: 4\n");
+    merges(
+        Format::Yaml,
+        base,
+        "l:\n  - b: 2\n    c: 3\n",
+        "l:\n  - a: 1\n    b: 2\n    c: 4\n",
+        "l:\n  - b: 2\n    c: 4\n",
+    );
     merges(
         Format::Yaml,
         base,
@@ -124,7 +156,7 @@ fn the_first_entry_behind_a_dash_may_go_or_come() {
         "l:\n  - a: 1\n    # about b\n    b: 2\n    c: 3\n",
         "l:\n  - # about b\n    b: 2\n    c: 3\n",
         "l:\n  - a: 1\n    # about b\n    b: 2\n    c: 4\n",
-        "l:\n  -\n    # about b\n    b: 2\n    c: 4\n",
+        "l:\n  - # about b\n    b: 2\n    c: 4\n",
     );
 }
 
@@ -137,7 +169,13 @@ fn files_that_both_added_merge_by_their_keys() {
 
 #[test]
 fn flow_and_json_merge_between_commas() {
-    merges(Format::Yaml, "a: {x: 1, y: 2}\n", "a: {x: 2, y: 2}\n", "a: {x: 1, y: 2, z: 3}\n", "a: {x: 2, y: 2, z: 3}\n");
+    merges(
+        Format::Yaml,
+        "a: {x: 1, y: 2}\n",
+        "a: {x: 2, y: 2}\n",
+        "a: {x: 1, y: 2, z: 3}\n",
+        "a: {x: 2, y: 2, z: 3}\n",
+    );
     merges(Format::Yaml, "a: [1, 2]\n", "a: [2]\n", "a: [1, 2, 3]\n", "a: [2, 3]\n");
     let base = "{\n  \"a\": 1,\n  \"b\": {\n    \"c\": 2\n  }\n}\n";
     merges(
@@ -152,7 +190,13 @@ fn flow_and_json_merge_between_commas() {
 
 #[test]
 fn flat_formats_merge_by_lines() {
-    merges(Format::Dotenv, "A=1\n# b\nB=2\n", "A=1\n# b\nB=3\nC=4\n", "A=2\n# b\nB=2\nD=5\n", "A=2\n# b\nB=3\nC=4\nD=5\n");
+    merges(
+        Format::Dotenv,
+        "A=1\n# b\nB=2\n",
+        "A=1\n# b\nB=3\nC=4\n",
+        "A=2\n# b\nB=2\nD=5\n",
+        "A=2\n# b\nB=3\nC=4\nD=5\n",
+    );
     let base = "top = 1\n[one]\na = 1\nb = 2\n\n[two]\nc = 3\n";
     merges(
         Format::Ini,
@@ -166,7 +210,13 @@ fn flat_formats_merge_by_lines() {
 #[test]
 fn comments_merge_by_lines_or_clash() {
     let base = "# one\n# two\na: 1\nb: 2\n";
-    merges(Format::Yaml, base, "# 1\n# two\na: 1\nb: 2\n", "# one\n# 2\na: 1\nb: 3\n", "# 1\n# 2\na: 1\nb: 3\n");
+    merges(
+        Format::Yaml,
+        base,
+        "# 1\n# two\na: 1\nb: 2\n",
+        "# one\n# 2\na: 1\nb: 3\n",
+        "# 1\n# 2\na: 1\nb: 3\n",
+    );
     clashes(
         Format::Yaml,
         "k: 0\n# one\na: 1\n",
@@ -180,8 +230,10 @@ fn comments_merge_by_lines_or_clash() {
 fn a_base_that_nobody_knows_makes_every_difference_a_conflict() {
     let ours = "a: 1\nb:\n  c: 1\n  d: 2\nl: [1, 2]\nm: [1]\n";
     let theirs = "a: 1\nb:\n  c: 2\n  e: 2\nl: [1, 3]\nm: [1, 2]\n";
-    let merged = merge(Format::Yaml, Before::Unknown, ours.as_bytes(), theirs.as_bytes(), Wishes::default()).unwrap();
-    let found: Vec<(&str, Disagreement)> = merged.conflicts.iter().map(|it| (it.path.as_str(), it.kind)).collect();
+    let merged =
+        merge(Format::Yaml, Before::Unknown, ours.as_bytes(), theirs.as_bytes(), Wishes::default()).unwrap();
+    let found: Vec<(&str, Disagreement)> =
+        merged.conflicts.iter().map(|it| (it.path.as_str(), it.kind)).collect();
     let only = |side| Disagreement::Only { side };
     assert_eq!(
         found,
@@ -200,7 +252,13 @@ fn a_base_that_nobody_knows_makes_every_difference_a_conflict() {
 #[test]
 fn aliases_keep_what_they_stand_for() {
     let base = "a: &x\n  k: 1\nb: *x\nc: 1\n";
-    merges(Format::Yaml, base, "a: &x\n  k: 2\nb: *x\nc: 1\n", "a: &x\n  k: 1\nb: *x\nc: 1\nd: *x\n", "a: &x\n  k: 2\nb: *x\nc: 1\nd: *x\n");
+    merges(
+        Format::Yaml,
+        base,
+        "a: &x\n  k: 2\nb: *x\nc: 1\n",
+        "a: &x\n  k: 1\nb: *x\nc: 1\nd: *x\n",
+        "a: &x\n  k: 2\nb: *x\nc: 1\nd: *x\n",
+    );
     // Without its anchor, theirs' alias stands for nothing.
     let merged = three(Format::Yaml, base, "c: 1\n", "a: &x\n  k: 1\nb: *x\nc: 1\nd: *x\n");
     assert!(!merged.conflicts.is_empty());

@@ -44,11 +44,8 @@ pub(super) fn weave(
     terms: Terms<'_>,
 ) -> Woven {
     let room = views.iter().flatten().map(|view| view.tree.source.len()).sum();
-    let woven = Woven {
-        text: SecretBytes::new(Vec::with_capacity(room)),
-        conflicts: Vec::new(),
-        taken: Vec::new(),
-    };
+    let woven =
+        Woven { text: SecretBytes::new(Vec::with_capacity(room)), conflicts: Vec::new(), taken: Vec::new() };
     let mut weaver = Weaver { views, hasher, terms, woven };
     weaver.file(outlines);
     weaver.woven
@@ -75,8 +72,12 @@ impl<'t, 's> Weaver<'_, 't, 's> {
         let documents = outlines.each_ref().map(|outline| outline.as_ref().map(|it| &it.documents[..]));
         let behind = outlines.each_ref().map(|outline| outline.as_ref().map(|it| it.behind));
         let [base, Some(ours), Some(theirs)] = documents else { return };
-        let between = |at: usize| [base.map(|it| it[at].before), Some(ours[at].before), Some(theirs[at].before)];
-        if !fits || (0..counts[0]).any(|at| self.of_one_side(between(at)).is_none()) || self.of_one_side(behind).is_none() {
+        let between =
+            |at: usize| [base.map(|it| it[at].before), Some(ours[at].before), Some(theirs[at].before)];
+        if !fits
+            || (0..counts[0]).any(|at| self.of_one_side(between(at)).is_none())
+            || self.of_one_side(behind).is_none()
+        {
             let side = self.take([None, Some(0), Some(0)], String::new(), Disagreement::Changed);
             if let Some(view) = self.views[side as usize] {
                 self.woven.text.as_mut_vec().extend_from_slice(view.tree.source);
@@ -240,7 +241,8 @@ impl<'t, 's> Weaver<'_, 't, 's> {
         }
         let Some((node, body)) = nodes[BASE].zip(bodies[BASE]) else {
             // Nobody can tell elements that one side added from those that the other changed.
-            return (kind == Kind::Map).then_some([None, Some(ours), Some(theirs)]);
+            let can = kind == Kind::Map || self.terms.two_way;
+            return can.then_some([None, Some(ours), Some(theirs)]);
         };
         let is_empty = self.views[BASE].is_some_and(|view| view.values(node).is_empty());
         let is_container = matches!(self.kind(BASE, node), Kind::Map | Kind::List);
@@ -255,7 +257,9 @@ impl<'t, 's> Weaver<'_, 't, 's> {
 
     fn slots(&self, nodes: Trio<NodeId>, parts: Places<'_>) -> Merged {
         let entries = parts.map(|parts| {
-            parts.map_or_else(Vec::new, |parts| parts.entries.iter().map(|entry| entry.node).collect::<Vec<_>>())
+            parts.map_or_else(Vec::new, |parts| {
+                parts.entries.iter().map(|entry| entry.node).collect::<Vec<_>>()
+            })
         });
         let entries = entries.each_ref().map(|entries| &entries[..]);
         match nodes[OURS].map(|node| self.kind(OURS, node)) {
@@ -288,7 +292,8 @@ impl<'t, 's> Weaver<'_, 't, 's> {
         };
         let shape = self.shape(parts);
         let Some(like) = parts[shape] else { return };
-        let nested = like.column as isize - parents[shape].map_or(like.column as isize, |it| it.column as isize);
+        let nested =
+            like.column as isize - parents[shape].map_or(like.column as isize, |it| it.column as isize);
         let own_column = column + nested;
         let own_column = if parents[shape].is_none() { like.column as isize } else { own_column };
         let mut cloth = Cloth { parts, like, shape, column: own_column, count: 0 };
@@ -327,9 +332,8 @@ impl<'t, 's> Weaver<'_, 't, 's> {
 
     /// The side whose container the merged one looks like: the one that changed its looks.
     fn shape(&self, parts: Places<'_>) -> usize {
-        let look = |side: usize| {
-            parts[side].map(|it| (it.form, it.column, it.compact, self.text(side, it.open)))
-        };
+        let look =
+            |side: usize| parts[side].map(|it| (it.form, it.column, it.compact, self.text(side, it.open)));
         match parts {
             [_, Some(ours), Some(theirs)] if ours.entries.is_empty() && !theirs.entries.is_empty() => THEIRS,
             [_, Some(ours), Some(theirs)] if theirs.entries.is_empty() && !ours.entries.is_empty() => OURS,
@@ -342,14 +346,16 @@ impl<'t, 's> Weaver<'_, 't, 's> {
         let shift = |side: usize| column - parents[side].map_or(column, |parts| parts.column as isize);
         let texts = [0, 1, 2]
             .map(|side| cloth.parts[side].map(|it| shifted(self.text(side, it.open), shift(side), false)));
-        let is_clash = |one: &Text<'_>, other: &Text<'_>| one != other && (has_comment(one) || has_comment(other));
+        let is_clash =
+            |one: &Text<'_>, other: &Text<'_>| one != other && (has_comment(one) || has_comment(other));
         let mut side = cloth.shape;
         if let [Some(base), Some(ours), Some(theirs)] = &texts
             && base != ours
             && base != theirs
             && is_clash(ours, theirs)
         {
-            let same_shape = cloth.parts[OURS].map(|it| it.compact) == cloth.parts[THEIRS].map(|it| it.compact);
+            let same_shape =
+                cloth.parts[OURS].map(|it| it.compact) == cloth.parts[THEIRS].map(|it| it.compact);
             let taken = self.conflict(nodes, Disagreement::Comment) as usize;
             side = if same_shape { taken } else { cloth.shape };
         }

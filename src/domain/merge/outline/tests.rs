@@ -1,3 +1,5 @@
+//! The pieces of a file cover it without gaps.
+
 use super::{Body, Entry, Outline, Parts};
 use crate::domain::merge::comparison::View;
 use crate::domain::store::{Format, Purpose};
@@ -53,8 +55,11 @@ fn yaml_is_cut_without_gaps() {
     let cases = [
         ("a: 1\n", 1),
         ("# head\n\n# about a\na: 1 # one\n\n# about b\nb:   2\n", 1),
-        ("a:\n  b: 1\n  # inner\n# outer\nc:\n- x\n- y: 1\n  z: 2\n-\n  - n\n  - m\n", 6),
-        ("a:   # why\n    - - 1\n      - 2\n    - k: |\n        text\n\n        more\n      l: >-\n        x\n", 5),
+        ("a:\n  b: 1\n  # inner\n# outer\nc:\n- x\n- y: 1\n  z: 2\n-\n  - n\n  - m\n", 5),
+        (
+            "a:   # why\n    - - 1\n      - 2\n    - k: |\n        text\n\n        more\n      l: >-\n        x\n",
+            4,
+        ),
         ("a: {b: 1, c: [1, 2, 3]}\nd: []\ne: {}\n", 5),
         ("a: &x\n  b: 1\nc: *x\n&k d: !!str 5\n\"q\": 'y'\n", 2),
         ("a:\nb:\n  # nothing\nc: ~\n", 1),
@@ -85,6 +90,9 @@ fn other_formats_are_cut_without_gaps() {
     assert_eq!(cut(Format::Json, "{\n  \"a\": 1,\n  \"b\": {\"c\" : [ 1 , {} ]}\n}\n"), 4);
     assert_eq!(cut(Format::Json, "{}"), 1);
     assert_eq!(cut(Format::Dotenv, "# c\n\nA=1\nB=\"x\ny\"\n#end\n"), 1);
-    assert_eq!(cut(Format::Ini, "; top\na = 1\n\n; s\n[one] ; c\nb = 2 ; d\n; e\nc=3\n[two]\n[three]\nx: `y`\n"), 4);
+    assert_eq!(
+        cut(Format::Ini, "; top\na = 1\n\n; s\n[one] ; c\nb = 2 ; d\n; e\nc=3\n[two]\n[three]\nx: `y`\n"),
+        4
+    );
     assert_eq!(cut(Format::Ini, "[one]\na = 1\n"), 2);
 }
