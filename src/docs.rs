@@ -12,6 +12,18 @@ pub mod drop_in {}
 #[doc = include_str!("docs/dotenv.md")]
 pub mod dotenv {}
 
+#[doc = include_str!("docs/diff.md")]
+pub mod diff {}
+
+#[doc = include_str!("docs/git.md")]
+pub mod git {}
+
+#[doc = include_str!("docs/seal.md")]
+pub mod seal {}
+
+#[doc = include_str!("docs/seal-mutations.md")]
+pub mod seal_mutations {}
+
 #[doc = include_str!("docs/bench.md")]
 pub mod bench {}
 

@@ -165,6 +165,69 @@ fn opening_never_shows_a_value_where_it_fails() {
 }
 
 #[test]
+fn building_on_what_git_holds_never_shows_a_value() {
+    let mut problems = Vec::new();
+    for (name, text) in DOCUMENTS {
+        let sandbox = Sandbox::with_key();
+        let git = |arguments: &[&str]| sandbox.run(Path::new("git"), arguments, b"").ok();
+        git(&["init", "-q", "."]);
+        let encrypt = ["encrypt", "-i", "--age", ALICE.recipient, name];
+        sandbox.write(name, text.replace("CANARY", CANARY));
+        if sandbox.ours(&encrypt).code != Some(0) {
+            continue;
+        }
+        let whole = sandbox.read(name);
+        for at in (0..whole.len()).step_by(whole.len() / 3 + 1) {
+            let mut held = whole.clone();
+            if at > 0 {
+                held[at] = if held[at] == b'A' { b'B' } else { b'A' };
+            }
+            sandbox.write(name, &held);
+            git(&["add", name]);
+            sandbox.write(name, text.replace("CANARY", &format!("{CANARY}x")));
+            examine(&sandbox.ours(&encrypt), false, &mut problems);
+        }
+        let objects = git(&["cat-file", "--batch-all-objects", "--batch"]);
+        if shows_canary(&objects) {
+            problems.push(format!("{name}: in an object of git"));
+        }
+    }
+    check(&problems);
+}
+
+#[test]
+fn sealing_names_what_changed_and_never_a_value() {
+    let mut problems = Vec::new();
+    for (name, text) in DOCUMENTS {
+        let sandbox = Sandbox::with_key();
+        sandbox.write(name, text.replace("CANARY", CANARY));
+        if sandbox.ours(&["encrypt", "-i", "--seal", "--age", ALICE.recipient, name]).code != Some(0) {
+            continue;
+        }
+        for arguments in [
+            &["init", "-q"][..],
+            &["add", "-A"],
+            &["-c", "user.name=t", "-c", "user.email=t@t.test", "commit", "-qm", "x"],
+        ] {
+            sandbox.run(Path::new("git"), arguments, b"").ok();
+        }
+        let _ = sandbox.sops(&["set", name, "[\"new\"]", &format!("\"{CANARY}\"")]);
+        examine(&sandbox.ours(&["seal", "--dry-run", name]), false, &mut problems);
+        examine(&sandbox.ours(&["seal", "--yes", name]), false, &mut problems);
+        let whole = sandbox.read(name);
+        for at in (0..whole.len()).step_by(whole.len() / 6 + 1) {
+            let mut damaged = whole.clone();
+            damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
+            sandbox.write(name, &damaged);
+            examine(&sandbox.ours(&["seal", "--verify", name]), false, &mut problems);
+            examine(&sandbox.ours(&["seal", "--dry-run", name]), false, &mut problems);
+            examine(&sandbox.ours(&["seal", "--print", "message", name]), false, &mut problems);
+        }
+    }
+    check(&problems);
+}
+
+#[test]
 fn what_is_typed_or_found_in_the_environment_is_not_repeated() {
     let mut problems = Vec::new();
     let mut sandbox = Sandbox::with_key();
@@ -304,5 +367,62 @@ fn starting_a_command_never_shows_a_value() {
         }
         problems.extend(left.iter().map(|path| format!("{name}: left in {path}")));
     }
+    check(&problems);
+}
+
+/// A copy of an encrypted file with another value or comment in it, if an editor finds
+/// one to change.
+fn changed_copy(sandbox: &mut Sandbox, name: &str, copy: &str, text: &str) {
+    sandbox.write(copy, sandbox.read(name));
+    let script = format!("#!/bin/sh\nsed -i 's/{CANARY}/{text}{CANARY}/' \"$1\"\n");
+    let editor = sandbox.write("editor", script);
+    let _ = sandbox.run(Path::new("/bin/chmod"), &["+x", editor.to_str().unwrap()], b"").ok();
+    sandbox.set_env("SOPS_EDITOR", editor.to_str().unwrap());
+    let _ = sandbox.ours(&["edit", copy]);
+}
+
+#[test]
+fn merging_never_shows_a_value() {
+    let mut problems = Vec::new();
+    let mut conflicts = 0;
+    for (name, text) in DOCUMENTS {
+        let mut sandbox = Sandbox::with_key();
+        sandbox.write(name, text.replace("CANARY", CANARY));
+        if sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, name]).code != Some(0) {
+            continue;
+        }
+        let extension = name.rsplit_once('.').unwrap().1;
+        let [ours, theirs, result] = ["ours", "theirs", "result"].map(|it| format!("{it}.{extension}"));
+        changed_copy(&mut sandbox, name, &ours, "a");
+        changed_copy(&mut sandbox, name, &theirs, "b");
+        let whole = sandbox.read(&theirs);
+        for at in (0..whole.len()).step_by(whole.len() / 5 + 1) {
+            // Whole at first, then damaged.
+            sandbox.write(&theirs, &whole);
+            if at > 0 {
+                let mut damaged = whole.clone();
+                damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
+                sandbox.write(&theirs, &damaged);
+            }
+            sandbox.write(&result, sandbox.read(&ours));
+            let merged = sandbox.ours(&["merge", name, &result, &theirs]);
+            conflicts += usize::from(merged.code == Some(1));
+            examine(&merged, false, &mut problems);
+            examine(&sandbox.ours(&["merge", "--stdout", name, &ours, &theirs]), false, &mut problems);
+            if shows_canary(&sandbox.read(&result)) {
+                problems.push(format!("{name}: the merged file is in clear"));
+            }
+            examine(&sandbox.ours(&["resolve", "--list", &result]), false, &mut problems);
+            examine(&sandbox.ours(&["resolve", "--theirs", "a", &result]), false, &mut problems);
+            examine(&sandbox.ours(&["resolve", &result]), false, &mut problems);
+            examine(&sandbox.ours(&["resolve", "--all-ours", &result]), false, &mut problems);
+        }
+        let mut left = Vec::new();
+        for folder in ["tmp", "home"] {
+            holders(&sandbox.folder().join(folder), &mut left);
+        }
+        problems.extend(left.iter().map(|path| format!("{name}: left in {path}")));
+    }
+    assert!(conflicts > 20, "only {conflicts} conflicts");
     check(&problems);
 }

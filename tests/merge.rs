@@ -286,6 +286,27 @@ fn every_command_of_git_that_merges_calls_the_driver() {
 }
 
 #[test]
+fn a_linked_work_tree_merges_too() {
+    let mut repository = Repository::new();
+    repository.part(
+        |it| it.encrypt("deep/s.yaml", TEXT, ALICE.recipient),
+        |it| it.edit("deep/s.yaml", &TEXT.replace("5432", "1")),
+        |it| it.edit("deep/s.yaml", &TEXT.replace("s3cr3t", "2")),
+    );
+    repository.git(&["worktree", "add", "-q", "-b", "linked", "linked", "main"]);
+    repository.git(&["-C", "linked", "merge", "-q", "-m", "m", "other"]);
+    assert_eq!(repository.plain("linked/deep/s.yaml"), TEXT.replace("5432", "1").replace("s3cr3t", "2"));
+    repository.set("linked/deep/s.yaml", "[\"port\"]", "7");
+    repository.git(&["-C", "linked", "commit", "-q", "-a", "-m", "seven"]);
+    repository.set("deep/s.yaml", "[\"port\"]", "8");
+    repository.commit("eight");
+    let said = repository.try_git(&["-C", "linked", "merge", "-q", "-m", "m", "main"]).fails(1);
+    assert!(said.contains("[\"port\"]"), "{said}");
+    let _ = repository.sandbox.ours(&["resolve", "--all-theirs", "linked/deep/s.yaml"]).ok();
+    assert_eq!(repository.plain("linked/deep/s.yaml"), TEXT.replace("5432", "8").replace("s3cr3t", "2"));
+}
+
+#[test]
 fn a_change_is_reverted_below_another() {
     let repository = Repository::new();
     repository.encrypt("s.yaml", TEXT, ALICE.recipient);
@@ -608,4 +629,121 @@ fn a_base_of_no_use_makes_every_difference_a_conflict() {
     let said = sandbox.ours(&["merge", "base.yaml", "ours.yaml", "theirs.yaml"]).fails(1);
     assert!(said.contains("[\"port\"]: the sides differ"), "{said}");
     let _ = Side::Base;
+}
+
+#[test]
+fn a_job_merges_a_branch_without_settings_and_attributes() {
+    let mut repository = Repository::new();
+    repository.git(&["config", "--unset", "merge.leaflock.driver"]);
+    fs::remove_file(repository.sandbox.path(".gitattributes")).unwrap();
+    repository.part(
+        |it| {
+            it.encrypt("deep/s.yaml", TEXT, ALICE.recipient);
+            it.sandbox.write("plain.txt", "a\nb\nc\nd\ne\n");
+        },
+        |it| {
+            it.edit("deep/s.yaml", &TEXT.replace("5432", "1"));
+            it.sandbox.write("plain.txt", "1\nb\nc\nd\ne\n");
+        },
+        |it| {
+            it.edit("deep/s.yaml", &TEXT.replace("s3cr3t", "2"));
+            it.sandbox.write("plain.txt", "a\nb\nc\nd\n2\n");
+        },
+    );
+    let _ = repository.sandbox.ours(&["merge", "--ci", "other"]).ok();
+    assert_eq!(repository.plain("deep/s.yaml"), TEXT.replace("5432", "1").replace("s3cr3t", "2"));
+    assert_eq!(repository.sandbox.read("plain.txt"), b"1\nb\nc\nd\n2\n");
+    assert_eq!(repository.git(&["rev-list", "--count", "--merges", "HEAD"]).trim(), "1");
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+    let _ = repository.sandbox.ours(&["merge", "--ci", "other"]).ok();
+    repository.git(&["checkout", "-q", "-b", "third", "other"]);
+    repository.set("deep/s.yaml", "[\"port\"]", "7");
+    repository.commit("third");
+    let before = repository.git(&["rev-parse", "HEAD"]);
+    let said = repository.sandbox.ours(&["merge", "--ci", "main"]).fails(1);
+    assert!(said.contains("[\"port\"]: changed on both sides") && said.contains("\n  deep/s.yaml"), "{said}");
+    assert_eq!(repository.git(&["rev-parse", "HEAD"]), before);
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+    let _ = repository.sandbox.ours(&["merge", "--ci", "no-such-branch"]).fails(254);
+}
+
+#[test]
+fn a_sealed_file_stays_sealed() {
+    let mut repository = Repository::new();
+    repository.part(
+        |it| {
+            it.sandbox.write("s.yaml", TEXT);
+            let _ = it.sandbox.ours(&["encrypt", "-i", "--seal", "--age", ALICE.recipient, "s.yaml"]).ok();
+        },
+        |it| it.set("s.yaml", "[\"port\"]", "1"),
+        |it| it.set("s.yaml", "[\"last\"]", "2"),
+    );
+    repository.git(&["merge", "-q", "-m", "m", "other"]);
+    let _ = repository.sandbox.ours(&["decrypt", "--strict", "s.yaml"]).ok();
+    // Sides of a conflict have seals of their own.
+    repository.git(&["checkout", "-q", "-b", "x"]);
+    repository.set("s.yaml", "[\"port\"]", "5");
+    repository.commit("x");
+    repository.git(&["checkout", "-q", "main"]);
+    repository.set("s.yaml", "[\"port\"]", "6");
+    repository.commit("main");
+    let _ = repository.try_git(&["merge", "-q", "-m", "m", "x"]).fails(1);
+    let _ = repository.sandbox.ours(&["resolve", "--all-theirs", "s.yaml"]).ok();
+    let plain = repository.sandbox.ours(&["decrypt", "--strict", "s.yaml"]).text();
+    assert_eq!(plain, TEXT.replace("5432", "5").replace("last: 1", "last: 2"));
+    // A side that another program has rewritten has no seal, and so has the merged file.
+    repository.commit("merged");
+    repository.git(&["checkout", "-q", "-b", "y"]);
+    let _ = repository.sandbox.sops(&["set", "s.yaml", "[\"host\"]", "\"by sops\""]).ok();
+    repository.commit("y");
+    repository.git(&["checkout", "-q", "main"]);
+    repository.set("s.yaml", "[\"port\"]", "7");
+    repository.commit("main");
+    repository.git(&["merge", "-q", "-m", "m", "y"]);
+    assert!(!String::from_utf8(repository.sandbox.read("s.yaml")).unwrap().contains("leaflock_seal"));
+    assert!(repository.plain("s.yaml").contains("by sops"));
+}
+
+#[test]
+fn a_driver_that_is_killed_leaves_ours_or_the_result() {
+    let sandbox = Sandbox::with_key();
+    let mut text = TEXT.to_owned();
+    (0..300).for_each(|at| text.push_str(&format!("k{at}: value {at}\n")));
+    sandbox.write("base.yaml", &text);
+    let _ = sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, "base.yaml"]).ok();
+    let ours = sandbox.read("base.yaml");
+    for (name, index) in [("ours.yaml", "[\"port\"]"), ("theirs.yaml", "[\"last\"]")] {
+        sandbox.write(name, &ours);
+        let _ = sandbox.ours(&["set", name, index, "77"]).ok();
+    }
+    let ours = sandbox.read("ours.yaml");
+    let expected = text.replace("5432", "77").replace("last: 1", "last: 77");
+    let program = Path::new(env!("CARGO_BIN_EXE_leaflock"));
+    let (mut old, mut new) = (0, 0);
+    for delay in 0..60 {
+        sandbox.write("ours.yaml", &ours);
+        let mut command = sandbox.command(program);
+        let mut child = command.args(["merge", "base.yaml", "ours.yaml", "theirs.yaml"]).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        let _ = child.kill();
+        child.wait().unwrap();
+        if sandbox.read("ours.yaml") == ours {
+            old += 1;
+        } else {
+            assert_eq!(sandbox.ours(&["decrypt", "ours.yaml"]).text(), expected);
+            new += 1;
+        }
+    }
+    assert!(old > 0 && old + new == 60);
+    // Two at once: each sees whether somebody else wrote in between.
+    sandbox.write("ours.yaml", &ours);
+    let children: Vec<_> = (0..4)
+        .map(|_| {
+            let mut command = sandbox.command(program);
+            command.args(["merge", "base.yaml", "ours.yaml", "theirs.yaml"]).spawn().unwrap()
+        })
+        .collect();
+    let codes: Vec<_> = children.into_iter().map(|mut child| child.wait().unwrap().code()).collect();
+    assert!(codes.iter().all(|code| matches!(code, Some(0 | 254))) && codes.contains(&Some(0)), "{codes:?}");
+    assert_eq!(sandbox.ours(&["decrypt", "ours.yaml"]).text(), expected);
 }

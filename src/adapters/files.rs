@@ -79,6 +79,27 @@ impl Files for SystemFiles {
         replace::create_private(path, bytes)
     }
 
+    fn create(&self, path: &Path, bytes: &[u8], program: bool) -> Result<(), FileError> {
+        replace::create(path, bytes, program)
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), FileError> {
+        fs::remove_file(path).map_err(|error| file_error("remove", path, &error))
+    }
+
+    fn real(&self, path: &Path) -> Result<PathBuf, FileError> {
+        for there in path.ancestors() {
+            match fs::canonicalize(there) {
+                Ok(real) => {
+                    return Ok(path.strip_prefix(there).map_or(real.clone(), |rest| clean(&real.join(rest))));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(file_error("stat", path, &error)),
+            }
+        }
+        self.absolute(path)
+    }
+
     fn absolute(&self, path: &Path) -> Result<PathBuf, FileError> {
         if path.is_absolute() {
             return Ok(clean(path));

@@ -22,6 +22,7 @@ pub mod replace;
 pub mod repository;
 mod search_path;
 pub mod signals;
+pub mod signers;
 pub mod staging;
 mod system_error;
 pub mod transaction;

@@ -25,6 +25,14 @@ impl Processes for SystemProcesses {
         accounts::find(name)
     }
 
+    fn find(&self, name: &str, search_path: &OsStr) -> Option<PathBuf> {
+        search_path::find(search_path, name)
+    }
+
+    fn own_program(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
+    }
+
     fn become_program(&self, launch: &Launch) -> LaunchError {
         let error = hardening::as_before(|| as_account(launch, become_it).unwrap_or_else(|error| error));
         launch_error(launch, &error)

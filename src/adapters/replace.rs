@@ -146,6 +146,21 @@ pub fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), Fi
     Waiting::fill(path, target, old.as_ref(), bytes, None, observer)?.finish(durability, observer)
 }
 
+/// Makes a new file and its folders. See [`crate::app::ports::Files::create`].
+pub fn create(path: &Path, bytes: &[u8], program: bool) -> Result<(), FileError> {
+    let folder = folder_of(path);
+    fs::DirBuilder::new()
+        .recursive(true)
+        .create(folder)
+        .map_err(|error| file_error("mkdir", folder, &error))?;
+    let mut temporary = Temporary::create_named(folder, if program { 0o777 } else { 0o666 })
+        .map_err(|error| file_error("open", path, &error))?;
+    temporary.file().write_all(bytes).map_err(|error| file_error("write", path, &error))?;
+    temporary.file().sync_all().map_err(|error| file_error("sync", path, &error))?;
+    let named = temporary.name(folder).map_err(|error| file_error("link", path, &error))?;
+    named.persist_noclobber(path).map_err(|failed| file_error("open", path, &failed.error))
+}
+
 /// Makes a private file. See [`crate::app::ports::Files::create_private`].
 pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let folder = folder_of(path);

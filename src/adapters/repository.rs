@@ -2,13 +2,16 @@
 //! repository, and wherever files are in one, it is there.
 #![expect(clippy::disallowed_methods, reason = "the home of git")]
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 
 use crate::app::ports::{FileError, FileErrorKind};
-use crate::app::repository::{Commit, Entry, MergeFile, Place, Repository, Snapshot, Version};
+use crate::app::repository::{
+    BranchMerge, Commit, Entry, MergeBranch, MergeFile, Objects, Place, Repository, Snapshot, Version,
+};
 use crate::domain::secret::SecretBytes;
 
 use super::system_error::file_error;
@@ -76,14 +79,7 @@ impl Repository for Git {
         blobs: &[String],
         take: &mut dyn FnMut(&str, SecretBytes),
     ) -> Result<(), FileError> {
-        let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
-        let mut child = git(folder)
-            .args(["cat-file", "--batch"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
+        let mut child = cat_file(folder).map_err(failed)?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let read = thread::scope(|scope| {
             scope.spawn(move || {
@@ -120,6 +116,134 @@ impl Repository for Git {
             Err(error) => Err(file_error("exec", Path::new("git"), &error)),
         }
     }
+
+    fn merge_branch(&self, folder: &Path, question: &MergeBranch<'_>) -> Result<BranchMerge, FileError> {
+        let mut command = git(folder);
+        for (name, value) in question.settings {
+            command.arg("-c").arg(format!("{name}={value}"));
+        }
+        let mut attributes = std::ffi::OsString::from("core.attributesFile=");
+        attributes.push(question.attributes);
+        command.arg("-c").arg(attributes).args(["merge", "--no-edit", "--end-of-options", question.revision]);
+        let ended = command.stdout(Stdio::inherit()).stderr(Stdio::inherit()).status().map_err(failed)?;
+        if ended.success() {
+            return Ok(BranchMerge::Merged);
+        }
+        let unmerged = output(folder, &["diff", "--name-only", "--diff-filter=U", "-z"])?.unwrap_or_default();
+        let files: Vec<PathBuf> =
+            unmerged.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(path_of).collect();
+        let undone = output(folder, &["merge", "--abort"])?.is_some();
+        Ok(if files.is_empty() || !undone { BranchMerge::Failed } else { BranchMerge::Conflicts(files) })
+    }
+
+    fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError> {
+        let scope: &[&str] = if own { &["--local"] } else { &[] };
+        let asked = [&["config"], scope, &["--list", "-z"]].concat();
+        let Some(listed) = output(folder, &asked)? else { return Ok(Vec::new()) };
+        let mut settings: Vec<(String, String)> = Vec::new();
+        for entry in listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+            let entry = String::from_utf8_lossy(entry);
+            // A name alone is a boolean that is true.
+            let (name, value) = entry.split_once('\n').unwrap_or((&entry, "true"));
+            settings.push((name.to_owned(), value.to_owned()));
+        }
+        settings.reverse();
+        Ok(settings)
+    }
+
+    fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError> {
+        let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
+        let mut command = git(folder);
+        command.args(["config", "--local"]).stderr(Stdio::piped());
+        match value {
+            Some(value) => command.args(["--replace-all", name, value]),
+            None => command.args(["--unset-all", name]),
+        };
+        let done = command.output().map_err(failed)?;
+        /// How git ends when there is nothing to take away.
+        const NOT_SET: i32 = 5;
+        if done.status.success() || (value.is_none() && done.status.code() == Some(NOT_SET)) {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&done.stderr);
+        let reason = said.lines().next().unwrap_or("git failed").trim_start_matches("error: ").to_owned();
+        Err(FileError { action: "git config", path: name.into(), kind: FileErrorKind::Other, reason })
+    }
+
+    fn attributes(
+        &self,
+        folder: &Path,
+        names: &[&str],
+        paths: &[PathBuf],
+    ) -> Result<Vec<Vec<Option<String>>>, FileError> {
+        let Some(place) = self.place(folder)? else { return Ok(Vec::new()) };
+        let root = place.top.as_ref().unwrap_or(&place.git_dir);
+        let mut command = git(root);
+        command.args(["check-attr", "-z", "--stdin"]).args(names);
+        let asked: Vec<u8> = paths
+            .iter()
+            .flat_map(|path| {
+                [path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes(), b"\0"].concat()
+            })
+            .collect();
+        let told = answered(command, asked)?;
+        let values: Vec<Option<String>> = told
+            .split(|byte| *byte == 0)
+            .skip(2)
+            .step_by(3)
+            .map(|value| Some(String::from_utf8_lossy(value).into_owned()).filter(|it| it != "unspecified"))
+            .collect();
+        Ok(values.chunks(names.len().max(1)).map(<[_]>::to_vec).collect())
+    }
+
+    fn objects(&self, folder: &Path) -> Result<Option<Box<dyn Objects>>, FileError> {
+        let mut child = match cat_file(folder) {
+            Ok(child) => child,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else { return Ok(None) };
+        Ok(Some(Box::new(CatFile { child, stdin: Some(stdin), stdout: BufReader::new(stdout) })))
+    }
+}
+
+/// `git cat-file --batch`, which answers as long as it is asked.
+struct CatFile {
+    child: Child,
+    /// Taken when nothing more is asked.
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Objects for CatFile {
+    fn read(&mut self, name: &OsStr) -> Result<Option<SecretBytes>, FileError> {
+        let Some(stdin) = &mut self.stdin else { return Ok(None) };
+        let name = name.as_encoded_bytes();
+        // A question ends with its line.
+        if name.contains(&b'\n') {
+            return Ok(None);
+        }
+        stdin.write_all(&[name, b"\n"].concat()).map_err(failed)?;
+        match answer(&mut self.stdout).map_err(failed)? {
+            Some(Answer::Blob(_, contents)) => Ok(Some(contents)),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Drop for CatFile {
+    fn drop(&mut self) {
+        self.stdin = None;
+        let _ = self.child.wait();
+    }
+}
+
+fn failed(error: io::Error) -> FileError {
+    file_error("exec", Path::new("git"), &error)
+}
+
+fn cat_file(folder: &Path) -> io::Result<Child> {
+    git(folder).args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
 }
 
 /// `git`, in `folder`.
@@ -137,6 +261,19 @@ fn finish(mut command: Command) -> Result<Option<Vec<u8>>, FileError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(file_error("exec", Path::new("git"), &error)),
     }
+}
+
+/// What `git` prints when it reads `input`; nothing, if it fails.
+fn answered(mut command: Command, input: Vec<u8>) -> Result<Vec<u8>, FileError> {
+    let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let stdin = child.stdin.take();
+    let done = thread::scope(|scope| {
+        // A git that ends early is seen where its answer is read.
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
+        child.wait_with_output()
+    });
+    done.map(|done| done.stdout).map_err(failed)
 }
 
 fn output(folder: &Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, FileError> {
@@ -193,24 +330,43 @@ fn named(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
-/// Reads git's answers: `ID blob SIZE`, the contents, a line break.
+/// Reads git's answers until there are no more.
 fn answers(mut from: impl BufRead, take: &mut dyn FnMut(&str, SecretBytes)) -> io::Result<()> {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if from.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let mut words = line.split_ascii_whitespace();
-        let (Some(id), Some(kind), Some(size)) = (words.next(), words.next(), words.next()) else { continue };
-        let size: usize = size.parse().map_err(|_| io::Error::other("git answered with no size"))?;
-        let mut contents = vec![0; size + 1];
-        from.read_exact(&mut contents)?;
-        contents.truncate(size);
-        if kind == "blob" {
-            take(id, SecretBytes::new(contents));
+    while let Some(answer) = answer(&mut from)? {
+        if let Answer::Blob(id, contents) = answer {
+            take(&id, contents);
         }
     }
+    Ok(())
+}
+
+/// What git says of an object that it was asked for.
+enum Answer {
+    /// A blob's full name and contents.
+    Blob(String, SecretBytes),
+    /// There is no such blob.
+    Missing,
+}
+
+/// Reads one answer: `ID TYPE SIZE`, the contents, a line break; of what is not there
+/// one line that ends in a word (`missing`). `None` at the end.
+fn answer(from: &mut impl BufRead) -> io::Result<Option<Answer>> {
+    let mut line = Vec::new();
+    if from.read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    let line = String::from_utf8_lossy(&line);
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [id, kind @ ("blob" | "tree" | "commit" | "tag"), size] = words[..] else {
+        return Ok(Some(Answer::Missing));
+    };
+    // A file's name may look like half an answer.
+    let Ok(size) = size.parse::<usize>() else { return Ok(Some(Answer::Missing)) };
+    let mut contents = vec![0; size + 1];
+    from.read_exact(&mut contents)?;
+    contents.truncate(size);
+    let contents = SecretBytes::new(contents);
+    Ok(Some(if kind == "blob" { Answer::Blob(id.to_owned(), contents) } else { Answer::Missing }))
 }
 
 /// Reads `commit ID DATE` lines, each with its `:MODE MODE OLD NEW STATUS<TAB>PATH` lines.

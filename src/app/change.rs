@@ -10,6 +10,7 @@ use super::open::{self, Input, Locked, Unlocked};
 use super::ports::Durability;
 use super::replace::{self, Replaced};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
+use super::sealing::{Unsealed, Wanted};
 use crate::domain::document::open::Extras;
 use crate::domain::document::reuse::Ciphertexts;
 use crate::domain::index::Component;
@@ -72,7 +73,8 @@ pub fn open(file: &Unlocked<'_>, keys: &OpenOptions, with_metadata: bool) -> Res
     if !keys.ignore_mac {
         locked.check_mac(&file.cipher, &findings.mac)?;
     }
-    let notices = findings.notices.iter().map(|it| open::notice(&locked.place, it)).collect();
+    let found = findings.notices.iter().map(|it| open::notice(&locked.place, it));
+    let notices = file.notices.iter().cloned().chain(found).collect();
     Ok(Opened { plain, known, notices })
 }
 
@@ -82,7 +84,7 @@ fn open_binary(file: &Unlocked<'_>, keys: &OpenOptions) -> Result<Opened, Error>
         if !keys.ignore_mac {
             file.locked.check_mac(&file.cipher, &mac)?;
         }
-        return Ok(Opened { plain, known: Ciphertexts::default(), notices: Vec::new() });
+        return Ok(Opened { plain, known: Ciphertexts::default(), notices: file.notices.clone() });
     }
     let (mut documents, findings) = file.file().to_values().map_err(|error| file.tree_error(error))?;
     if !keys.ignore_mac {
@@ -92,7 +94,8 @@ fn open_binary(file: &Unlocked<'_>, keys: &OpenOptions) -> Result<Opened, Error>
     documents.clear();
     let place = file.locked.place.clone();
     let plain = emitted.map_err(|error| Error::Emit { place, during: While::Decrypting, error })?;
-    Ok(Opened { plain: SecretBytes::new(plain), known: Ciphertexts::default(), notices: Vec::new() })
+    let notices = file.notices.clone();
+    Ok(Opened { plain: SecretBytes::new(plain), known: Ciphertexts::default(), notices })
 }
 
 /// Applies edits to a plain tree.
@@ -124,12 +127,24 @@ pub fn save(
     if *format == Format::Binary {
         return save_binary(deps, input, file, plain);
     }
-    let parsed = Plain::parse(plain, *format, place)?;
-    let locked = lock::lock_again(deps, file, parsed, known)?;
-    let expected = Expected { format: *format, cipher: &file.cipher, plain, place, hoist: false };
-    let LockedFile { bytes, notices, .. } = lock::proven(deps, locked, expected)?;
-    write(deps, input, &bytes)?;
-    Ok(notices.iter().map(|it| open::notice(place, it)).collect())
+    let LockedFile { bytes, notices, .. } = lock(deps, file, plain, known, place)?;
+    let mut notices: Vec<Notice> = notices.iter().map(|it| open::notice(place, it)).collect();
+    notices.extend(write(deps, input, file, bytes)?);
+    Ok(notices)
+}
+
+/// Locks `plain`, the new state of `file` at `place`, and proves it. For binary files
+/// see [`replace::leaf`].
+pub fn lock(
+    deps: &Deps<'_>,
+    file: &Unlocked<'_>,
+    plain: &[u8],
+    known: Ciphertexts,
+    place: &Place,
+) -> Result<LockedFile, Error> {
+    let format = file.locked.format;
+    let locked = lock::lock_again(deps, file, Plain::parse(plain, format, place)?, known)?;
+    lock::proven(deps, locked, Expected { format, cipher: &file.cipher, plain, place, hoist: false })
 }
 
 /// A binary file has one leaf, and is written in JSON.
@@ -141,23 +156,31 @@ fn save_binary(
 ) -> Result<Vec<Notice>, Error> {
     let data = [Component::Key("data".to_owned())];
     match replace::leaf(deps, file, &data, &Scalar::Str(Text::Borrowed(plain)), true)? {
-        Replaced::File(bytes) => write(deps, input, &bytes)?,
-        Replaced::Unchanged => {}
-        Replaced::Elsewhere => {
-            return Err(Error::Other {
-                place: file.locked.place.clone(),
-                cause: "a binary file cannot become empty, or be filled again, in place".into(),
-                hints: vec!["encrypt the new file instead: `leaflock encrypt -i FILE`".to_owned()],
-            });
-        }
+        Replaced::File(bytes) => write(deps, input, file, bytes),
+        Replaced::Unchanged => Ok(Vec::new()),
+        Replaced::Elsewhere => Err(Error::Other {
+            place: file.locked.place.clone(),
+            cause: "a binary file cannot become empty, or be filled again, in place".into(),
+            hints: vec!["encrypt the new file instead: `leaflock encrypt -i FILE`".to_owned()],
+        }),
     }
-    Ok(Vec::new())
 }
 
-/// Replaces the input file by `bytes`.
-pub fn write(deps: &Deps<'_>, input: &Input, bytes: &[u8]) -> Result<(), Error> {
-    let Some(path) = &input.path else { return Ok(()) };
-    deps.files
-        .replace(path, bytes, input.seen, Durability::Power)
-        .map_err(|error| Error::Write { in_place: true, error })
+/// Replaces the input file by `bytes`, the new state of `file`, sealed if `file` was.
+/// Returns what the user should hear about.
+pub fn write(
+    deps: &Deps<'_>,
+    input: &Input,
+    file: &Unlocked<'_>,
+    bytes: SecretBytes,
+) -> Result<Vec<Notice>, Error> {
+    let mut notices = Vec::new();
+    let wanted = Wanted::by_old(deps, &file.locked)?;
+    let bytes = Unsealed::again(file, bytes).finish(deps, wanted, &mut notices)?;
+    if let Some(path) = &input.path {
+        deps.files
+            .replace(path, &bytes, input.seen, Durability::Power)
+            .map_err(|error| Error::Write { in_place: true, error })?;
+    }
+    Ok(notices)
 }

@@ -61,7 +61,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         }
         _ => Layout::default(),
     };
-    let mut notices = Vec::new();
+    let mut notices = unlocked.notices.clone();
     let bytes = match (&request.extract, output_format) {
         (Some(index), _) => extract(&unlocked, index, output_format, layout, request, &mut notices)?,
         (None, OutputFormat::File(output)) if output == format => {

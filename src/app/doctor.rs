@@ -8,6 +8,7 @@ use super::Deps;
 use super::config;
 use super::error::Error;
 use super::names;
+use super::quote;
 use super::request::{FileOptions, Notice};
 use super::who::{self, FileKeys};
 use crate::domain::keys::kinds::KeyKind;
@@ -147,7 +148,7 @@ fn wrong_place(place: &Place, mode: Option<u32>) -> Vec<Problem> {
         (Some(path), None) => path.display().to_string(),
         (None, variable) => variable.unwrap_or_default().to_owned(),
     };
-    let path = place.path.as_deref().map(quoted);
+    let path = place.path.as_deref().map(|path| quote::shell(&path.display().to_string()));
     let mut problems = Vec::new();
     match &place.outcome {
         Some(Looked::Unreadable(reason)) => {
@@ -187,13 +188,6 @@ fn mend_malformed(place: &Place, path: Option<&str>) -> String {
         (Some(path), _) => format!("correct that line: ${{EDITOR:-vi}} {path}"),
         (None, _) => format!("unset {}", place.source.variable().unwrap_or_default()),
     }
-}
-
-/// A path as a shell reads it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@:,".contains(&byte);
-    if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// What is wrong with the programs that keys need.

@@ -11,6 +11,8 @@ use super::parallel::LARGE;
 use super::request::{
     Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
+use super::reuse::{self, Onto, Wanted};
+use super::sealing::{self, Unsealed};
 use super::wrap;
 use crate::domain::config::Plan;
 use crate::domain::crypto::cipher::Cipher;
@@ -35,6 +37,8 @@ pub struct Request {
     pub keys: KeyOptions,
     /// Rules from the command line.
     pub rules: RuleOptions,
+    /// The former state that unchanged values keep their ciphertext from.
+    pub onto: Onto,
 }
 
 /// Encrypts one file. What goes to standard output goes to `stdout` as it is made.
@@ -60,12 +64,44 @@ pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<
         converted = convert(&input.bytes, from, to, &place)?;
         &converted
     };
+    if let Some(bytes) = lock_onto(deps, request, &input, (plain, to, &plan), &mut notices)? {
+        return Ok(Outcome { done: open::deliver(deps, destination, &input, bytes)?, notices });
+    }
     let stdout = (*destination == Destination::Stdout).then_some(stdout);
     let printed = stdout.is_some();
     let LockedFile { bytes, notices: found } = lock(deps, plain, to, &plan, &request.rules, &place, stdout)?;
     notices.extend(found);
     let done = if printed { Done::Printed } else { open::deliver(deps, destination, &input, bytes)? };
     Ok(Outcome { done, notices })
+}
+
+/// Encrypts `plain` onto the former state of the file that the result is for, if that
+/// will do.
+fn lock_onto(
+    deps: &Deps<'_>,
+    request: &Request,
+    input: &open::Input,
+    (plain, format, plan): (&[u8], Format, &Plan),
+    notices: &mut Vec<Notice>,
+) -> Result<Option<SecretBytes>, Error> {
+    let path = match &request.task.destination {
+        Destination::File(path) => deps.files.absolute(path).map_err(Error::Read)?,
+        _ => input.name.clone(),
+    };
+    let Some(former) = reuse::former(deps, &request.onto, &path)? else { return Ok(None) };
+    let place = input.place();
+    let wanted = Wanted {
+        plain,
+        format,
+        plan,
+        threshold: threshold(plan),
+        allow_unencrypted: request.rules.nothing_selected == NothingSelected::Allow,
+        sealing: sealing::Wanted::by_new(deps, place.path.as_deref(), request.rules.seal)?,
+        place: &place,
+    };
+    let Some(locked) = reuse::lock(deps, former, &wanted, notices)? else { return Ok(None) };
+    notices.extend(locked.notices.iter().map(|it| open::notice(&place, it)));
+    Ok(Some(locked.bytes))
 }
 
 /// True when a file that was found in a directory is one of the secrets: a
@@ -104,46 +140,76 @@ pub fn lock(
     place: &Place,
     stdout: Option<&mut dyn Sink>,
 ) -> Result<LockedFile, Error> {
-    let data_key = DataKey::generate(&mut *deps.random.rng());
-    let mut metadata = Metadata {
-        groups: Vec::new(),
-        shamir_threshold: threshold(plan),
-        last_modified: String::new(),
-        mac: String::new(),
-        version: metadata::VERSION.to_owned(),
-        selection: plan.selection.clone(),
-        source: None,
-        former: None,
-    };
-    if format == Format::Binary {
-        metadata.selection = Selection::everything();
-        metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), &data_key)?;
-        return lock_binary(deps, plain, &Cipher::new(&data_key), metadata, place, stdout);
+    let data_key = &DataKey::generate(&mut *deps.random.rng());
+    let job = Job { plain, format, plan, rules, place, data_key };
+    let wanted = sealing::Wanted::by_new(deps, place.path.as_deref(), rules.seal)?;
+    if wanted == sealing::Wanted::Nothing {
+        return job.lock(deps, stdout);
     }
-    let mut parsed = Plain::parse(plain, format, place)?;
-    metadata.selection.mark(&mut parsed.tree, Stage::Plain);
-    let file = PlainFile {
-        store: parsed.store,
-        tree: &parsed.tree,
-        selection: &metadata.selection,
-        keep_spellings: true,
-    };
-    let locking = file.plan(None);
-    let mut notices = refuse_plain_text(&locking, plan, rules, place)?;
-    metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), &data_key)?;
-    let (direct, later) = if plain.len() < LARGE { (None, stdout) } else { (stdout, None) };
-    let is_streamed = direct.is_some();
-    let mut locked = lock::lock_new(deps, &parsed, &data_key, metadata, locking, direct)?;
-    drop(parsed);
-    if !is_streamed {
-        let cipher = Cipher::new(&data_key);
-        locked = lock::proven(deps, locked, Expected { format, cipher: &cipher, plain, place, hoist: true })?;
+    // A seal is made over the whole file.
+    let LockedFile { bytes, mut notices } = job.lock(deps, None)?;
+    let mut bytes = Unsealed { bytes, format, place, data_key }.finish(deps, wanted, &mut notices)?;
+    if let Some(stdout) = stdout {
+        stdout.push(&std::mem::take(&mut bytes));
     }
-    if let Some(stdout) = later {
-        stdout.push(&std::mem::take(&mut locked.bytes));
+    Ok(LockedFile { bytes, notices })
+}
+
+/// A file that is to be encrypted under `data_key`.
+struct Job<'j> {
+    plain: &'j [u8],
+    format: Format,
+    plan: &'j Plan,
+    rules: &'j RuleOptions,
+    place: &'j Place,
+    data_key: &'j DataKey,
+}
+
+impl Job<'_> {
+    fn lock(&self, deps: &Deps<'_>, stdout: Option<&mut dyn Sink>) -> Result<LockedFile, Error> {
+        let Self { plain, format, plan, rules, place, data_key } = *self;
+        let mut metadata = Metadata {
+            groups: Vec::new(),
+            shamir_threshold: threshold(plan),
+            last_modified: String::new(),
+            mac: String::new(),
+            version: metadata::VERSION.to_owned(),
+            selection: plan.selection.clone(),
+            source: None,
+            seal: None,
+            signature: None,
+            former: None,
+        };
+        if format == Format::Binary {
+            metadata.selection = Selection::everything();
+            metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), data_key)?;
+            return lock_binary(deps, plain, &Cipher::new(data_key), metadata, place, stdout);
+        }
+        let mut parsed = Plain::parse(plain, format, place)?;
+        metadata.selection.mark(&mut parsed.tree, Stage::Plain);
+        let file = PlainFile {
+            store: parsed.store,
+            tree: &parsed.tree,
+            selection: &metadata.selection,
+            keep_spellings: true,
+        };
+        let locking = file.plan(None);
+        let mut notices = refuse_plain_text(&locking, plan, rules, place)?;
+        metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), data_key)?;
+        let (direct, later) = if plain.len() < LARGE { (None, stdout) } else { (stdout, None) };
+        let is_streamed = direct.is_some();
+        let mut locked = lock::lock_new(deps, &parsed, data_key, metadata, locking, direct)?;
+        drop(parsed);
+        if !is_streamed {
+            let cipher = &Cipher::new(data_key);
+            locked = lock::proven(deps, locked, Expected { format, cipher, plain, place, hoist: true })?;
+        }
+        if let Some(stdout) = later {
+            stdout.push(&std::mem::take(&mut locked.bytes));
+        }
+        notices.extend(locked.notices.iter().map(|it| open::notice(place, it)));
+        Ok(LockedFile { bytes: locked.bytes, notices })
     }
-    notices.extend(locked.notices.iter().map(|it| open::notice(place, it)));
-    Ok(LockedFile { bytes: locked.bytes, notices })
 }
 
 /// The same for a binary file, whose one value is always encrypted.
@@ -186,7 +252,7 @@ fn refuse_plain_text(
     rules: &RuleOptions,
     place: &Place,
 ) -> Result<Vec<Notice>, Error> {
-    if locking.selected > 0 || locking.leaves == 0 {
+    if !lock::nothing_selected(locking) {
         return Ok(Vec::new());
     }
     let rule = plan.selection.describe();

@@ -160,6 +160,17 @@ pub enum Error {
         cause: Cause,
     },
 
+    /// Exit 51: the seal or signature does not hold, or is not there and must be.
+    #[error("{cause}")]
+    Seal {
+        /// The file.
+        place: Place,
+        /// What is wrong.
+        cause: Cause,
+        /// Advice.
+        hints: Vec<String>,
+    },
+
     /// Exit 128: no identity opens the file. The cause is one short answer;
     /// the hints say which identities were tried and what to do.
     #[error("{cause}")]
@@ -317,6 +328,7 @@ impl Error {
             | Self::Encrypt { place, .. }
             | Self::Decrypt { place, .. }
             | Self::Mac { place, .. }
+            | Self::Seal { place, .. }
             | Self::DataKey { place, .. }
             | Self::Emit { place, .. }
             | Self::NotFound { place, .. }
@@ -356,6 +368,7 @@ impl Error {
             | Self::Config { hints, .. }
             | Self::Recipients { hints, .. }
             | Self::NothingSelected { hints, .. }
+            | Self::Seal { hints, .. }
             | Self::DataKey { hints, .. }
             | Self::SetArgument { hints, .. }
             | Self::NotFound { hints, .. }

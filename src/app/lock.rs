@@ -62,7 +62,7 @@ impl<'s> Plain<'s> {
 }
 
 /// An encrypted file, ready to be written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LockedFile {
     /// Its bytes.
     pub bytes: SecretBytes,
@@ -70,6 +70,8 @@ pub struct LockedFile {
     pub notices: Vec<Notice>,
     /// What its `leaflock_source` holds.
     pub spellings: SpellingList,
+    /// True when it has values, and none of them is one that the rules select.
+    pub nothing_selected: bool,
 }
 
 /// The token of a MAC's hex digest.
@@ -131,7 +133,17 @@ pub fn lock_new(
             }
         }
     }
-    Ok(LockedFile { bytes, notices: plan.notices, spellings: plan.spellings })
+    Ok(LockedFile {
+        bytes,
+        nothing_selected: nothing_selected(&plan),
+        notices: plan.notices,
+        spellings: plan.spellings,
+    })
+}
+
+/// True when a file has values, and its rules select none.
+pub fn nothing_selected(plan: &LockPlan) -> bool {
+    plan.selected == 0 && plan.leaves > 0
 }
 
 /// `bytes`, with the mark that says whose layout they have if without it they would
@@ -160,7 +172,8 @@ fn with_mark(
 }
 
 /// Encrypts `plain`, the new state of `old`, under its data key and in its
-/// metadata; values that did not change keep their tokens.
+/// metadata; values that did not change keep their tokens, and where no value and no
+/// comment did, the MAC and its time are kept as well.
 pub fn lock_again(
     deps: &Deps<'_>,
     old: &Unlocked<'_>,
@@ -180,8 +193,10 @@ pub fn lock_again(
     let mut plan = file.plan(Some(&mut known));
     // Whether it still fits is seen when the file is proven.
     plan.spellings.set_patch(old.locked.spellings(&old.cipher).take_patch());
-    let last_modified = deps.clock.now();
-    let mac = mac_token(deps, &old.cipher, plan.mac.hex(), &last_modified);
+    let is_old_mac = |old: SecretBytes| *old == *plan.mac.hex().as_bytes();
+    // SOPS's MAC alone does not tell: `12` and `3` have the one of `1` and `23`.
+    let same_values =
+        known.are_all_told(plan.encrypted) && old.locked.stored_mac(&old.cipher).is_ok_and(is_old_mac);
     let source = match &metadata.source {
         Some(token) if old.locked.spelling_json(&old.cipher) == Some(plan.spellings.to_json()) => {
             Some(token.clone())
@@ -192,7 +207,12 @@ pub fn lock_again(
             source_token(deps, &old.cipher, &plan, marked)
         }
     };
-    let mut changes = vec![("lastmodified", Some(last_modified.as_str())), ("mac", Some(mac.as_str()))];
+    let last_modified = deps.clock.now();
+    let mac = mac_token(deps, &old.cipher, plan.mac.hex(), &last_modified);
+    let mut changes = Vec::new();
+    if !same_values {
+        changes.extend([("lastmodified", Some(last_modified.as_str())), ("mac", Some(mac.as_str()))]);
+    }
     if source != metadata.source {
         changes.push((spelling::FIELD, source.as_deref()));
     }
@@ -205,7 +225,12 @@ pub fn lock_again(
         let was = || is_printed_otherwise(old);
         bytes = with_mark(rng, bytes, &old.cipher, &metadata.selection, &plain, was);
     }
-    Ok(LockedFile { bytes, notices: plan.notices, spellings: plan.spellings })
+    Ok(LockedFile {
+        bytes,
+        nothing_selected: nothing_selected(&plan),
+        notices: plan.notices,
+        spellings: plan.spellings,
+    })
 }
 
 /// True if `file` is not printed as its values in their places would be.

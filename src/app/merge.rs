@@ -72,7 +72,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let [base, ours, theirs] = [read(&request.base)?, read(&request.ours)?, read(&request.theirs)?];
     let name = request.name.clone().unwrap_or_else(|| request.ours.clone());
     let format = request.file.input_format.unwrap_or_else(|| Format::of_path(&name.to_string_lossy()));
-    let question = Question { format, place: Place::file(&name), open: request.open.clone() };
+    let place = Place::file(deps.files.absolute(&name).map_err(Error::Read)?);
+    let question = Question { format, place, open: request.open.clone() };
     let states = States { base: Some(&base.bytes), ours: &ours.bytes, theirs: &theirs.bytes };
     let merged = match by_values(deps, states, question, request) {
         Ok(merged) => merged,
@@ -143,7 +144,8 @@ fn by_lines(
     Ok(MergedFile { bytes, ending: Ending::ByLines { conflicts, cause }, notices: Vec::new() })
 }
 
-fn write(deps: &Deps<'_>, ours: &Input, bytes: &[u8]) -> Result<(), Error> {
+/// Replaces a file by its new state.
+pub fn write(deps: &Deps<'_>, ours: &Input, bytes: &[u8]) -> Result<(), Error> {
     let Some(path) = &ours.path else { return Ok(()) };
     deps.files
         .replace(path, bytes, ours.seen, Durability::Power)

@@ -2,16 +2,20 @@
 //! data, return data, never print, and know the world only through [`ports`].
 
 pub mod parallel;
+pub mod quote;
 pub mod variables;
 pub mod ports;
 pub mod repository;
+pub mod signers;
 pub mod error;
 pub mod request;
 pub mod batch;
 pub mod config;
 pub mod names;
+pub mod trust;
 pub mod open;
 pub mod lock;
+pub mod sealing;
 pub mod wrap;
 pub mod rekey;
 pub mod strangers;
@@ -21,6 +25,7 @@ pub mod groups;
 pub mod rekey_batch;
 pub mod replace;
 pub mod change;
+pub mod reuse;
 pub mod encrypt;
 pub mod decrypt;
 pub mod sides;
@@ -30,6 +35,7 @@ pub mod edit;
 pub mod resolve;
 pub mod set;
 pub mod unset;
+pub mod seal;
 pub mod filestatus;
 pub mod who;
 pub mod doctor;
@@ -41,12 +47,15 @@ pub mod exec_file;
 pub mod run;
 pub mod config_explain;
 pub mod init;
+pub mod git_setup;
+pub mod branch;
 
 use ports::{
     Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,
     Transactions,
 };
 use repository::Repository;
+use signers::Signers;
 
 /// The ports a use case may need, built by `cli::wire` or by a test.
 pub struct Deps<'d> {
@@ -78,4 +87,10 @@ pub struct Deps<'d> {
     pub transactions: &'d dyn Transactions,
     /// The config files that were read so far.
     pub configs: &'d config::Memory,
+    /// The repositories that were asked so far.
+    pub formers: &'d reuse::Memory,
+    /// Signatures.
+    pub signers: &'d dyn Signers,
+    /// The settings of repositories that were read so far.
+    pub settings: &'d trust::Memory,
 }

@@ -10,6 +10,7 @@ use super::names;
 use super::parallel::{self, LARGE};
 use super::ports::{Contents, Durability, FileErrorKind, Fingerprint, Others};
 use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source, Together};
+use super::trust::Subject;
 use crate::domain::crypto::cipher::{Cipher, PIECE};
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::crypto::mac::Mac;
@@ -22,6 +23,7 @@ use crate::domain::keys::kinds::KeyKind;
 use crate::domain::keys::names::Names;
 use crate::domain::keys::report::{self, GroupOutcome};
 use crate::domain::keys::{Refusal, SealedKey, WrappedKey};
+use crate::domain::merge;
 use crate::domain::metadata::{MasterKey, Metadata, MetadataError};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Stage;
@@ -127,8 +129,12 @@ impl<'s> Locked<'s> {
     /// Parses `bytes`.
     pub fn parse(bytes: &'s [u8], format: Format, place: &Place) -> Result<Self, Error> {
         let store = encrypted_store(format);
-        let tree =
-            store.read(bytes, Purpose::AsIs).map_err(|error| read_error(error, place, While::Decrypting))?;
+        let tree = store.read(bytes, Purpose::AsIs).map_err(|mut error| {
+            if merge::split(bytes).is_some() {
+                error.hint = Some("it has conflicts of a merge: `leaflock resolve FILE` opens both sides");
+            }
+            read_error(error, place, While::Decrypting)
+        })?;
         let mut locked = Self::with_tree(store, format, tree, place)?;
         locked.metadata.selection.mark(&mut locked.tree, Stage::Encrypted);
         Ok(locked)
@@ -152,11 +158,18 @@ impl<'s> Locked<'s> {
         Ok(Self { place: place.clone(), format, store, tree, metadata })
     }
 
-    /// Unwraps the data key.
+    /// The file for the checks that need no cipher.
+    pub fn subject(&self) -> Subject<'_, 's> {
+        let Self { place, store, tree, metadata, .. } = self;
+        Subject { place, store: *store, tree, metadata }
+    }
+
+    /// Unwraps the data key, and checks the seal.
     pub fn unlock(self, deps: &Deps<'_>, options: &OpenOptions) -> Result<Unlocked<'s>, Error> {
         let data_key = data_key(deps, &self.metadata, &self.place, options)?;
+        let notices = self.subject().check(deps, &data_key, options)?;
         let cipher = Cipher::new(&data_key);
-        Ok(Unlocked { locked: self, cipher, data_key })
+        Ok(Unlocked { locked: self, cipher, data_key, notices })
     }
 
     /// The owner's spellings, if the file has any.
@@ -227,6 +240,8 @@ pub struct Unlocked<'s> {
     pub cipher: Cipher,
     /// Its data key.
     pub data_key: DataKey,
+    /// What its user should hear about.
+    pub notices: Vec<Notice>,
 }
 
 impl<'s> Unlocked<'s> {
@@ -370,7 +385,7 @@ fn unwrap_group(
         }
         let wrapped: Vec<WrappedKey<'_>> =
             keys.iter().map(|(recipient, enc)| WrappedKey { recipient, enc }).collect();
-        match deps.keys.unwrap(kind, &wrapped, others) {
+        match deps.keys.unwrap(kind, &wrapped, others, options.asking) {
             Ok(part) => return Ok(part),
             Err(refused) => refusals.extend(refused),
         }

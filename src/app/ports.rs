@@ -2,7 +2,7 @@
 //! questions, the editor and progress. The adapters implement them; tests fake
 //! them. Nothing pure gets a trait.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -139,6 +139,16 @@ pub trait Files: Sync {
     /// Makes a new file that only its owner can read (0600), with the folders
     /// above it (0700). Never overwrites ([`FileErrorKind::Exists`]).
     fn create_private(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError>;
+
+    /// Makes a new file with the folders above it, one that can be run if
+    /// `program`. Never overwrites ([`FileErrorKind::Exists`]).
+    fn create(&self, path: &Path, bytes: &[u8], program: bool) -> Result<(), FileError>;
+
+    /// Takes a file away.
+    fn remove(&self, path: &Path) -> Result<(), FileError>;
+
+    /// The place itself, behind all symbolic links; what is not there need not be.
+    fn real(&self, path: &Path) -> Result<PathBuf, FileError>;
 
     /// The absolute path, cleaned of `.`, `..` and double slashes by text alone,
     /// as Go's `filepath.Abs` does.
@@ -322,6 +332,12 @@ pub trait Processes: Sync {
     /// The user of this login name, if there is one.
     fn account(&self, name: &str) -> Result<Option<Account>, FileError>;
 
+    /// The program of that name on `search_path`.
+    fn find(&self, name: &str, search_path: &OsStr) -> Option<PathBuf>;
+
+    /// The file of this program, where the system tells.
+    fn own_program(&self) -> Option<PathBuf>;
+
     /// Becomes the program: same process, same terminal, same parent. Returns
     /// only if that fails. Nothing is dropped: no private directory may be open.
     fn become_program(&self, launch: &Launch) -> LaunchError;
@@ -466,6 +482,18 @@ pub struct NewIdentity {
     pub recipient: String,
 }
 
+/// Who may be bothered so that a key opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asking {
+    /// The person: for passphrases, plugins, hardware.
+    #[default]
+    Person,
+    /// Nobody, but key commands are run, of which nobody knows whom they ask.
+    Commands,
+    /// Nobody.
+    Nobody,
+}
+
 /// The age keys of a call's groups, group by group; files are read only when this
 /// is called.
 pub type Others<'o> = dyn Fn() -> Vec<Vec<SealedKey>> + 'o;
@@ -478,12 +506,13 @@ pub trait Keys: Sync {
 
     /// Unwraps the first of `keys`, the keys of one kind of a group, that the user
     /// can open. `others` has the age keys of all groups of all files of the call:
-    /// what must ask a person asks once for all of them.
+    /// what must ask a person asks once for all of them, if `asking` lets it.
     fn unwrap(
         &self,
         kind: KeyKind,
         keys: &[WrappedKey<'_>],
         others: &Others<'_>,
+        asking: Asking,
     ) -> Result<SecretBytes, Vec<Refusal>>;
 
     /// The age identities that were tried so far.

@@ -12,6 +12,7 @@ use super::lock::{self, Expected, LockedFile, Plain};
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::{FileError, FileErrorKind, Fingerprint};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
+use super::sealing::{Unsealed, Wanted};
 use super::wrap;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
@@ -133,10 +134,19 @@ pub fn rewrite(
     }
     let format = file.input_format.unwrap_or_else(|| input.format());
     let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, keys)?;
-    let mut notices = Vec::new();
+    let mut notices = unlocked.notices.clone();
+    let wanted = Wanted::by_old(deps, &unlocked.locked)?;
     let bytes = match plan.new_data_key || plan.output_format.is_some_and(|wanted| wanted != format) {
-        true => relocked(deps, &unlocked, plan, keys, &mut notices)?,
-        false => with_other_keys(deps, &unlocked, plan)?,
+        true => {
+            let data_key = DataKey::generate(&mut *deps.random.rng());
+            let bytes = relocked(deps, &unlocked, plan, &data_key, keys, &mut notices)?;
+            let (format, place) = (plan.output_format.unwrap_or(format), &unlocked.locked.place);
+            Unsealed { bytes, format, place, data_key: &data_key }.finish(deps, wanted, &mut notices)?
+        }
+        false => {
+            let bytes = with_other_keys(deps, &unlocked, plan)?;
+            Unsealed::again(&unlocked, bytes).finish(deps, wanted, &mut notices)?
+        }
     };
     drop(unlocked);
     Ok(Rewritten { input, bytes, notices })
@@ -229,26 +239,26 @@ fn parse<'b>(
     store.read(body, Purpose::AsIs).map_err(|error| open::read_error(error, place, While::Decrypting))
 }
 
-/// The same values under a new data key.
+/// The same values under `data_key`, a new one.
 fn relocked(
     deps: &Deps<'_>,
     file: &Unlocked<'_>,
     plan: &KeyPlan,
+    data_key: &DataKey,
     keys: &OpenOptions,
     notices: &mut Vec<Notice>,
 ) -> Result<SecretBytes, Error> {
     let place = &file.locked.place;
     let keys = OpenOptions { ignore_mac: !plan.check_mac || keys.ignore_mac, ..keys.clone() };
     let mut plain = change::open(file, &keys, false)?.plain;
-    let data_key = DataKey::generate(&mut *deps.random.rng());
-    let mut metadata = metadata(deps, file, plan, &data_key)?;
+    let mut metadata = metadata(deps, file, plan, data_key)?;
     let mut format = file.locked.format;
     if let Some(wanted) = plan.output_format.filter(|wanted| *wanted != format) {
         plain = encrypt::convert(&plain, format, wanted, place)?;
         metadata.former = None;
         format = wanted;
     }
-    let cipher = Cipher::new(&data_key);
+    let cipher = Cipher::new(data_key);
     if format == Format::Binary {
         return encrypt::lock_binary(deps, &plain, &cipher, metadata, place, None).map(|it| it.bytes);
     }
@@ -261,7 +271,7 @@ fn relocked(
         keep_spellings: metadata.keeps_spellings(),
     }
     .plan(None);
-    let locked = lock::lock_new(deps, &parsed, &data_key, metadata, locking, None)?;
+    let locked = lock::lock_new(deps, &parsed, data_key, metadata, locking, None)?;
     drop(parsed);
     let expected = Expected { format, cipher: &cipher, plain: &plain, place, hoist: false };
     let LockedFile { bytes, notices: found, .. } = lock::proven(deps, locked, expected)?;

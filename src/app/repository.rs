@@ -1,8 +1,9 @@
 //! Git, as the use cases see it: where a repository keeps what, which files it
-//! tracks, the contents of files in the index, in a commit and in history, and what
-//! it makes of three files.
-//! Nothing here writes to the repository.
+//! tracks, the contents of files in the index, in a commit and in history, what it
+//! makes of three files, and what it is set to do. Nothing is written but the
+//! repository's own settings, and merges that were asked for.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::ports::FileError;
@@ -48,6 +49,61 @@ pub trait Repository: Sync {
     /// what comes out, and whether it has conflicts. `None` without git, or where git does
     /// not merge: binary files.
     fn merge_file(&self, files: &MergeFile<'_>) -> Result<Option<(SecretBytes, bool)>, FileError>;
+
+    /// Merges a revision into the work tree that `folder` is in, and commits; git says on
+    /// the terminal what it does. With conflicts everything is put back.
+    fn merge_branch(&self, folder: &Path, question: &MergeBranch<'_>) -> Result<BranchMerge, FileError>;
+
+    /// The settings in force, name and value, the later before the earlier one; with
+    /// `own` those of the repository alone. Names are in lower case up to the first
+    /// and behind the last dot.
+    fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError>;
+
+    /// Gives a setting of the repository its only value, or takes it away. Settings
+    /// of the user and of the machine are never touched.
+    fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError>;
+
+    /// The values of attributes of files, which are absolute: for each file those
+    /// of `names` in order, `None` where nothing is said.
+    fn attributes(
+        &self,
+        folder: &Path,
+        names: &[&str],
+        paths: &[PathBuf],
+    ) -> Result<Vec<Vec<Option<String>>>, FileError>;
+
+    /// Opens the repository that `folder` is in, to read one object after the other;
+    /// `None` where there is no git.
+    fn objects(&self, folder: &Path) -> Result<Option<Box<dyn Objects>>, FileError>;
+}
+
+/// The objects of a repository, one at a time.
+pub trait Objects: Send {
+    /// The contents of a blob, named as `git rev-parse` takes it: `:0:a/b` for a file
+    /// of the index, `HEAD:a/b`. `None` if there is no such blob.
+    fn read(&mut self, name: &OsStr) -> Result<Option<SecretBytes>, FileError>;
+}
+
+/// A merge of a branch.
+#[derive(Clone, Copy, Debug)]
+pub struct MergeBranch<'q> {
+    /// What is merged.
+    pub revision: &'q str,
+    /// Settings for this merge alone.
+    pub settings: &'q [(&'static str, String)],
+    /// A file of attributes that hold where the repository says nothing.
+    pub attributes: &'q Path,
+}
+
+/// How a merge of a branch ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BranchMerge {
+    /// It is committed, or there was nothing to merge.
+    Merged,
+    /// These files, by their paths in the repository, have conflicts.
+    Conflicts(Vec<PathBuf>),
+    /// Git did not begin, or did not end.
+    Failed,
 }
 
 /// Three states of a file, absolute paths.

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::ports::Staged;
+use super::ports::{Asking, Staged};
 use crate::domain::keys::SealedKey;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -137,6 +137,8 @@ pub struct RuleOptions {
     /// The legacy command line demands a matching creation rule wherever a
     /// config exists, whatever it does (sops-compat 9.4).
     pub needs_creation_rule: bool,
+    /// `--seal`: the file is sealed whatever the settings say.
+    pub seal: bool,
 }
 
 /// What to do when a rule selects no value of the file.
@@ -159,8 +161,27 @@ pub struct OpenOptions {
     /// `--decryption-order`, `SOPS_DECRYPTION_ORDER`: kinds of key, first tried
     /// first. `None` is the default, `age` then `pgp`. Without repetitions.
     pub decryption_order: Option<Vec<String>>,
+    /// What is demanded beside the MAC.
+    pub strictness: Strictness,
+    /// The seal is not looked at: whoever opens the file is about to renew it, or reads
+    /// what history holds.
+    pub ignore_seal: bool,
     /// All files of the call.
     pub together: Together,
+    /// Who may be bothered.
+    pub asking: Asking,
+}
+
+/// What a file must have to be opened, whatever the settings of its repository say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// What the settings say.
+    #[default]
+    AsConfigured,
+    /// A seal (`--strict`, `LEAFLOCK_STRICT=seal`).
+    Seal,
+    /// A seal and a signature of an allowed signer (`LEAFLOCK_STRICT=signature`).
+    Signature,
 }
 
 /// The files that a call opens, so that a key that asks a person asks once for

@@ -7,6 +7,7 @@ use super::Deps;
 use super::change;
 use super::error::{Error, Place};
 use super::lock::Plain;
+use super::merge;
 use super::open::{Input, Locked};
 use super::repository::Snapshot;
 use super::request::{FileOptions, Notice, OpenOptions};
@@ -49,7 +50,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let input = change::read(deps, &request.path, &request.file)?;
     let question = Question {
         format: request.file.input_format.unwrap_or_else(|| input.format()),
-        place: Place::file(&request.path),
+        place: Place::file(&path),
         open: request.open.clone(),
     };
     let found = find(deps, &input, &question)?;
@@ -68,17 +69,17 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     if joined.conflicts.is_empty() {
         let locked = sides.lock(deps, &joined)?;
         notices.extend(locked.notices);
-        change::write(deps, &input, &locked.ours)?;
+        merge::write(deps, &input, &locked.ours)?;
     } else if request.choices.is_empty() {
         let plain = edited(deps, request, &question, &joined)?;
         let (bytes, said) = sides.lock_text(deps, &joined, &plain)?;
         notices.extend(said);
-        change::write(deps, &input, &bytes)?;
+        merge::write(deps, &input, &bytes)?;
         return Ok(Outcome { conflicts: Vec::new(), notices });
     } else {
         let locked = sides.lock(deps, &joined)?;
         notices.extend(locked.notices);
-        change::write(deps, &input, &marked(&locked.ours, &locked.theirs, &found.labels))?;
+        merge::write(deps, &input, &marked(&locked.ours, &locked.theirs, &found.labels))?;
     }
     Ok(Outcome { conflicts: joined.conflicts, notices })
 }

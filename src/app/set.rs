@@ -66,7 +66,10 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     };
     match leaf {
         Replaced::Unchanged => return Ok(Outcome { done: Done::Unchanged, notices }),
-        Replaced::File(bytes) => change::write(deps, &input, &bytes)?,
+        Replaced::File(bytes) => {
+            notices.extend_from_slice(&file.notices);
+            notices.extend(change::write(deps, &input, &file, bytes)?);
+        }
         Replaced::Elsewhere => {
             let opened = change::open(&file, &request.open, false)?;
             let plain = with_value(&file, &opened.plain, &index, &value)?;

@@ -5,9 +5,10 @@ use super::Deps;
 use super::change;
 use super::encrypt;
 use super::error::{Error, Place};
-use super::lock::{self, Expected, LockedFile, Plain};
+use super::lock::{self, LockedFile};
 use super::open::{self, Locked, Unlocked};
 use super::request::{Notice, OpenOptions};
+use super::sealing::{Unsealed, Wanted};
 use super::wrap;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
@@ -16,11 +17,11 @@ use crate::domain::merge::{
     self, Before, Choice, Conflict, Disagreement, Held, KeyOf, MergedMetadata, Preference, Side, Wishes,
     merge_metadata,
 };
-use crate::domain::metadata::{MasterKey, Metadata};
+use crate::domain::metadata::{MasterKey, Metadata, SEAL, SIGNATURE};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Selection;
 use crate::domain::store::splice::apply;
-use crate::domain::store::{Format, Purpose};
+use crate::domain::store::{Format, Purpose, with_metadata_fields};
 use crate::domain::value::Value;
 
 /// The bytes that a merge is made of.
@@ -403,7 +404,7 @@ impl<'i> Sides<'i> {
         let carrier = self.carrier(&metadata, &data_key)?;
         let locked = Locked::parse(&carrier, *format, place)?;
         let cipher = Cipher::new(&data_key);
-        let file = Unlocked { locked, cipher, data_key };
+        let file = Unlocked { locked, cipher, data_key, notices: Vec::new() };
         let mut known = Ciphertexts::default();
         if let Some(like) = like {
             known.absorb(&like.known);
@@ -414,19 +415,50 @@ impl<'i> Sides<'i> {
                 known.absorb(&state.known);
             }
         }
-        let parsed = Plain::parse(plain, *format, place)?;
-        let locked = lock::lock_again(deps, &file, parsed, known)?;
-        let expected = Expected { format: *format, cipher: &file.cipher, plain, place, hoist: false };
-        let LockedFile { bytes, notices, .. } = lock::proven(deps, locked, expected)?;
-        let made = Locked::parse(&bytes, *format, place)?;
-        let made =
-            Unlocked { locked: made, cipher: Cipher::new(&file.data_key), data_key: file.data_key.clone() };
+        let locked = change::lock(deps, &file, plain, known, place)?;
+        let LockedFile { bytes, notices, .. } = locked;
+        let mut notices: Vec<Notice> = notices.iter().map(|it| open::notice(place, it)).collect();
+        let data_key = file.data_key.clone();
+        drop(file);
+        let bytes = self.sealed(deps, bytes, &data_key, &mut notices)?;
+        let made = Unlocked {
+            locked: Locked::parse(&bytes, *format, place)?,
+            cipher: Cipher::new(&data_key),
+            data_key: data_key.clone(),
+            notices: Vec::new(),
+        };
         let known = change::open(&made, &OpenOptions::default(), false)?.known;
         drop(made);
-        let notices = notices.iter().map(|it| open::notice(place, it)).collect();
-        let data_key = file.data_key.clone();
-        let groups = metadata.groups;
-        Ok(Variant { bytes, known, notices, data_key, key: merged.key, groups })
+        Ok(Variant { bytes, known, notices, data_key, key: merged.key, groups: metadata.groups })
+    }
+
+    /// A merged file has a seal if both sides have one, or the side that gave it one or
+    /// took it away says so.
+    fn sealed(
+        &self,
+        deps: &Deps<'_>,
+        bytes: SecretBytes,
+        data_key: &DataKey,
+        notices: &mut Vec<Notice>,
+    ) -> Result<SecretBytes, Error> {
+        let Question { format, place, .. } = &self.question;
+        let has = |side: Side| self.locked(side).map(|state| state.file.locked.metadata.seal.is_some());
+        let sealed = match (has(Side::Base), has(Side::Ours), has(Side::Theirs)) {
+            (base, Some(ours), Some(theirs)) if ours != theirs => base.is_some_and(|base| !base),
+            (_, ours, theirs) => ours.or(theirs) == Some(true),
+        };
+        let model = [Side::Ours, Side::Theirs].into_iter().find(|side| has(*side) == Some(true));
+        if let Some(state) = model.and_then(|side| self.locked(side)).filter(|_| sealed) {
+            let wanted = Wanted::by_old(deps, &state.file.locked)?;
+            return Unsealed { bytes, format: *format, place, data_key }.finish(deps, wanted, notices);
+        }
+        let locked = Locked::parse(&bytes, *format, place)?;
+        if locked.metadata.seal.is_none() && locked.metadata.signature.is_none() {
+            drop(locked);
+            return Ok(bytes);
+        }
+        let without = with_metadata_fields(locked.store, &locked.tree, &[(SEAL, None), (SIGNATURE, None)]);
+        without.ok_or_else(|| lock::refusal(place, "a seal cannot be taken out of it"))
     }
 
     /// A binary file: one side's, or made anew.
@@ -453,7 +485,12 @@ impl<'i> Sides<'i> {
             }
         };
         let (key, groups) = (metadata.key, metadata.groups);
-        Ok(Variant { bytes, known: Ciphertexts::default(), notices: Vec::new(), data_key, key, groups })
+        let mut notices = Vec::new();
+        let bytes = match whole {
+            Some(_) => bytes,
+            None => self.sealed(deps, bytes, &data_key, &mut notices)?,
+        };
+        Ok(Variant { bytes, known: Ciphertexts::default(), notices, data_key, key, groups })
     }
 
     /// An encrypted file that has the merged metadata: a side's own, if that has them.
@@ -545,7 +582,10 @@ fn opened<'i>(
     // The right key opens the MAC, and no other does.
     let known = keys.iter().find(|key| locked.stored_mac(&Cipher::new(key)).is_ok()).cloned();
     let file = match known {
-        Some(data_key) => Unlocked { cipher: Cipher::new(&data_key), data_key, locked },
+        Some(data_key) => {
+            let notices = locked.subject().check(deps, &data_key, &question.open)?;
+            Unlocked { cipher: Cipher::new(&data_key), data_key, locked, notices }
+        }
         None => locked.unlock(deps, &question.open)?,
     };
     keys.push(file.data_key.clone());

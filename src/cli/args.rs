@@ -10,7 +10,7 @@ use super::env::{Environment, Variable};
 use super::report::Usage;
 use super::{Mode, exit};
 use crate::app::request::{
-    Destination, FileOptions, KeyOptions, NothingSelected, Notice, OpenOptions, RuleOptions, Together,
+    Destination, FileOptions, KeyOptions, NothingSelected, Notice, OpenOptions, RuleOptions, Strictness,
 };
 use crate::app::strangers::Strangers;
 use crate::domain::keys::kinds::KeyKind;
@@ -92,12 +92,15 @@ pub struct Opening {
     /// Open the file even if its MAC does not match
     #[arg(long)]
     pub ignore_mac: bool,
+    /// Open only files with a seal that holds [env: LEAFLOCK_STRICT]
+    #[arg(long, hide_short_help = true)]
+    pub strict: bool,
     /// Kinds of key to try first [default: age,pgp] [env: SOPS_DECRYPTION_ORDER]
     #[arg(long, value_name = "KINDS", hide_short_help = true)]
     pub decryption_order: Option<String>,
 }
 
-flags!(Opening { ignore_mac "ignore-mac" "", decryption_order "decryption-order" "" });
+flags!(Opening { ignore_mac "ignore-mac" "", strict "strict" "", decryption_order "decryption-order" "" });
 
 impl Opening {
     /// The meaning; a repeated kind is an error (exit 112).
@@ -114,8 +117,20 @@ impl Opening {
         Ok(OpenOptions {
             ignore_mac: self.ignore_mac,
             decryption_order: kinds,
-            together: Together::default(),
+            strictness: strictness(self.strict, env)?,
+            ..OpenOptions::default()
         })
+    }
+}
+
+/// What `--strict` and its variable demand together: whichever demands more.
+fn strictness(flag: bool, env: &Environment) -> Result<Strictness, Usage> {
+    match env.text(Variable::Strict).as_deref() {
+        Some("signature") => Ok(Strictness::Signature),
+        Some("seal" | "1" | "true") => Ok(Strictness::Seal),
+        None | Some("0" | "false") => Ok(if flag { Strictness::Seal } else { Strictness::AsConfigured }),
+        Some(_) => Err(Usage::new("LEAFLOCK_STRICT has no such value")
+            .hint("seal opens only files with a seal, signature only those with a signature that counts")),
     }
 }
 
@@ -441,6 +456,7 @@ impl Rules {
             mac_only_encrypted: self.mac_only_encrypted,
             nothing_selected,
             needs_creation_rule: false,
+            seal: false,
         }
     }
 }

@@ -8,8 +8,10 @@ use super::args::{FilenameOverride, General, InputType, KeyServices, Keys, Outpu
 use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, args, exit, files, wire};
+use crate::app::batch;
 use crate::app::encrypt::{Request, run as use_case};
 use crate::app::request::{Destination, Source, Task};
+use crate::app::reuse::Onto;
 
 /// Encrypt a file
 ///
@@ -17,6 +19,11 @@ use crate::app::request::{Destination, Source, Task};
 /// ciphertext and leaves every other byte as it is; any other file becomes one
 /// encrypted value. The keys come from the first rule of .sops.yaml that matches
 /// the file, or from --age. Without FILE, stdin is read.
+///
+/// Where git's index or HEAD holds the file encrypted for the same keys, by the same
+/// rule, whatever did not change keeps its ciphertext: nothing changed, no diff. That
+/// takes an identity which needs no passphrase, plugin or card; else the file is
+/// encrypted anew, and a note says why.
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "encrypt", override_usage = "leaflock encrypt [OPTIONS] [FILE]\n       leaflock encrypt -i [OPTIONS] FILE|DIRECTORY|PATTERN…", after_help = EXAMPLES)]
 pub struct Arguments {
@@ -29,6 +36,15 @@ pub struct Arguments {
     /// Encrypt even if the rule selects no value, which leaves all of it readable
     #[arg(long)]
     pub allow_unencrypted: bool,
+    /// Encrypt everything anew: git is not asked for a former version to build on
+    #[arg(long)]
+    pub fresh: bool,
+    /// Build on this encrypted file instead of git's version
+    #[arg(long, value_name = "FILE")]
+    pub onto: Option<PathBuf>,
+    /// Add a seal over everything, comments, key names and recipients included
+    #[arg(long)]
+    pub seal: bool,
     /// Master keys.
     #[command(flatten)]
     pub keys: Keys,
@@ -55,7 +71,7 @@ pub struct Arguments {
     pub legacy: bool,
 }
 
-flags!(Arguments { allow_unencrypted "allow-unencrypted" "" } output, keys, rules, input_type, output_type, named, services, general);
+flags!(Arguments { allow_unencrypted "allow-unencrypted" "", fresh "fresh" "", onto "onto" "", seal "seal" "" } output, keys, rules, input_type, output_type, named, services, general);
 
 words!(Arguments, usize::MAX, files);
 
@@ -63,7 +79,8 @@ const EXAMPLES: &str = "\
 Examples:
   leaflock encrypt -i config/prod.yaml
   leaflock encrypt --age age1… secrets.env > secrets.enc.env
-  leaflock encrypt -i 'deploy/**/secret.yaml' config/";
+  leaflock encrypt -i 'deploy/**/secret.yaml' config/
+  leaflock encrypt --onto secrets.enc.yaml --output secrets.enc.yaml secrets.yaml";
 
 /// Encrypts one file, or many in place.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
@@ -80,21 +97,40 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     )?;
     let mut rules = arguments.rules.resolve(cli.mode, arguments.allow_unencrypted);
     rules.needs_creation_rule = arguments.legacy && cli.mode == Mode::Sops;
+    rules.seal = arguments.seal;
     let output_format =
         args::format("output-type", arguments.output_type.output_type, cli.mode, &mut notices)?;
     let keys = arguments.keys.resolve(&cli.env)?;
+    let onto = onto(arguments.fresh, arguments.onto, cli.mode)?;
     let task = Task::single(Source::Stdin, file, destination);
     if arguments.files.is_empty() {
         check_stdin(&task)?;
     }
-    let request = Request { task, output_format, keys, rules };
+    let request = Request { task, output_format, keys, rules, onto };
     cli.output.notices(&notices);
     wire::with_deps(&cli.env, |deps| {
+        if matches!(request.onto, Onto::File(_)) && batch::is_batch(deps.files, &arguments.files) {
+            return Err(Usage::new("--onto is for one file").hint("call the command once a file").into());
+        }
         let on = (cli.mode, &mut cli.output);
         files::one_or_many(deps, arguments.files, request.task.clone(), "encrypted", on, &|task, stdout| {
             use_case(deps, &Request { task, ..request.clone() }, stdout)
         })
     })
+}
+
+/// The former state to build on. Under the name sops everything is encrypted anew, as
+/// sops does.
+fn onto(fresh: bool, onto: Option<PathBuf>, mode: Mode) -> Result<Onto, Usage> {
+    match onto.filter(|path| !path.as_os_str().is_empty()) {
+        Some(_) if fresh => {
+            let message = "Error: cannot operate on both --fresh and --onto";
+            Err(Usage::with_code(exit::CONFLICT, message).hint("leave one of them out"))
+        }
+        Some(path) => Ok(Onto::File(path)),
+        None if fresh || mode == Mode::Sops => Ok(Onto::Nothing),
+        None => Ok(Onto::Git),
+    }
 }
 
 /// Refuses standard input where its format cannot be known.

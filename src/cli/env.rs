@@ -80,6 +80,12 @@ pub enum Variable {
     Pwd,
     /// The user's name.
     User,
+    /// What files must have.
+    Strict,
+    /// The key to sign with.
+    SigningKey,
+    /// Whose signatures count.
+    AllowedSigners,
     /// No colours.
     NoColor,
 }
@@ -120,6 +126,9 @@ impl Variable {
         V::Path,
         V::Pwd,
         V::User,
+        V::Strict,
+        V::SigningKey,
+        V::AllowedSigners,
         V::NoColor,
     ];
 
@@ -175,6 +184,16 @@ impl Variable {
             V::Path => ("PATH", "where editors and commands are found"),
             V::Pwd => ("PWD", "the working folder as the shell names it, links and all"),
             V::User => ("USER", "the name that others see while a file is being edited"),
+            V::Strict => {
+                ("LEAFLOCK_STRICT", "what files must have to be opened: seal (as --strict) or signature")
+            }
+            V::SigningKey => {
+                ("LEAFLOCK_SIGNING_KEY", "the SSH key to sign files with, instead of git's user.signingKey")
+            }
+            V::AllowedSigners => (
+                "LEAFLOCK_ALLOWED_SIGNERS",
+                "whose signatures count, instead of git's gpg.ssh.allowedSignersFile",
+            ),
             V::NoColor => ("NO_COLOR", "no colours in help, if set to anything"),
         }
     }

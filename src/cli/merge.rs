@@ -9,6 +9,7 @@ use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
 use super::argv::fields::{flags, words};
 use super::report::{self, Failure, Usage};
 use super::{Cli, args, exit, wire};
+use crate::app::branch;
 use crate::app::merge::{Ending, Outcome, Request, run as use_case};
 use crate::domain::merge::{Conflict, Labels, Side};
 
@@ -20,9 +21,13 @@ use crate::domain::merge::{Conflict, Labels, Side};
 /// `leaflock resolve` opens it. Where no key is at hand, the file is merged line by
 /// line, as git does on its own.
 ///
+/// With --ci, merges REVISION into what is checked out and commits, with the driver
+/// even where git knows none: for hosts whose merge button runs no drivers. With
+/// conflicts, everything is put back.
+///
 /// Exit code 0 means merged, 1 means conflicts; with any other there is no result.
 #[derive(Parser, Clone, Debug, Default)]
-#[command(verbatim_doc_comment, name = "merge", override_usage = "leaflock merge [OPTIONS] BASE OURS THEIRS", after_help = EXAMPLES)]
+#[command(verbatim_doc_comment, name = "merge", override_usage = "leaflock merge [OPTIONS] BASE OURS THEIRS\n       leaflock merge --ci REVISION", after_help = EXAMPLES)]
 pub struct Arguments {
     /// The common ancestor; an empty file if both sides added theirs
     #[arg(value_name = "BASE")]
@@ -42,6 +47,9 @@ pub struct Arguments {
     /// Print the result instead of replacing OURS
     #[arg(short = 'p', long)]
     pub stdout: bool,
+    /// Merge a branch into the one that is checked out
+    #[arg(long)]
+    pub ci: bool,
     /// Keys and MAC.
     #[command(flatten)]
     pub opening: Opening,
@@ -56,17 +64,21 @@ pub struct Arguments {
     pub general: General,
 }
 
-flags!(Arguments { path "path" "", marker_size "marker-size" "", stdout "stdout" "p" } opening, input_type, services, general);
+flags!(Arguments { path "path" "", marker_size "marker-size" "", stdout "stdout" "p", ci "ci" "" } opening, input_type, services, general);
 
 words!(Arguments, 3, base, ours, theirs);
 
 const EXAMPLES: &str = "\
 Examples:
   git config merge.leaflock.driver 'leaflock merge --marker-size=%L --path=%P %O %A %B'
-  leaflock merge --stdout base.yaml ours.yaml theirs.yaml > merged.yaml";
+  leaflock merge --stdout base.yaml ours.yaml theirs.yaml > merged.yaml
+  git checkout feature && leaflock merge --ci origin/main && git push";
 
 /// Merges one file.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    if arguments.ci {
+        return merge_branch(arguments, cli);
+    }
     let mut notices = Vec::new();
     let (Some(base), Some(ours), Some(theirs)) = (arguments.base, arguments.ours, arguments.theirs) else {
         return Err(Usage::new("`merge` takes three files: BASE OURS THEIRS")
@@ -105,6 +117,31 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
             cli.output.data(bytes)?;
         }
         told(&outcome)
+    })
+}
+
+/// Merges a branch.
+fn merge_branch(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    let (Some(revision), None) = (arguments.base, arguments.ours) else {
+        return Err(Usage::new("`merge --ci` takes one revision: the branch to merge")
+            .hint("for example: leaflock merge --ci origin/main")
+            .into());
+    };
+    arguments.services.check(&cli.env)?;
+    let request = branch::Request { revision: revision.to_string_lossy().into_owned() };
+    wire::with_deps(&cli.env, |deps| {
+        let conflicts = branch::run(deps, &request)?;
+        if conflicts.is_empty() {
+            return Ok(());
+        }
+        let files: Vec<String> = conflicts.iter().map(|path| format!("\n  {}", path.display())).collect();
+        let message = format!(
+            "{} cannot be merged without a decision; everything is as it was{}\nhint: merge it in a clone, solve the \
+             conflicts there with `leaflock resolve FILE`, and push",
+            request.revision,
+            files.concat()
+        );
+        Err(Failure::Command { code: exit::GENERIC, message: Some(message) })
     })
 }
 

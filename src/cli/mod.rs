@@ -20,6 +20,7 @@ pub mod exec_file;
 pub mod exit;
 pub mod files;
 pub mod filestatus;
+pub mod git_setup;
 pub mod groups;
 pub mod help;
 pub mod init;
@@ -33,6 +34,7 @@ pub mod resolve;
 pub mod revoke;
 pub mod rotate;
 pub mod run;
+pub mod seal;
 pub mod set;
 pub mod unset;
 pub mod updatekeys;
@@ -140,6 +142,8 @@ pub enum Verb {
     GroupsAdd,
     /// `groups delete`
     GroupsDelete,
+    /// `seal`
+    Seal,
     /// `who`
     Who,
     /// `doctor`
@@ -152,6 +156,8 @@ pub enum Verb {
     Resolve,
     /// `config explain`
     ConfigExplain,
+    /// `git setup`
+    GitSetup,
     /// `init`
     Init,
     /// `completion`
@@ -179,12 +185,14 @@ impl Verb {
         Verb::Rotate,
         Verb::GroupsAdd,
         Verb::GroupsDelete,
+        Verb::Seal,
         Verb::Who,
         Verb::Doctor,
         Verb::Revoke,
         Verb::Merge,
         Verb::Resolve,
         Verb::ConfigExplain,
+        Verb::GitSetup,
         Verb::Completion,
         Verb::Man,
         Verb::Help,
@@ -205,12 +213,14 @@ impl Verb {
             Self::Updatekeys => "updatekeys",
             Self::Rotate => "rotate",
             Self::GroupsAdd | Self::GroupsDelete => "groups",
+            Self::Seal => "seal",
             Self::Who => "who",
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
             Self::Merge => "merge",
             Self::Resolve => "resolve",
             Self::ConfigExplain => "config",
+            Self::GitSetup => "git",
             Self::Init => "init",
             Self::Completion => "completion",
             Self::Man => "man",
@@ -222,6 +232,7 @@ impl Verb {
     pub fn words(self) -> &'static str {
         match self {
             Self::ConfigExplain => "config explain",
+            Self::GitSetup => "git setup",
             Self::GroupsAdd => "groups add",
             Self::GroupsDelete => "groups delete",
             verb => verb.word(),
@@ -240,12 +251,14 @@ impl Verb {
         let ours = |verb: &Self| {
             matches!(
                 verb,
-                Self::Who
+                Self::Seal
+                    | Self::Who
                     | Self::Doctor
                     | Self::Revoke
                     | Self::Merge
                     | Self::Resolve
                     | Self::ConfigExplain
+                    | Self::GitSetup
                     | Self::Init
                     | Self::Man
                     | Self::Run
@@ -270,12 +283,14 @@ impl Verb {
             Self::Rotate => rotate::Arguments::command(),
             Self::GroupsAdd => groups::Add::command(),
             Self::GroupsDelete => groups::Delete::command(),
+            Self::Seal => seal::Arguments::command(),
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
             Self::Merge => merge::Arguments::command(),
             Self::Resolve => resolve::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
+            Self::GitSetup => git_setup::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
             Self::Man => man::Arguments::command(),
@@ -313,12 +328,14 @@ impl Verb {
                     Self::GroupsDelete.with(before, groups::behind(rest), cli, groups::delete)
                 }
             },
+            Self::Seal => self.with(before, rest, cli, seal::run),
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),
             Self::Merge => self.with(before, rest, cli, merge::run).map_err(merge::aborted),
             Self::Resolve => self.with(before, rest, cli, resolve::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
+            Self::GitSetup => self.with(before, git_setup::behind(rest)?, cli, git_setup::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),
             Self::Man => self.with(before, rest, cli, man::run),
@@ -496,6 +513,7 @@ pub fn tree(mode: Mode) -> clap::Command {
     for verb in Verb::of_mode(mode) {
         top = match verb {
             Verb::ConfigExplain => top.subcommand(config_explain::parent()),
+            Verb::GitSetup => top.subcommand(git_setup::parent()),
             Verb::GroupsAdd => top.subcommand(groups::parent()),
             // Together with `add`.
             Verb::GroupsDelete => top,

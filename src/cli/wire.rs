@@ -17,10 +17,11 @@ use crate::adapters::progress::TerminalProgress;
 use crate::adapters::prompt::{Askpass, TerminalPrompt};
 use crate::adapters::random::SystemRandom;
 use crate::adapters::repository::Git;
+use crate::adapters::signers::SshKeygen;
 use crate::adapters::staging::SystemStaging;
 use crate::adapters::transaction::SystemTransactions;
-use crate::app::Deps;
 use crate::app::config::Memory;
+use crate::app::{Deps, reuse, trust};
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
 use crate::domain::secret::SecretBytes;
 
@@ -44,9 +45,10 @@ pub fn with_deps<T>(
     let files = SystemFiles::new(env.path(Variable::Pwd));
     let progress = TerminalProgress::default();
     let prompt = TerminalPrompt::new(askpass(env), &progress);
+    let private_files = SystemPrivateFiles::new(runtime.clone(), temporary.clone());
     work(&Deps {
         files: &files,
-        private_files: &SystemPrivateFiles::new(runtime.clone(), temporary.clone()),
+        private_files: &private_files,
         edit_locks: &SystemEditLocks::new(runtime, temporary, env.text(Variable::User)),
         editor: &SystemEditor::new(
             env.get(Variable::SopsEditor),
@@ -63,6 +65,13 @@ pub fn with_deps<T>(
         repository: &Git,
         transactions: &SystemTransactions,
         configs: &Memory::default(),
+        formers: &reuse::Memory::default(),
+        signers: &SshKeygen::new(
+            env.text(Variable::SigningKey),
+            env.path(Variable::AllowedSigners),
+            &private_files,
+        ),
+        settings: &trust::Memory::default(),
     })
 }
 

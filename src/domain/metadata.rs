@@ -12,6 +12,12 @@ use crate::domain::value::{Entry, Value};
 /// The SOPS version that new files name: the newest whose layout they follow.
 pub const VERSION: &str = "3.13.2";
 
+/// The field of the seal.
+pub const SEAL: &str = "leaflock_seal";
+
+/// The field of the signature.
+pub const SIGNATURE: &str = "leaflock_signature";
+
 /// Why metadata was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataError {
@@ -149,6 +155,10 @@ pub struct Metadata {
     pub selection: Selection,
     /// The token that holds the owner's spellings.
     pub source: Option<String>,
+    /// The seal ([`crate::domain::seal`]), which is made anew whenever a file is written.
+    pub seal: Option<String>,
+    /// The signature, of which the same holds.
+    pub signature: Option<String>,
     /// The block that this one takes the place of: what is not understood in it is
     /// kept where it stands.
     pub former: Option<Value>,
@@ -175,6 +185,8 @@ impl Metadata {
             version,
             selection: Selection::from_metadata(&block)?,
             source: text_field(&block, spelling::FIELD)?,
+            seal: text_field(&block, SEAL)?,
+            signature: text_field(&block, SIGNATURE)?,
             former: None,
         })
     }
@@ -252,7 +264,8 @@ fn over(former: &[Entry], mut fields: Vec<(String, Value)>) -> Value {
 /// True for the fields that change when keys or values do.
 pub fn changes(name: &str) -> bool {
     KeyKind::of_metadata_field(name).is_some()
-        || ["key_groups", "shamir_threshold", "lastmodified", "mac", spelling::FIELD].contains(&name)
+        || ["key_groups", "shamir_threshold", "lastmodified", "mac", spelling::FIELD, SEAL, SIGNATURE]
+            .contains(&name)
 }
 
 /// Sorted fields as a map.

@@ -12,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod gpg;
 pub(crate) mod lossless;
 pub(crate) mod plugin;
+pub(crate) mod repository;
 pub(crate) mod rng;
 pub(crate) mod sandbox;
 pub(crate) mod shrink;

@@ -271,3 +271,21 @@ fn private_files_never_overwrite() {
     assert_eq!(fs::read(&path).unwrap(), b"secret");
     assert_eq!(names(path.parent().unwrap()), ["keys.txt"]);
 }
+
+#[test]
+fn new_files_come_with_their_folders_and_never_overwrite() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("a/b/program");
+    let files = SystemFiles::default();
+    files.create(&path, b"x", true).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o700, 0o700);
+    assert_eq!(files.create(&path, b"y", false).unwrap_err().kind, FileErrorKind::Exists);
+    assert_eq!(fs::read(&path).unwrap(), b"x");
+    let link = home.path().join("link");
+    symlink("a/b", &link).unwrap();
+    let real = home.path().canonicalize().unwrap().join("a/b/none/there");
+    assert_eq!(files.real(&link.join("none/there")).unwrap(), real);
+    files.remove(&path).unwrap();
+    assert_eq!(files.remove(&path).unwrap_err().kind, FileErrorKind::NotFound);
+    assert_eq!(fs::read_dir(home.path().join("a/b")).unwrap().count(), 0);
+}

@@ -25,7 +25,7 @@ use super::age_parse::{Identity, belongs, parse_identities};
 use super::age_plugin::{PluginIdentity, PluginRecipient, Plugins};
 use super::low_order::is_low_order;
 use super::plugin_round::Call;
-use crate::app::ports::Others;
+use crate::app::ports::{Asking, Others};
 use crate::domain::keys::{KeyError, RecipientKind, Refusal, WrappedKey, recipient_kind};
 use crate::domain::secret::SecretBytes;
 
@@ -154,11 +154,12 @@ fn ssh_key_is_sound(recipient: &str) -> bool {
 /// commands. Then every key with everything that needs nobody. Then plugins, each
 /// once for all files of the call. Only then is a passphrase asked for, once in
 /// the life of `identities`: for an SSH key that is among the recipients, and for
-/// identity files.
+/// identity files. `asking` may end this before commands, or after them.
 pub(super) fn unwrap(
     keys: &[WrappedKey<'_>],
     identities: &Identities<'_>,
     others: &Others<'_>,
+    asking: Asking,
 ) -> Result<SecretBytes, Vec<Refusal>> {
     if let Some(found) = open_own(keys, identities.native()) {
         return Ok(found);
@@ -168,7 +169,7 @@ pub(super) fn unwrap(
     {
         return Ok(found);
     }
-    if identities.has_commands() {
+    if asking != Asking::Nobody && identities.has_commands() {
         for key in keys {
             for place in identities.commands(key.recipient) {
                 if let Some(found) = open_own(keys, &place.identities) {
@@ -177,7 +178,15 @@ pub(super) fn unwrap(
             }
         }
     }
-    open_any(keys, identities, others)
+    if asking == Asking::Person {
+        return open_any(keys, identities, others);
+    }
+    let refused = |key: &WrappedKey<'_>| Refusal {
+        key: key.recipient.to_owned(),
+        reasons: vec!["no identity opens it without asking somebody".to_owned()],
+        problem: None,
+    };
+    Err(keys.iter().map(refused).collect())
 }
 
 /// Opens a key whose recipient is, by its text, the public key of an identity

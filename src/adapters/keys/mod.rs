@@ -13,7 +13,7 @@ mod plugin_round;
 
 use std::sync::OnceLock;
 
-use crate::app::ports::{Files, Keys, NewIdentity, Others, Prompt};
+use crate::app::ports::{Asking, Files, Keys, NewIdentity, Others, Prompt};
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::keys::names::same_key;
 use crate::domain::keys::report::Tried;
@@ -77,10 +77,11 @@ impl Keys for KeySources<'_> {
         kind: KeyKind,
         keys: &[WrappedKey<'_>],
         others: &Others<'_>,
+        asking: Asking,
     ) -> Result<SecretBytes, Vec<Refusal>> {
         match kind {
-            KeyKind::Age => age::unwrap(keys, &self.identities, others),
-            KeyKind::Pgp => pgp::unwrap(keys, &self.pgp, &self.agent),
+            KeyKind::Age => age::unwrap(keys, &self.identities, others, asking),
+            KeyKind::Pgp => pgp::unwrap(keys, &self.pgp, &self.agent, asking),
             _ => {
                 let refusal = |key: &WrappedKey<'_>| Refusal {
                     key: key.recipient.to_owned(),

@@ -16,6 +16,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::app::ports::Asking;
+use crate::domain::keys::names::same_key;
 use crate::domain::keys::sources::PgpEnvironment;
 use crate::domain::keys::{KeyError, Refusal, WrappedKey, go_quoted};
 use crate::domain::secret::SecretBytes;
@@ -99,10 +101,15 @@ pub(super) fn unwrap(
     keys: &[WrappedKey<'_>],
     environment: &PgpEnvironment,
     agent: &Agent,
+    asking: Asking,
 ) -> Result<SecretBytes, Vec<Refusal>> {
     let mut refusals = Vec::with_capacity(keys.len());
     for key in keys {
-        match agent.open(key, environment) {
+        let opened = match asking {
+            Asking::Person => agent.open(key, environment),
+            _ => open_unasked(key, environment),
+        };
+        match opened {
             Ok(secret) => return Ok(secret),
             Err(reason) => refusals.push(Refusal {
                 key: key.recipient.to_owned(),
@@ -126,9 +133,9 @@ impl Agent {
         }
         if turns.settled.contains(key.recipient) {
             drop(turns);
-            return open(key.enc, environment);
+            return open(key.enc, environment, &["-d"]);
         }
-        let opened = open(key.enc, environment);
+        let opened = open(key.enc, environment, &["-d"]);
         match &opened {
             Err(reason) if was_refused(reason) => {
                 turns.refused.insert(key.recipient.to_owned(), reason.clone());
@@ -139,6 +146,34 @@ impl Agent {
         }
         opened
     }
+}
+
+/// Opens `key` if its secret key is on this disk and its passphrase is at hand.
+fn open_unasked(key: &WrappedKey<'_>, environment: &PgpEnvironment) -> Result<SecretBytes, String> {
+    let listed = run(environment, &["--batch", "--with-colons", "--list-secret-keys"], b"")?;
+    if is_on_card(&String::from_utf8_lossy(&listed), key.recipient) {
+        return Err("its secret key is on a card, which is not asked here".to_owned());
+    }
+    open(key.enc, environment, &["--batch", "--pinentry-mode", "error", "-d"])
+}
+
+/// True if a part of the secret key that `fingerprint` names is on a card: gpg lists
+/// the card's serial number in the 15th field.
+fn is_on_card(listed: &str, fingerprint: &str) -> bool {
+    let mut keys: Vec<(bool, bool)> = Vec::new();
+    for line in listed.lines() {
+        let fields: Vec<&str> = line.split(':').collect();
+        if fields[0] == "sec" {
+            keys.push((false, false));
+        }
+        let Some((is_named, has_card)) = keys.last_mut() else { continue };
+        match fields[0] {
+            "sec" | "ssb" => *has_card |= fields.get(14).is_some_and(|serial| serial.len() > 1),
+            "fpr" => *is_named |= fields.get(9).is_some_and(|own| same_key(own, fingerprint)),
+            _ => {}
+        }
+    }
+    keys.iter().any(|(is_named, has_card)| *is_named && *has_card)
 }
 
 /// What gpg says when its agent asked in vain, or could not ask.
@@ -160,11 +195,11 @@ fn with_advice(words: String) -> String {
     words
 }
 
-fn open(message: &str, environment: &PgpEnvironment) -> Result<SecretBytes, String> {
+fn open(message: &str, environment: &PgpEnvironment, arguments: &[&str]) -> Result<SecretBytes, String> {
     if message.len() > LONGEST_MESSAGE {
         return Err("the wrapped key is too long".to_owned());
     }
-    let secret = run(environment, &["-d"], message.as_bytes()).map_err(with_advice)?;
+    let secret = run(environment, arguments, message.as_bytes()).map_err(with_advice)?;
     if secret.is_empty() { Err("the wrapped key is empty".to_owned()) } else { Ok(secret) }
 }
 
@@ -262,7 +297,21 @@ fn not_started(program: &OsStr, error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shortened;
+    use super::{is_on_card, shortened};
+
+    #[test]
+    fn keys_on_cards_are_told_from_others() {
+        let card = "D2760001240103040006123456780000";
+        let listed = format!(
+            "sec:u:255:22:AA:1::::::scESC:::+::ed25519:::0:\nfpr:::::::::1111AAAA:\n\
+             ssb:u:255:18:BB:1::::::e:::+::cv25519::\nfpr:::::::::2222BBBB:\n\
+             sec:u:255:22:CC:1::::::scESC:::#::ed25519:::0:\nfpr:::::::::3333CCCC:\n\
+             ssb:u:255:18:DD:1::::::e:::{card}::cv25519::\nfpr:::::::::4444DDDD:\n"
+        );
+        let on_card =
+            ["1111AAAA", "2222BBBB", "3333CCCC", "4444DDDD", "5555"].map(|it| is_on_card(&listed, it));
+        assert_eq!(on_card, [false, false, true, true, false]);
+    }
 
     #[test]
     fn key_ids_are_the_last_sixteen_digits() {

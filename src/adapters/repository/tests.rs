@@ -91,3 +91,38 @@ fn places_are_found_in_work_trees_and_bare_repositories() {
     assert_eq!(Git.place(&root.join("../b")).unwrap().unwrap().top, None);
     assert_eq!(Git.place(&home.path().join("..")).unwrap(), None);
 }
+
+#[test]
+fn settings_are_the_repositorys_own() {
+    let (_home, root) = repository();
+    let value = |own| {
+        let all = Git.settings(&root, own).unwrap();
+        all.into_iter().find(|(name, _)| name == "diff.Own.textconv").map(|(_, value)| value)
+    };
+    assert_eq!(value(true), None);
+    Git.set(&root, "diff.Own.textConv", Some("a \"b\"\nc")).unwrap();
+    assert_eq!(value(true).as_deref(), Some("a \"b\"\nc"));
+    run(&root, &["config", "--add", "diff.Own.textConv", "last"]);
+    assert_eq!(value(false).as_deref(), Some("last"));
+    Git.set(&root, "diff.Own.textconv", Some("only")).unwrap();
+    assert_eq!(
+        Git.settings(&root, true).unwrap().iter().filter(|(name, _)| name.starts_with("diff.")).count(),
+        1
+    );
+    Git.set(&root, "diff.Own.textconv", None).unwrap();
+    Git.set(&root, "diff.Own.textconv", None).unwrap();
+    assert_eq!(value(true), None);
+    fs::write(root.join(".git/config.lock"), "").unwrap();
+    let error = Git.set(&root, "diff.Own.textconv", Some("x")).unwrap_err();
+    assert!(error.to_string().starts_with("git config diff.Own.textconv: could not lock"), "{error}");
+}
+
+#[test]
+fn attributes_come_file_by_file() {
+    let (_home, root) = repository();
+    fs::write(root.join(".gitattributes"), "*.yaml diff=x -merge\nd/** diff=y\n").unwrap();
+    let asked = [root.join("a.yaml"), root.join("d/*.yaml"), root.join("not there")];
+    let told = Git.attributes(&root.join("d"), &["diff", "merge"], &asked).unwrap();
+    let value = |text: &str| Some(text.to_owned());
+    assert_eq!(told, [[value("x"), value("unset")], [value("y"), value("unset")], [None, None]]);
+}

@@ -80,6 +80,13 @@ impl Ciphertexts {
         Some(entry.style)
     }
 
+    /// True when styles were told of all entries, once each, and there are `count` of
+    /// them: with as many values as that, the file holds what it held.
+    pub fn are_all_told(&self, count: usize) -> bool {
+        let entries = || self.by_hash.values().flatten();
+        entries().count() == count && entries().all(|entry| entry.style_told)
+    }
+
     /// The next unused token of this value at this path; it is used up.
     pub fn take(&mut self, aad: &[u8], kind: &str, plain: &[u8]) -> Option<&str> {
         let (hash, at) = self.find(aad, kind, plain, |_| true)?;
@@ -141,6 +148,9 @@ mod tests {
         assert_eq!(known.style(b"list:", "str", b"x"), Some(Style::Plain));
         assert_eq!(known.style(b"list:", "str", b"x"), Some(Style::DoubleQuoted));
         assert_eq!(known.style(b"list:", "str", b"x"), None);
+        assert!(!known.are_all_told(3));
+        assert_eq!(known.style(b"list:", "int", b"1"), Some(Style::Plain));
+        assert!(known.are_all_told(3) && !known.are_all_told(4));
         assert_eq!(known.take(b"list:", "str", b"x"), Some("first"));
         assert_eq!(known.take(b"list:", "str", b"x"), Some("second"));
         assert_eq!(known.take(b"list:", "str", b"x"), None);

@@ -11,8 +11,7 @@ use super::spelling::{AAD, FIELD, SpellingList, Spellings};
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::{Selection, Stage};
-use crate::domain::store::splice::apply;
-use crate::domain::store::{Purpose, Store};
+use crate::domain::store::{Purpose, Store, with_metadata_fields};
 
 /// The token of `spellings`.
 pub fn token(
@@ -28,10 +27,7 @@ pub fn token(
 /// The encrypted file `bytes` with `token` in the field. `None` if it has no metadata.
 pub fn with_token(store: &'static dyn Store, bytes: &[u8], token: &str) -> Option<SecretBytes> {
     let tree = store.read(bytes, Purpose::AsIs).ok()?;
-    let text = store.metadata_text(&tree, &[(FIELD, Some(token))]);
-    let body = apply(bytes, store.detach(&tree));
-    let body = store.read(&body, Purpose::Encrypt).ok()?;
-    Some(SecretBytes::new(apply(body.source, store.attach_text(&body, &text))))
+    with_metadata_fields(store, &tree, &[(FIELD, Some(token))])
 }
 
 /// What an encrypted file is made of.

@@ -10,6 +10,7 @@
 
 mod class;
 mod cursor;
+mod globs;
 mod parse;
 mod syntax;
 mod words;
@@ -17,6 +18,7 @@ mod words;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
+pub use globs::{Globs, globs};
 use words::Words;
 
 /// A compiled pattern. Matching is an unanchored search, as Go's `Match`.

@@ -347,3 +347,6 @@ fn newer<'v>(one: Option<&'v Value>, other: Option<&'v Value>) -> Option<&'v Val
     };
     if numbers(other) > numbers(one) { other } else { one }
 }
+
+#[cfg(test)]
+mod tests;

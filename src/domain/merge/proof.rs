@@ -2,6 +2,7 @@
 //! with what the three sides demand. It knows nothing of texts and outlines, so that no
 //! mistake in writing can pass.
 
+use std::collections::HashMap;
 use std::hash::RandomState;
 
 use super::comparison::{Compare, View};
@@ -97,10 +98,18 @@ impl Proof<'_, '_, '_> {
         let entries = values.each_ref().map(|values| &values[..]);
         let node_of = |slot: sequence::Slot| [0, 1, 2].map(|side| slot[side].map(|at| values[side][at]));
         if self.merged.tree.node(merged).kind == Kind::Map {
-            let slots = sequence::keyed(self.views, entries).slots;
+            let names = [0, 1, 2].map(|side| match &self.views[side] {
+                Some(view) => sequence::numbered(view, &values[side]),
+                None => Vec::new(),
+            });
+            let keys = sequence::numbered(&self.merged, &found);
+            let merged: HashMap<_, NodeId> = keys.into_iter().zip(found.iter().copied()).collect();
+            let name = |slot: sequence::Slot| {
+                [OURS, THEIRS, BASE].into_iter().find_map(|side| slot[side].map(|at| names[side][at]))
+            };
             let mut used = 0;
-            let all = slots.into_iter().all(|slot| {
-                let at = self.find(&found, node_of(slot), &values);
+            let all = sequence::keyed(self.views, entries).slots.into_iter().all(|slot| {
+                let at = name(slot).and_then(|name| merged.get(&name).copied());
                 used += usize::from(at.is_some());
                 self.node(at, node_of(slot), depth + 1)
             });
@@ -129,16 +138,6 @@ impl Proof<'_, '_, '_> {
                 matches!(nodes, [_, Some(_), Some(_)] | [None, Some(_), None] | [None, None, Some(_)])
             }
         }
-    }
-
-    /// The merged entry of the same key, by its turn among entries of that key.
-    fn find(&self, found: &[NodeId], nodes: Trio<NodeId>, values: &[Vec<NodeId>; 3]) -> Option<NodeId> {
-        let side = [OURS, THEIRS, BASE].into_iter().find(|&side| nodes[side].is_some())?;
-        let (view, node) = (self.views[side]?, nodes[side]?);
-        let key = view.tree.key(node);
-        let turn =
-            values[side].iter().take_while(|&&it| it != node).filter(|&&it| view.tree.key(it) == key).count();
-        found.iter().copied().filter(|&it| self.merged.tree.key(it) == key).nth(turn)
     }
 
     fn equals(&self, merged: Option<NodeId>, nodes: Trio<NodeId>, side: usize) -> bool {

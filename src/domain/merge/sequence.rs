@@ -46,7 +46,8 @@ pub(super) fn keyed(views: &[Option<View<'_, '_>>; 3], entries: [&[NodeId]; 3]) 
     Merged { slots: order.iter().filter_map(|key| slots.get(key).copied()).collect(), moved: false }
 }
 
-fn numbered<'v>(view: &'v View<'_, '_>, entries: &[NodeId]) -> Vec<(&'v [u8], usize)> {
+/// The keys of `entries`, each with its turn among the same ones.
+pub(super) fn numbered<'v>(view: &'v View<'_, '_>, entries: &[NodeId]) -> Vec<(&'v [u8], usize)> {
     let mut seen: HashMap<&[u8], usize> = HashMap::new();
     let mut keys = Vec::with_capacity(entries.len());
     for &id in entries {

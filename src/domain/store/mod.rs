@@ -13,6 +13,7 @@ pub mod splice;
 pub mod yaml;
 
 use super::scalar::Scalar;
+use super::secret::SecretBytes;
 use super::tree::{Flags, Kind, NodeId, Span, Style, Tree};
 use super::value::Value;
 use splice::Edit;
@@ -302,6 +303,19 @@ pub fn replace_metadata_field(tree: &Tree<'_>, name: &str, text: &str) -> Option
         })
         .collect();
     (!edits.is_empty()).then_some(edits)
+}
+
+/// The encrypted file `tree` with text fields of its metadata set (`Some`) or
+/// removed (`None`). `None` if it cannot be read without its metadata.
+pub fn with_metadata_fields(
+    store: &dyn Store,
+    tree: &Tree<'_>,
+    fields: &[(&str, Option<&str>)],
+) -> Option<SecretBytes> {
+    let text = store.metadata_text(tree, fields);
+    let body = SecretBytes::new(splice::apply(tree.source, store.detach(tree)));
+    let body = store.read(&body, Purpose::Encrypt).ok()?;
+    Some(SecretBytes::new(splice::apply(body.source, store.attach_text(&body, &text))))
 }
 
 /// Metadata as a piece of text in its file's own layout.

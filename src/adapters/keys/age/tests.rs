@@ -15,7 +15,7 @@ use super::super::age_identity::Identities;
 use super::super::age_plugin::Plugins;
 use super::{generate, recipients_of};
 use crate::app::ports::{
-    Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint, Prompt, PromptError,
+    Asking, Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint, Prompt, PromptError,
 };
 use crate::domain::keys::report::Tried;
 use crate::domain::keys::sources::AgeEnvironment;
@@ -59,6 +59,15 @@ impl Files for Disk {
         unreachable!()
     }
     fn create_private(&self, _: &Path, _: &[u8]) -> Result<(), FileError> {
+        unreachable!()
+    }
+    fn create(&self, _: &Path, _: &[u8], _: bool) -> Result<(), FileError> {
+        unreachable!()
+    }
+    fn remove(&self, _: &Path) -> Result<(), FileError> {
+        unreachable!()
+    }
+    fn real(&self, _: &Path) -> Result<PathBuf, FileError> {
         unreachable!()
     }
     fn absolute(&self, _: &Path) -> Result<PathBuf, FileError> {
@@ -107,7 +116,7 @@ fn wrap<R: AsRef<str>>(recipients: &[R], data_key: &[u8]) -> Result<Vec<String>,
 }
 
 fn unwrap(keys: &[WrappedKey<'_>], identities: &Identities<'_>) -> Result<SecretBytes, Vec<Refusal>> {
-    super::unwrap(keys, identities, &Vec::new)
+    super::unwrap(keys, identities, &Vec::new, Asking::Person)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,0 +1,34 @@
+//! What git is to run for encrypted files, as settings of the repository: the
+//! commands go on without the program where it has gone, as git would without
+//! the setting.
+
+use crate::app::quote;
+
+/// A setting and the value it is to have.
+pub type Wanted = (&'static str, String);
+
+/// Every setting that this or an older version makes.
+pub const NAMES: [&str; 4] =
+    ["diff.leaflock.textconv", "diff.leaflock.cachetextconv", "merge.leaflock.name", "merge.leaflock.driver"];
+
+/// The settings for a program of this name or path.
+pub fn wanted(program: &str) -> Vec<Wanted> {
+    let program = quote::shell(program);
+    let found = format!("command -v {program} >/dev/null");
+    vec![
+        (
+            "diff.leaflock.textconv",
+            format!("f() {{ if {found}; then {program} textconv \"$@\"; else cat \"$@\"; fi; }}; f"),
+        ),
+        // The cache would keep plaintext among git's objects.
+        ("diff.leaflock.cachetextconv", "false".to_owned()),
+        ("merge.leaflock.name", "values of encrypted files, key by key".to_owned()),
+        (
+            "merge.leaflock.driver",
+            format!(
+                "if {found}; then {program} merge --marker-size=%L --path=%P %O %A %B; \
+                 else git merge-file -q --marker-size=%L -L ours -L base -L theirs %A %O %B; fi"
+            ),
+        ),
+    ]
+}
