@@ -425,6 +425,46 @@ fn recipients_merge_on_the_safe_side() {
 }
 
 #[test]
+fn nobody_smuggles_himself_in() {
+    let mut repository = Repository::new();
+    let rules = format!("creation_rules:\n  - age: {},{}\n", ALICE.recipient, BOB.recipient);
+    repository.sandbox.write(".sops.yaml", rules);
+    let two = format!("{},{}", ALICE.recipient, BOB.recipient);
+    repository.part(
+        |it| it.encrypt("s.yaml", TEXT, &two),
+        |it| {
+            let _ = it.sandbox.ours(&["rotate", "-i", "s.yaml"]).ok();
+        },
+        |it| {
+            // Somebody without a key writes his own into the file.
+            let text = String::from_utf8(it.sandbox.read("s.yaml")).unwrap();
+            let (head, entry) = text.split_once("    age:\n").unwrap();
+            let mut entries = entry.split("        - ");
+            let own = entries
+                .nth(1)
+                .unwrap()
+                .replace(ALICE.recipient, CAROL.recipient)
+                .replace(BOB.recipient, CAROL.recipient);
+            it.sandbox.write("s.yaml", format!("{head}    age:\n        - {own}{entry}"));
+        },
+    );
+    let said = repository.try_git(&["merge", "-q", "-m", "m", "other"]).fails(1);
+    assert!(said.contains("[\"sops\"][\"age\"]: changed on both sides"), "{said}");
+    let carol = |text: Vec<u8>| {
+        let mut carol = Sandbox::new();
+        carol.set_env("SOPS_AGE_KEY", CAROL.identity);
+        carol.write("s.yaml", text);
+        carol.ours(&["decrypt", "s.yaml"]).code
+    };
+    let marked = repository.sandbox.read("s.yaml");
+    let split = leaflock::domain::merge::split(&marked).unwrap();
+    assert!(carol(split.ours.to_vec()) != Some(0) && carol(split.theirs.to_vec()) != Some(0));
+    let _ = repository.sandbox.ours(&["resolve", "--ours", "sops", "s.yaml"]).ok();
+    assert_ne!(carol(repository.sandbox.read("s.yaml")), Some(0));
+    assert_eq!(repository.plain("s.yaml"), TEXT);
+}
+
+#[test]
 fn whoever_held_every_key_makes_it_a_fresh_one() {
     let mut repository = Repository::new();
     let three = format!("{},{},{}", ALICE.recipient, BOB.recipient, CAROL.recipient);

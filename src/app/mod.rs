@@ -28,6 +28,7 @@ pub mod change;
 pub mod reuse;
 pub mod encrypt;
 pub mod decrypt;
+pub mod carrier;
 pub mod sides;
 pub mod merge;
 pub mod session;

@@ -52,6 +52,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         format: request.file.input_format.unwrap_or_else(|| input.format()),
         place: Place::file(&path),
         open: request.open.clone(),
+        file: request.file.clone(),
     };
     let found = find(deps, &input, &question)?;
     let open =

@@ -2,13 +2,15 @@
 //! reads or writes a file.
 
 use super::Deps;
+use super::carrier::{self, Carrying};
 use super::change;
 use super::encrypt;
 use super::error::{Error, Place};
 use super::lock::{self, LockedFile};
 use super::open::{self, Locked, Unlocked};
-use super::request::{Notice, OpenOptions};
+use super::request::{FileOptions, Notice, OpenOptions};
 use super::sealing::{Unsealed, Wanted};
+use super::strangers::{self, Strangers};
 use super::wrap;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
@@ -20,8 +22,7 @@ use crate::domain::merge::{
 use crate::domain::metadata::{MasterKey, Metadata, SEAL, SIGNATURE};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Selection;
-use crate::domain::store::splice::apply;
-use crate::domain::store::{Format, Purpose, with_metadata_fields};
+use crate::domain::store::{Format, with_metadata_fields};
 use crate::domain::value::Value;
 
 /// The bytes that a merge is made of.
@@ -44,6 +45,8 @@ pub struct Question {
     pub place: Place,
     /// Keys and MAC.
     pub open: OpenOptions,
+    /// Where the creation rules are.
+    pub file: FileOptions,
 }
 
 /// One state.
@@ -286,11 +289,35 @@ impl<'i> Sides<'i> {
         }
     }
 
-    /// Recipients that cannot be given the data key here make a conflict of all of them.
+    /// Recipients that cannot be given the data key here, or that nobody vouches for, make
+    /// a conflict of all of them.
     fn keys_in_doubt(&self, deps: &Deps<'_>, choices: &[Choice]) -> Doubts {
         let merged = self.metadata(Side::Ours, choices, Doubts::default());
-        let keys = merged.conflicts.is_empty() && self.wrapped(deps, &merged).is_err();
+        let keys = merged.conflicts.is_empty()
+            && (self.has_strangers(deps, &merged) || self.wrapped(deps, &merged).is_err());
         Doubts { keys, rules: false }
+    }
+
+    /// True when the data key would be wrapped for somebody whom whoever can write to a
+    /// file may have put there: no seal covers him, and the creation rule does not list him.
+    fn has_strangers(&self, deps: &Deps<'_>, merged: &MergedMetadata) -> bool {
+        let is_vouched_for = |key: &MasterKey| {
+            [Side::Ours, Side::Theirs].into_iter().filter_map(|side| self.locked(side)).any(|state| {
+                let metadata = &state.file.locked.metadata;
+                let mut keys = metadata.keys();
+                metadata.seal.is_some() && keys.any(|it| it.spec().identity() == key.spec().identity())
+            })
+        };
+        let wanted = merged.unwrapped.iter().map(|&(group, place)| &merged.groups[group][place]);
+        let unknown: Vec<MasterKey> = wanted.filter(|key| !is_vouched_for(key)).cloned().collect();
+        let place = &self.question.place;
+        let model = self.locked(Side::Ours).or_else(|| self.locked(Side::Theirs));
+        let (Some(path), Some(state)) = (&place.path, model.filter(|_| !unknown.is_empty())) else {
+            return false;
+        };
+        let metadata = Metadata { groups: vec![unknown], ..state.file.locked.metadata.clone() };
+        let file = &self.question.file;
+        strangers::check(deps, path, place, &metadata, file, Strangers::Refuse).is_err()
     }
 
     /// The data key of merged metadata, and its groups with all that wraps it.
@@ -493,38 +520,11 @@ impl<'i> Sides<'i> {
         Ok(Variant { bytes, known: Ciphertexts::default(), notices, data_key, key, groups })
     }
 
-    /// An encrypted file that has the merged metadata: a side's own, if that has them.
     fn carrier(&self, metadata: &MergedMetadata, data_key: &DataKey) -> Result<SecretBytes, Error> {
-        let Question { format, place, .. } = &self.question;
         let states = [Side::Ours, Side::Theirs].into_iter().filter_map(|side| self.locked(side));
-        let states: Vec<&LockedState<'_>> = states.collect();
-        let has_it = |state: &&&LockedState<'_>| {
-            let own = &state.file.locked.metadata;
-            state.file.data_key.expose() == data_key.expose()
-                && own.shamir_threshold == metadata.threshold
-                && same_entries(&own.groups, &metadata.groups)
-                && same_fields(&state.block, &metadata.block)
-        };
-        let Some(state) = states.iter().find(has_it).or(states.first()) else {
-            return Err(lock::refusal(place, "no side is encrypted"));
-        };
-        let locked = &state.file.locked;
-        if has_it(&state) {
-            return Ok(SecretBytes::new(locked.tree.source.to_vec()));
-        }
-        let mut new = locked.metadata.clone();
-        new.groups.clone_from(&metadata.groups);
-        new.shamir_threshold = metadata.threshold;
-        new.former = Some(metadata.block.clone());
-        let body = SecretBytes::new(apply(locked.tree.source, locked.store.detach(&locked.tree)));
-        let tree = locked.store.read(&body, Purpose::AsIs);
-        let tree = tree.map_err(|error| open::read_error(error, place, super::error::While::Decrypting))?;
-        let bytes = SecretBytes::new(apply(&body, locked.store.attach(&tree, &new.to_value())));
-        let made = Locked::parse(&bytes, *format, place)?;
-        let fits = same_entries(&made.metadata.groups, &metadata.groups)
-            && made.metadata.shamir_threshold == metadata.threshold;
-        drop(made);
-        if fits { Ok(bytes) } else { Err(lock::refusal(place, "its metadata reads back otherwise")) }
+        let states: Vec<Carrying<'_>> =
+            states.map(|state| Carrying { file: &state.file, block: &state.block }).collect();
+        carrier::carrier(&states, metadata, data_key, &self.question.place)
     }
 }
 
@@ -594,23 +594,4 @@ fn opened<'i>(
     let block = file.locked.store.metadata(&file.locked.tree).ok().flatten();
     let block = block.unwrap_or(Value::Map(Vec::new()));
     Ok(State::Locked(Box::new(LockedState { block, plain: opened.plain, known: opened.known, file })))
-}
-
-fn same_entries(one: &[Vec<MasterKey>], other: &[Vec<MasterKey>]) -> bool {
-    one.len() == other.len()
-        && one.iter().zip(other).all(|(one, other)| {
-            one.len() == other.len() && one.iter().all(|key| other.iter().any(|it| it.equals(key)))
-        })
-}
-
-/// True when both blocks hold the same, but for what changes with keys and values.
-fn same_fields(one: &Value, other: &Value) -> bool {
-    let fields = |block: &Value| -> Vec<(String, Value)> {
-        let Value::Map(entries) = block else { return Vec::new() };
-        let pairs = entries.iter().filter_map(|entry| entry.pair());
-        let kept = pairs.filter(|(name, _)| !crate::domain::metadata::changes(name));
-        kept.map(|(name, value)| (name.to_owned(), value.clone())).collect()
-    };
-    let (one, other) = (fields(one), fields(other));
-    one.len() == other.len() && one.iter().all(|field| other.contains(field))
 }
