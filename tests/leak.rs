@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::testkit::repository::Repository;
 use super::testkit::sandbox::{ALICE, BOB, Output, Sandbox};
 
 /// Nothing else in any output looks like it.
@@ -189,6 +190,33 @@ fn building_on_what_git_holds_never_shows_a_value() {
         }
         let objects = git(&["cat-file", "--batch-all-objects", "--batch"]);
         if shows_canary(&objects) {
+            problems.push(format!("{name}: in an object of git"));
+        }
+    }
+    check(&problems);
+}
+
+#[test]
+fn git_never_gets_a_value_through_the_filter() {
+    let mut problems = Vec::new();
+    for (name, text) in DOCUMENTS {
+        let repository = Repository::new();
+        repository.rules(&[r"\.(yaml|json|env|ini|bin)$"]);
+        repository.sandbox.write(name, text.replace("CANARY", CANARY));
+        for arguments in [&["git", "setup", "--yes", "--filter"][..], &["status"], &["status", "--json"]] {
+            examine(&repository.sandbox.ours(arguments), false, &mut problems);
+        }
+        let typed = repository.sandbox.read(name);
+        let cleaned = repository.sandbox.ours_with_stdin(&["git", "clean", name], &typed);
+        examine(&cleaned, false, &mut problems);
+        examine(&repository.sandbox.ours_with_stdin(&["git", "smudge", name], &typed), true, &mut problems);
+        let added = repository.sandbox.run(Path::new("git"), &["add", "."], b"");
+        examine(&added, false, &mut problems);
+        for arguments in [&["git", "setup", "--yes", "--no-filter"][..], &["status"]] {
+            examine(&repository.sandbox.ours(arguments), false, &mut problems);
+        }
+        let objects = repository.git(&["cat-file", "--batch-all-objects", "--batch"]);
+        if shows_canary(objects.as_bytes()) {
             problems.push(format!("{name}: in an object of git"));
         }
     }

@@ -82,6 +82,14 @@ fn dotenv_comes_back() {
 }
 
 #[test]
+fn dotenv_values_of_several_lines_come_back() {
+    for text in ["A=\"x\ny\"\nB=1\n", "=\"\n\"", "A='x\n\n'\n#c\n"] {
+        let fate = round_trip(Format::Dotenv, text.as_bytes());
+        assert!(matches!(fate, Ok(Fate::CameBack)), "{fate:?}");
+    }
+}
+
+#[test]
 fn ini_comes_back() {
     documents_come_back("ini");
 }

@@ -60,6 +60,10 @@ const PATCHED: [(&str, &str); 3] = [
 fn a_layout_that_takes_a_patch_comes_back_and_stays() {
     let sandbox = Sandbox::with_key();
     for (text, index) in PATCHED {
+        sandbox.write("g.yaml", text);
+        let printed = sandbox.ours(&["encrypt", "--age", ALICE.recipient, "g.yaml"]);
+        sandbox.write("g.yaml", printed.text());
+        assert_eq!(sandbox.ours(&["decrypt", "g.yaml"]).text(), text);
         encrypt(&sandbox, "f.yaml", text);
         assert_eq!(sandbox.ours(&["decrypt", "f.yaml"]).text(), text);
         let _ = sandbox.sops(&["decrypt", "f.yaml"]).ok();

@@ -151,6 +151,18 @@ impl Repository for Git {
         Ok(settings)
     }
 
+    fn work_trees(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+        let listed = output(folder, &["worktree", "list", "--porcelain"])?.unwrap_or_default();
+        let blocks = listed.split(|byte| *byte == b'\n');
+        Ok(blocks.filter_map(|line| line.strip_prefix(b"worktree ")).map(path_of).collect())
+    }
+
+    fn refresh(&self, folder: &Path, paths: &[PathBuf]) -> Result<(), FileError> {
+        let mut command = git(folder);
+        command.args(["update-index", "-z", "--stdin"]);
+        answered(command, listed(folder, paths)).map(drop)
+    }
+
     fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError> {
         let failed = |error: io::Error| file_error("exec", Path::new("git"), &error);
         let mut command = git(folder);
@@ -180,13 +192,7 @@ impl Repository for Git {
         let root = place.top.as_ref().unwrap_or(&place.git_dir);
         let mut command = git(root);
         command.args(["check-attr", "-z", "--stdin"]).args(names);
-        let asked: Vec<u8> = paths
-            .iter()
-            .flat_map(|path| {
-                [path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes(), b"\0"].concat()
-            })
-            .collect();
-        let told = answered(command, asked)?;
+        let told = answered(command, listed(root, paths))?;
         let values: Vec<Option<String>> = told
             .split(|byte| *byte == 0)
             .skip(2)
@@ -261,6 +267,13 @@ fn finish(mut command: Command) -> Result<Option<Vec<u8>>, FileError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(file_error("exec", Path::new("git"), &error)),
     }
+}
+
+/// Paths below `root` as git reads them, each with a zero byte behind it.
+fn listed(root: &Path, paths: &[PathBuf]) -> Vec<u8> {
+    let name =
+        |path: &PathBuf| path.strip_prefix(root).unwrap_or(path).as_os_str().as_encoded_bytes().to_vec();
+    paths.iter().flat_map(|path| [name(path), vec![0]].concat()).collect()
 }
 
 /// What `git` prints when it reads `input`; nothing, if it fails.

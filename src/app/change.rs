@@ -11,14 +11,14 @@ use super::ports::Durability;
 use super::replace::{self, Replaced};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::sealing::{Unsealed, Wanted};
+use crate::domain::document::change::{self, Change};
 use crate::domain::document::open::Extras;
 use crate::domain::document::reuse::Ciphertexts;
 use crate::domain::index::Component;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
-use crate::domain::store::splice::{Edit, apply};
-use crate::domain::store::{Format, Layout, Purpose, WriteError};
-use crate::domain::tree::Tree;
+use crate::domain::store::{Format, Layout, Store};
+use crate::domain::tree::{NodeId, Tree};
 
 /// Reads an existing encrypted file. A missing one ends in exit 2, as it does
 /// for SOPS's `set` and `unset`.
@@ -98,21 +98,27 @@ fn open_binary(file: &Unlocked<'_>, keys: &OpenOptions) -> Result<Opened, Error>
     Ok(Opened { plain: SecretBytes::new(plain), known: Ciphertexts::default(), notices })
 }
 
-/// Applies edits to a plain tree.
-pub fn edited(
+/// A plain tree with one change.
+pub fn changed(
+    store: &'static dyn Store,
     tree: &Tree<'_>,
-    edits: Result<Vec<Edit>, WriteError>,
+    id: NodeId,
+    change: Change<'_>,
     place: &Place,
 ) -> Result<SecretBytes, Error> {
-    let edits =
-        edits.map_err(|error| Error::Emit { place: place.clone(), during: While::Encrypting, error })?;
-    Ok(SecretBytes::new(apply(tree.source, edits)))
+    change::changed(store, tree, id, change).map_err(|error| Error::Emit {
+        place: place.clone(),
+        during: While::Encrypting,
+        error,
+    })
 }
 
 /// A plain text read as it stands; in a dotenv file, values may span lines.
 pub fn parse_plain<'p>(plain: &'p [u8], format: Format, place: &Place) -> Result<Tree<'p>, Error> {
-    let purpose = if format == Format::Dotenv { Purpose::Encrypt } else { Purpose::AsIs };
-    format.store().read(plain, purpose).map_err(|error| open::read_error(error, place, While::Encrypting))
+    format
+        .store()
+        .read(plain, change::purpose(format))
+        .map_err(|error| open::read_error(error, place, While::Encrypting))
 }
 
 /// Locks `plain`, the new state of `file`, proves it, and replaces the file.

@@ -7,7 +7,6 @@ use super::config;
 use super::error::{Error, Place, While};
 use super::lock::{self, Expected, Plain};
 use super::open::{self, Locked};
-use super::parallel::LARGE;
 use super::request::{
     Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
@@ -43,8 +42,18 @@ pub struct Request {
 
 /// Encrypts one file. What goes to standard output goes to `stdout` as it is made.
 pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<Outcome, Error> {
-    let Task { source, file, destination, named, .. } = &request.task;
-    let input = open::read_input(deps, source, file)?;
+    let input = open::read_input(deps, &request.task.source, &request.task.file)?;
+    run_on(deps, request, &input, stdout)
+}
+
+/// The same for an input that was read already.
+pub fn run_on(
+    deps: &Deps<'_>,
+    request: &Request,
+    input: &open::Input,
+    stdout: &mut dyn Sink,
+) -> Result<Outcome, Error> {
+    let Task { file, destination, named, .. } = &request.task;
     let place = input.place();
     let from = file.input_format.unwrap_or_else(|| input.format());
     let to = request.output_format.unwrap_or_else(|| input.format());
@@ -52,7 +61,7 @@ pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<
     if *named != Named::Directly && is_encrypted(&input.bytes, to, &place) {
         return skipped("encrypted already");
     }
-    if *named == Named::Walked && !is_meant(deps, &input, from, request)? {
+    if *named == Named::Walked && !is_meant(deps, input, from, request)? {
         return skipped("no rule is for them");
     }
     let mut notices = Vec::new();
@@ -64,14 +73,14 @@ pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<
         converted = convert(&input.bytes, from, to, &place)?;
         &converted
     };
-    if let Some(bytes) = lock_onto(deps, request, &input, (plain, to, &plan), &mut notices)? {
-        return Ok(Outcome { done: open::deliver(deps, destination, &input, bytes)?, notices });
+    if let Some(bytes) = lock_onto(deps, request, input, (plain, to, &plan), &mut notices)? {
+        return Ok(Outcome { done: open::deliver(deps, destination, input, bytes)?, notices });
     }
     let stdout = (*destination == Destination::Stdout).then_some(stdout);
     let printed = stdout.is_some();
     let LockedFile { bytes, notices: found } = lock(deps, plain, to, &plan, &request.rules, &place, stdout)?;
     notices.extend(found);
-    let done = if printed { Done::Printed } else { open::deliver(deps, destination, &input, bytes)? };
+    let done = if printed { Done::Printed } else { open::deliver(deps, destination, input, bytes)? };
     Ok(Outcome { done, notices })
 }
 
@@ -129,8 +138,13 @@ pub struct LockedFile {
     pub notices: Vec<Notice>,
 }
 
+/// How many bytes a file has that is decrypted again before it goes to standard output:
+/// there that is lost in the time that a process takes to start. A larger one is printed
+/// as it is made, so that it takes neither that time nor the memory.
+const SMALL: usize = 64 << 10;
+
 /// Encrypts `plain` by `plan`, to `stdout` or into a buffer, and decrypts it again
-/// before anybody gets it. Only a large file goes to `stdout` as it is made.
+/// before anybody gets it, unless it is large and goes to `stdout`.
 pub fn lock(
     deps: &Deps<'_>,
     plain: &[u8],
@@ -196,7 +210,7 @@ impl Job<'_> {
         let locking = file.plan(None);
         let mut notices = refuse_plain_text(&locking, plan, rules, place)?;
         metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), data_key)?;
-        let (direct, later) = if plain.len() < LARGE { (None, stdout) } else { (stdout, None) };
+        let (direct, later) = if plain.len() <= SMALL { (None, stdout) } else { (stdout, None) };
         let is_streamed = direct.is_some();
         let mut locked = lock::lock_new(deps, &parsed, data_key, metadata, locking, direct)?;
         drop(parsed);

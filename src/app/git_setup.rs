@@ -12,10 +12,13 @@ use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::error::{Error, Place as ErrorPlace};
+use super::git_filter::{self, Way};
 use super::ports::{Contents, Durability, Fingerprint};
-use super::repository::Place;
+use super::repository::{Objects, Place};
 use super::request::{FileOptions, Notice};
 use crate::domain::managed_block::{self, Endless, Position, Without};
+use crate::domain::secret::SecretBytes;
+use coverage::Coverage;
 use hook::{Advice, Home};
 
 /// What is wanted.
@@ -25,6 +28,8 @@ pub struct Request {
     pub folder: PathBuf,
     /// Everything is to be taken away.
     pub remove: bool,
+    /// Plaintext in the work tree: on, off, or as it is.
+    pub filter: Option<bool>,
     /// Where git will look for this program.
     pub search_path: OsString,
     /// The config.
@@ -36,6 +41,8 @@ pub struct Request {
 pub struct Plan {
     /// The repository.
     pub place: Place,
+    /// The work tree holds plaintext.
+    pub filter: bool,
     /// In the order in which they are done.
     pub steps: Vec<Step>,
     /// What somebody else has to do.
@@ -44,11 +51,15 @@ pub struct Plan {
     pub files: Vec<PathBuf>,
     /// What to say on the side.
     pub notices: Vec<Notice>,
+    /// The config.
+    options: FileOptions,
 }
 
 /// One file, and what becomes of it.
 #[derive(Debug)]
 pub struct Step {
+    /// What it is for.
+    pub part: Part,
     /// The file.
     pub path: PathBuf,
     /// What happens to it.
@@ -58,6 +69,19 @@ pub struct Step {
     work: Work,
 }
 
+/// What a repository needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Which files are encrypted.
+    Attributes,
+    /// How git shows and merges them.
+    Settings,
+    /// The check before a commit.
+    Hook,
+    /// Plaintext in the work tree.
+    Filter,
+}
+
 /// What happens to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -65,12 +89,18 @@ pub enum Change {
     Kept,
     /// It is made.
     Created,
-    /// Lines are added or renewed.
-    Extended,
+    /// Lines are added.
+    Added,
+    /// Our lines are out of date.
+    Renewed,
     /// Our lines go.
     Restored,
     /// It was made for our lines, and goes with them.
     Removed,
+    /// The files in it are encrypted.
+    Locked,
+    /// The files in it are decrypted.
+    Unlocked,
 }
 
 /// How a step is done.
@@ -81,6 +111,7 @@ enum Work {
     Replace { bytes: Vec<u8>, seen: Option<Fingerprint> },
     Remove,
     Settings(Vec<(&'static str, Option<String>)>),
+    Convert(Way, Vec<PathBuf>),
 }
 
 /// The name that git finds this program by.
@@ -92,6 +123,9 @@ const ATTRIBUTES_TITLE: &str = "# Made by `leaflock git setup`: run it again whe
 /// The attributes of an encrypted file, each with its value.
 pub const ATTRIBUTES: [(&str, &str); 2] = [("diff", "leaflock"), ("merge", "leaflock")];
 
+/// The attribute of a file that is plaintext in the work tree.
+const FILTER: (&str, &str) = ("filter", "leaflock");
+
 /// Plans, and changes nothing.
 pub fn plan(deps: &Deps<'_>, request: &Request) -> Result<Plan, Error> {
     let place = deps.repository.place(&request.folder).map_err(Error::Read)?;
@@ -100,20 +134,49 @@ pub fn plan(deps: &Deps<'_>, request: &Request) -> Result<Plan, Error> {
         cause: "there is no git repository here".into(),
         hints: vec!["git init".to_owned()],
     })?;
-    let mut plan =
-        Plan { place, steps: Vec::new(), advice: Vec::new(), files: Vec::new(), notices: Vec::new() };
+    let mut plan = Plan {
+        place,
+        filter: false,
+        steps: Vec::new(),
+        advice: Vec::new(),
+        files: Vec::new(),
+        notices: Vec::new(),
+        options: request.file.clone(),
+    };
+    let own = deps.repository.settings(&request.folder, true).map_err(Error::Read)?;
+    let was_filtered = own.iter().any(|(name, _)| name == drivers::FILTER_NAMES[0]);
+    plan.filter = request.filter.unwrap_or(was_filtered) && !request.remove;
+    if was_filtered && !plan.filter {
+        plan.lock_work_trees(deps, request)?;
+    }
     if request.remove {
         plan.remove_hooks(deps, None)?;
         let attributes = plan.attributes();
-        plan.take_away(deps, &attributes, "")?;
-        let nothing = drivers::NAMES.map(|name| (name, None));
-        plan.settings(deps, &request.folder, nothing.into())?;
-    } else {
-        let program = program(deps, request);
-        let wanted = drivers::wanted(&program).into_iter().map(|(name, value)| (name, Some(value)));
-        plan.settings(deps, &request.folder, wanted.collect())?;
-        plan.cover(deps, &request.file)?;
-        plan.install_hook(deps, &program)?;
+        plan.take_away(deps, Part::Attributes, &attributes)?;
+        plan.filter_attributes(deps, None)?;
+        let all = drivers::NAMES.into_iter().chain(drivers::FILTER_NAMES);
+        plan.settings(&own, all.map(|name| (name, None)).collect());
+        return Ok(plan);
+    }
+    if plan.filter && plan.place.top.is_none() {
+        return Err(Error::Conflict {
+            message: "a bare repository has no work tree that plaintext could be in".to_owned(),
+            hints: vec!["leave --filter out".to_owned()],
+        });
+    }
+    let program = program(deps, request);
+    let mut wanted: Vec<(&str, Option<String>)> =
+        drivers::wanted(&program).into_iter().map(|(name, value)| (name, Some(value))).collect();
+    match plan.filter {
+        true => wanted.extend(drivers::filter(&program).into_iter().map(|(name, value)| (name, Some(value)))),
+        false => wanted.extend(drivers::FILTER_NAMES.map(|name| (name, None))),
+    }
+    plan.settings(&own, wanted);
+    let coverage = plan.cover(deps, &request.file, was_filtered || plan.filter)?;
+    plan.filter_attributes(deps, Some(&coverage).filter(|_| plan.filter))?;
+    plan.install_hook(deps, &program)?;
+    if request.filter == Some(true) {
+        plan.unlock_work_tree(deps);
     }
     Ok(plan)
 }
@@ -139,6 +202,7 @@ pub fn run(deps: &Deps<'_>, plan: &Plan) -> Result<(), Error> {
                 deps.files.replace(&step.path, bytes, *seen, Durability::Power).map_err(failed)?;
             }
             Work::Remove => deps.files.remove(&step.path).map_err(failed)?,
+            Work::Convert(way, files) => convert(deps, &step.path, *way, files, &plan.options)?,
             Work::Settings(settings) => {
                 let folder = plan.place.top.as_ref().unwrap_or(&plan.place.git_dir);
                 for (name, value) in settings {
@@ -148,6 +212,51 @@ pub fn run(deps: &Deps<'_>, plan: &Plan) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Encrypts or decrypts the files of a work tree in place. When one cannot be
+/// encrypted, none is changed.
+fn convert(
+    deps: &Deps<'_>,
+    top: &Path,
+    way: Way,
+    files: &[PathBuf],
+    options: &FileOptions,
+) -> Result<(), Error> {
+    let mut index = deps.repository.objects(top).map_err(Error::Read)?;
+    let mut converted = Vec::with_capacity(files.len());
+    let mut unchanged = Vec::new();
+    for path in files {
+        let Contents { bytes: old, fingerprint } = deps.files.read(path).map_err(Error::Read)?;
+        let held = held(index.as_deref_mut(), top, path);
+        let is_held = |bytes: &[u8]| held.as_ref().is_some_and(|held| held[..] == *bytes);
+        let (new, same) = match way {
+            Way::Clean => {
+                let new = git_filter::clean(deps, path, old, options)?.0;
+                let same = is_held(&new);
+                (new, same)
+            }
+            Way::Smudge => {
+                let same = is_held(&old);
+                (git_filter::smudge(deps, path, old), same)
+            }
+        };
+        converted.push((path, new, fingerprint));
+        unchanged.extend(same.then(|| path.clone()));
+    }
+    for (path, bytes, seen) in converted {
+        let replaced = deps.files.replace(path, &bytes, seen, Durability::Power);
+        replaced.map_err(|error| Error::Write { in_place: true, error })?;
+    }
+    // Git takes another size for another content, and would not look.
+    deps.repository.refresh(top, &unchanged).map_err(Error::Read)
+}
+
+/// What the index holds of a file.
+fn held(index: Option<&mut (dyn Objects + 'static)>, top: &Path, path: &Path) -> Option<SecretBytes> {
+    let mut name = OsString::from(":0:");
+    name.push(path.strip_prefix(top).ok()?);
+    index?.read(&name).ok().flatten()
 }
 
 impl Plan {
@@ -164,48 +273,80 @@ impl Plan {
         }
     }
 
-    fn settings(
-        &mut self,
-        deps: &Deps<'_>,
-        folder: &Path,
-        wanted: Vec<(&'static str, Option<String>)>,
-    ) -> Result<(), Error> {
-        let now = deps.repository.settings(folder, true).map_err(Error::Read)?;
-        let values = |name: &str| now.iter().filter(|(known, _)| known == name).collect::<Vec<_>>();
+    /// Sets what is not so; `None` is to be taken away.
+    fn settings(&mut self, own: &[(String, String)], wanted: Vec<(&'static str, Option<String>)>) {
+        let values = |name: &str| own.iter().filter(|(known, _)| known == name).collect::<Vec<_>>();
         let is_so = |name: &str, value: &Option<String>| match (&values(name)[..], value) {
             ([], None) => true,
             ([(_, now)], Some(value)) => now == value,
             _ => false,
         };
-        let adds = wanted.iter().any(|(_, value)| value.is_some());
+        let added: Vec<&str> =
+            wanted.iter().filter_map(|(name, value)| value.as_ref().map(|_| *name)).collect();
         let lines = wanted.iter().filter_map(|(name, value)| Some(format!("{name} = {}", value.as_ref()?)));
         let lines = lines.collect();
         let settings: Vec<_> = wanted.iter().filter(|(name, value)| !is_so(name, value)).cloned().collect();
-        let (change, work) = match (settings.is_empty(), adds) {
-            (true, _) => (Change::Kept, Work::Nothing),
-            (false, true) => (Change::Extended, Work::Settings(settings)),
-            (false, false) => (Change::Restored, Work::Settings(settings)),
+        let change = if settings.is_empty() {
+            Change::Kept
+        } else if added.is_empty() {
+            Change::Restored
+        } else if added.iter().all(|name| values(name).is_empty()) {
+            Change::Added
+        } else {
+            Change::Renewed
         };
-        if adds || change != Change::Kept {
-            self.steps.push(Step { path: self.place.common_dir.join("config"), change, lines, work });
+        if change != Change::Kept || !added.is_empty() {
+            let work = if settings.is_empty() { Work::Nothing } else { Work::Settings(settings) };
+            let path = self.place.common_dir.join("config");
+            self.steps.push(Step { part: Part::Settings, path, change, lines, work });
         }
-        Ok(())
     }
 
-    /// Adds or renews the attributes.
-    fn cover(&mut self, deps: &Deps<'_>, options: &FileOptions) -> Result<(), Error> {
-        let coverage = coverage::of(deps, &self.place, options)?;
-        self.files = coverage.files;
-        self.notices.extend(coverage.notices);
+    /// Adds or renews the attributes that everybody needs.
+    fn cover(&mut self, deps: &Deps<'_>, options: &FileOptions, filtered: bool) -> Result<Coverage, Error> {
+        let mut coverage = coverage::of(deps, &self.place, options, filtered)?;
+        self.files.append(&mut coverage.files);
+        if self.filter && !coverage.notices.is_empty() {
+            let text = "a new file that no glob stands for has no filter: git takes it as it is";
+            self.notices.push(
+                Notice::warning(text).with_hint("encrypt such a file before `git add`, then set up again"),
+            );
+        }
+        self.notices.append(&mut coverage.notices);
         let path = self.attributes();
         if coverage.patterns.is_empty() {
             let nothing =
                 Notice::note("there is no creation rule for certain files, and no encrypted file yet");
             self.notices.push(nothing.with_hint("`leaflock git setup` once more when there is one"));
-            return self.take_away(deps, &path, "");
+            self.take_away(deps, Part::Attributes, &path)?;
+            return Ok(coverage);
         }
-        let set = ATTRIBUTES.map(|(name, value)| format!("{name}={value}")).join(" ");
-        let unset = ATTRIBUTES.map(|(name, _)| format!("!{name}")).join(" ");
+        self.write_attributes(deps, Part::Attributes, path, &coverage, &ATTRIBUTES)?;
+        Ok(coverage)
+    }
+
+    /// Adds, renews or takes away the attribute that is for this clone alone: in a file
+    /// that is committed, it would be for those who have no filter.
+    fn filter_attributes(&mut self, deps: &Deps<'_>, coverage: Option<&Coverage>) -> Result<(), Error> {
+        let path = self.place.common_dir.join("info/attributes");
+        match coverage.filter(|coverage| !coverage.patterns.is_empty()) {
+            Some(coverage) => self.write_attributes(deps, Part::Filter, path, coverage, &[FILTER]),
+            None if path == self.attributes() => Ok(()),
+            None => self.take_away(deps, Part::Filter, &path),
+        }
+    }
+
+    fn write_attributes(
+        &mut self,
+        deps: &Deps<'_>,
+        part: Part,
+        path: PathBuf,
+        coverage: &Coverage,
+        attributes: &[(&str, &str)],
+    ) -> Result<(), Error> {
+        let joined = |words: Vec<String>| words.join(" ");
+        let set = joined(attributes.iter().map(|(name, value)| format!("{name}={value}")).collect());
+        let unset = joined(attributes.iter().map(|(name, _)| format!("!{name}")).collect());
         let lines: Vec<String> = [ATTRIBUTES_TITLE.to_owned()]
             .into_iter()
             .chain(coverage.patterns.iter().map(|pattern| format!("{pattern} {set}")))
@@ -215,8 +356,62 @@ impl Plan {
         let now = deps.files.read_if_there(&path).map_err(Error::Read)?;
         let text = managed_block::with(now.as_ref().map(|now| &now.bytes[..]), &body, Position::End, "")
             .map_err(|error| endless(error, &path))?;
-        self.write(path, now, text, lines[1..].to_vec(), false);
+        self.write(part, path, now, text, lines[1..].to_vec());
         Ok(())
+    }
+
+    /// Decrypts the files of this work tree that open.
+    fn unlock_work_tree(&mut self, deps: &Deps<'_>) {
+        let opens = |path: &&PathBuf| {
+            let Ok(contents) = deps.files.read(path) else { return false };
+            let is_encrypted = git_filter::is_encrypted(&contents.bytes, path);
+            is_encrypted && !git_filter::is_encrypted(&git_filter::smudge(deps, path, contents.bytes), path)
+        };
+        let files: Vec<PathBuf> = self.files.iter().filter(opens).cloned().collect();
+        if let Some(top) = &self.place.top {
+            self.convert(top.clone(), Way::Smudge, files);
+        }
+    }
+
+    /// Encrypts what the filter decrypted in any work tree: without the filter, git
+    /// would take plaintext.
+    fn lock_work_trees(&mut self, deps: &Deps<'_>, request: &Request) -> Result<(), Error> {
+        for top in deps.repository.work_trees(&request.folder).map_err(Error::Read)? {
+            let Some(place) = deps.repository.place(&top).map_err(Error::Read)? else { continue };
+            if place.top.is_none() {
+                continue;
+            }
+            let is_plain = |path: &PathBuf| match deps.files.read(path) {
+                Ok(contents) => {
+                    !contents.bytes.is_empty() && !git_filter::is_encrypted(&contents.bytes, path)
+                }
+                Err(_) => false,
+            };
+            let tracked = deps.repository.tracked(&top).map_err(Error::Read)?.unwrap_or_default();
+            let (name, wanted) = FILTER;
+            let said = deps.repository.attributes(&top, &[name], &tracked).map_err(Error::Read)?;
+            let filtered = said.iter().map(|said| matches!(&said[..], [Some(said)] if said == wanted));
+            let files = tracked.iter().zip(filtered).filter(|(path, filtered)| *filtered && is_plain(path));
+            let files = files.map(|(path, _)| path.clone()).collect();
+            self.convert(top, Way::Clean, files);
+        }
+        Ok(())
+    }
+
+    fn convert(&mut self, top: PathBuf, way: Way, files: Vec<PathBuf>) {
+        if files.is_empty() {
+            return;
+        }
+        let change = if way == Way::Clean { Change::Locked } else { Change::Unlocked };
+        let shown = |path: &PathBuf| path.strip_prefix(&top).unwrap_or(path).display().to_string();
+        let lines = files.iter().map(shown).collect();
+        self.steps.push(Step {
+            part: Part::Filter,
+            path: top,
+            change,
+            lines,
+            work: Work::Convert(way, files),
+        });
     }
 
     /// Adds or renews the hook, and takes it away where it was before.
@@ -225,10 +420,12 @@ impl Plan {
         let script = match home {
             Home::Script(script) => script,
             Home::Called(path, missing) => {
+                self.remove_hooks(deps, None)?;
                 self.advice.extend(missing.map(|command| uncalled(&path, command)));
                 let lines = vec![format!("leaflock {}", hook::CHECK)];
-                self.steps.push(Step { path, change: Change::Kept, lines, work: Work::Nothing });
-                return self.remove_hooks(deps, None);
+                let (part, change, work) = (Part::Hook, Change::Kept, Work::Nothing);
+                self.steps.push(Step { part, path, change, lines, work });
+                return Ok(());
             }
             Home::Elsewhere(advice) => {
                 self.advice.push(advice);
@@ -243,7 +440,7 @@ impl Plan {
             .map_err(|error| endless(error, &script.path))?;
         let lines = vec![format!("leaflock {}", hook::CHECK)];
         self.remove_hooks(deps, Some(&script.path))?;
-        self.write(script.path, script.now, text, lines, true);
+        self.write(Part::Hook, script.path, script.now, text, lines);
         Ok(())
     }
 
@@ -251,38 +448,36 @@ impl Plan {
     fn remove_hooks(&mut self, deps: &Deps<'_>, except: Option<&Path>) -> Result<(), Error> {
         for path in hook::candidates(&self.place) {
             if except != Some(&path) {
-                self.take_away(deps, &path, hook::SHEBANG)?;
+                self.take_away(deps, Part::Hook, &path)?;
             }
         }
         Ok(())
     }
 
-    fn write(
-        &mut self,
-        path: PathBuf,
-        now: Option<Contents>,
-        text: Vec<u8>,
-        lines: Vec<String>,
-        program: bool,
-    ) {
+    fn write(&mut self, part: Part, path: PathBuf, now: Option<Contents>, text: Vec<u8>, lines: Vec<String>) {
         let (change, work) = match now {
             Some(now) if now.bytes[..] == text[..] => (Change::Kept, Work::Nothing),
-            Some(now) => (Change::Extended, Work::Replace { bytes: text, seen: now.fingerprint }),
-            None => (Change::Created, Work::Create { bytes: text, program }),
+            Some(now) => {
+                let known = managed_block::is_in(&now.bytes);
+                let change = if known { Change::Renewed } else { Change::Added };
+                (change, Work::Replace { bytes: text, seen: now.fingerprint })
+            }
+            None => (Change::Created, Work::Create { bytes: text, program: part == Part::Hook }),
         };
-        self.steps.push(Step { path, change, lines, work });
+        self.steps.push(Step { part, path, change, lines, work });
     }
 
     /// Takes our block out of a file, if it has one.
-    fn take_away(&mut self, deps: &Deps<'_>, path: &Path, shebang: &str) -> Result<(), Error> {
+    fn take_away(&mut self, deps: &Deps<'_>, part: Part, path: &Path) -> Result<(), Error> {
         let Some(now) = deps.files.read_if_there(path).map_err(Error::Read)? else { return Ok(()) };
+        let shebang = if part == Part::Hook { hook::SHEBANG } else { "" };
         let without = managed_block::without(&now.bytes, shebang).map_err(|error| endless(error, path))?;
         let (change, work) = match without {
             Without::Same => return Ok(()),
             Without::Nothing => (Change::Removed, Work::Remove),
             Without::Text(bytes) => (Change::Restored, Work::Replace { bytes, seen: now.fingerprint }),
         };
-        self.steps.push(Step { path: path.to_owned(), change, lines: Vec::new(), work });
+        self.steps.push(Step { part, path: path.to_owned(), change, lines: Vec::new(), work });
         Ok(())
     }
 }

@@ -48,8 +48,10 @@ pub mod exec_file;
 pub mod run;
 pub mod config_explain;
 pub mod init;
+pub mod git_filter;
 pub mod git_setup;
 pub mod branch;
+pub mod status;
 
 use ports::{
     Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,

@@ -59,6 +59,12 @@ pub trait Repository: Sync {
     /// and behind the last dot.
     fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError>;
 
+    /// The tops of all work trees of the repository.
+    fn work_trees(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError>;
+
+    /// Lets the index know that files which hold what it holds look otherwise now.
+    fn refresh(&self, folder: &Path, paths: &[PathBuf]) -> Result<(), FileError>;
+
     /// Gives a setting of the repository its only value, or takes it away. Settings
     /// of the user and of the machine are never touched.
     fn set(&self, folder: &Path, name: &str, value: Option<&str>) -> Result<(), FileError>;

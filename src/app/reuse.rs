@@ -64,6 +64,22 @@ pub struct Former {
     named: bool,
 }
 
+impl Former {
+    /// True if it decrypts to `plain`, without asking anybody.
+    pub fn holds(&self, deps: &Deps<'_>, plain: &[u8], format: Format) -> bool {
+        let keys = OpenOptions { asking: Asking::Nobody, ..OpenOptions::default() };
+        let opened = Locked::parse(&self.bytes, format, &Place::default())
+            .and_then(|locked| locked.unlock(deps, &keys))
+            .and_then(|file| change::open(&file, &keys, false));
+        opened.is_ok_and(|opened| *opened.plain == *plain)
+    }
+
+    /// Its bytes.
+    pub fn into_bytes(self) -> SecretBytes {
+        self.bytes
+    }
+}
+
 /// The former state of `path`, absolute.
 ///
 /// # Errors

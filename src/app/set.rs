@@ -9,6 +9,7 @@ use super::open::{Locked, Unlocked};
 use super::replace::{self, Replaced};
 use super::request::{Done, FileOptions, OpenOptions, Outcome, Source};
 use super::strangers::{self, Strangers};
+use crate::domain::document::change::Change;
 use crate::domain::document::values::plain_values;
 use crate::domain::index::{self, Component, Reached};
 use crate::domain::scalar::Scalar;
@@ -181,12 +182,12 @@ fn with_value(
     let Reached { node, depth } = index::reach(&tree, document.root, index);
     let rest = &index[depth..];
     let Some((next, below)) = rest.split_first() else {
-        return change::edited(&tree, store.replace(&tree, node, value), place);
+        return change::changed(*store, &tree, node, Change::Replace(value), place);
     };
-    let inner = nest(below, value.clone());
-    let edits = match (tree.node(node).kind, next) {
-        (Kind::Map, Component::Key(key)) => store.insert(&tree, node, key, &inner),
-        (Kind::List, Component::Position(at)) if *at >= 0 => store.append(&tree, node, &inner),
+    let (inner, whole) = (nest(below, value.clone()), nest(rest, value.clone()));
+    let change = match (tree.node(node).kind, next) {
+        (Kind::Map, Component::Key(key)) => Change::Insert(key, &inner),
+        (Kind::List, Component::Position(at)) if *at >= 0 => Change::Append(&inner),
         (Kind::List, Component::Key(key)) => {
             return Err(argument(format!(
                 "component ['{key}'] is a key, but that part of the file is a list"
@@ -200,9 +201,9 @@ fn with_value(
                 "component [{at}] is a position, but that part of the file is a map"
             )));
         }
-        _ => store.replace(&tree, node, &nest(rest, value.clone())),
+        _ => Change::Replace(&whole),
     };
-    change::edited(&tree, edits, place)
+    change::changed(*store, &tree, node, change, place)
 }
 
 /// `value` inside the containers that `index` names.

@@ -7,6 +7,7 @@ use super::change::{self, Opened};
 use super::error::Error;
 use super::open::Locked;
 use super::request::{Done, FileOptions, OpenOptions, Outcome};
+use crate::domain::document::change::Change;
 use crate::domain::index::{self, Component, Reached};
 use crate::domain::store::Format;
 
@@ -58,7 +59,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
             hints: Vec::new(),
         });
     }
-    let changed = change::edited(&tree, store.remove(&tree, node), place)?;
+    let changed = change::changed(*store, &tree, node, Change::Remove, place)?;
     notices.extend(change::save(deps, &input, &file, &changed, known)?);
     Ok(Outcome { done: Done::Written(request.path.clone()), notices })
 }

@@ -9,9 +9,10 @@ use clap::{CommandFactory as _, Parser};
 use super::args::{FilenameOverride, General, InputType};
 use super::argv::fields::{flags, words};
 use super::env::Variable;
+use super::git_filter::{Clean, Smudge};
 use super::output::escape;
 use super::report::{Failure, Usage};
-use super::{Cli, args, wire};
+use super::{Cli, args, exit, wire};
 use crate::app::Deps;
 use crate::app::error::Error;
 use crate::app::git_setup::hook::Advice;
@@ -35,6 +36,12 @@ pub struct Arguments {
     /// Take everything away again
     #[arg(long)]
     pub remove: bool,
+    /// Plaintext in the work tree, ciphertext in git: files are decrypted when they are checked out
+    #[arg(long)]
+    pub filter: bool,
+    /// Ciphertext in the work tree again
+    #[arg(long)]
+    pub no_filter: bool,
     /// Show what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -46,7 +53,7 @@ pub struct Arguments {
     pub general: General,
 }
 
-flags!(Arguments { remove "remove" "", dry_run "dry-run" "", yes "yes" "y" } general);
+flags!(Arguments { remove "remove" "", filter "filter" "", no_filter "no-filter" "", dry_run "dry-run" "", yes "yes" "y" } general);
 
 words!(Arguments, 1, directory);
 
@@ -54,20 +61,36 @@ const EXAMPLES: &str = "\
 Examples:
   leaflock git setup
   leaflock git setup --dry-run
+  leaflock git setup --filter
   leaflock git setup --yes --remove";
+
+/// Which command of `git`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// `git setup`
+    Setup,
+    /// `git clean`
+    Clean,
+    /// `git smudge`
+    Smudge,
+}
 
 /// `git` with its commands, for the tree of all commands.
 pub fn parent() -> clap::Command {
     clap::Command::new("git")
         .about("Teach git about encrypted files")
         .subcommand(Arguments::command().name("setup"))
+        .subcommand(Clean::command().name("clean"))
+        .subcommand(Smudge::command().name("smudge"))
 }
 
-/// The words behind `git setup`, given those behind `git`.
-pub fn behind(rest: &[OsString]) -> Result<&[OsString], Usage> {
+/// Which command follows `git`, and what stands behind it.
+pub fn word(rest: &[OsString]) -> Result<(Word, &[OsString]), Usage> {
     match rest.split_first() {
-        Some((word, rest)) if word == "setup" => Ok(rest),
-        Some((word, _)) if is_help(word) => Ok(&rest[..1]),
+        Some((word, rest)) if word == "setup" => Ok((Word::Setup, rest)),
+        Some((word, rest)) if word == "clean" => Ok((Word::Clean, rest)),
+        Some((word, rest)) if word == "smudge" => Ok((Word::Smudge, rest)),
+        Some((word, _)) if is_help(word) => Ok((Word::Setup, &rest[..1])),
         _ => Err(Usage::new("`git` needs to know what to do").hint("leaflock git setup")),
     }
 }
@@ -88,11 +111,20 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         &mut notices,
     )?;
     cli.output.notices(&notices);
+    let filter = match (arguments.filter, arguments.no_filter, arguments.remove) {
+        (true, true, _) | (true, _, true) => {
+            let message = "--filter and what takes it away exclude each other";
+            return Err(Usage::with_code(exit::CONFLICT, message).into());
+        }
+        (true, ..) => Some(true),
+        (_, true, _) => Some(false),
+        _ => None,
+    };
     let search_path = cli.env.get(Variable::Path).unwrap_or_default();
     wire::with_deps(&cli.env, |deps| {
         let working = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
         let folder = arguments.directory.unwrap_or_else(|| working.clone());
-        let request = Request { folder, remove: arguments.remove, search_path, file };
+        let request = Request { folder, remove: arguments.remove, filter, search_path, file };
         let plan = plan(deps, &request)?;
         cli.output.notices(&plan.notices);
         cli.output.text(&escape(&render(&plan, &working)))?;
@@ -128,9 +160,11 @@ fn render(plan: &Plan, folder: &Path) -> String {
         let change = match step.change {
             Change::Kept => "keep",
             Change::Created => "create",
-            Change::Extended => "change",
+            Change::Added | Change::Renewed => "change",
             Change::Restored => "restore",
             Change::Removed => "remove",
+            Change::Locked => "lock",
+            Change::Unlocked => "unlock",
         };
         let _ = writeln!(text, "{change:<8} {}", shown(&step.path, folder));
         for line in &step.lines {

@@ -61,8 +61,11 @@ pub fn top(command: clap::Command, cli: &mut Cli) -> Result<(), Failure> {
         writeln!(text, "Usage: leaflock COMMAND [OPTIONS] …\n       leaflock [OPTIONS] FILE\n\nCommands:");
     for verb in Verb::of_mode(cli.mode) {
         let name = verb.words();
-        let about = verb.command().get_about().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {name:<15} {about}");
+        let command = verb.command();
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        if !command.is_hide_set() {
+            let _ = writeln!(text, "  {name:<15} {about}");
+        }
     }
     let _ = writeln!(text, "\nNot in this build yet: {}", NOT_BUILT.map(|(word, _)| word).join(", "));
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();

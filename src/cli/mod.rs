@@ -20,6 +20,7 @@ pub mod exec_file;
 pub mod exit;
 pub mod files;
 pub mod filestatus;
+pub mod git_filter;
 pub mod git_setup;
 pub mod groups;
 pub mod help;
@@ -36,6 +37,7 @@ pub mod rotate;
 pub mod run;
 pub mod seal;
 pub mod set;
+pub mod status;
 pub mod unset;
 pub mod updatekeys;
 pub mod who;
@@ -158,6 +160,12 @@ pub enum Verb {
     ConfigExplain,
     /// `git setup`
     GitSetup,
+    /// `git clean`
+    GitClean,
+    /// `git smudge`
+    GitSmudge,
+    /// `status`
+    Status,
     /// `init`
     Init,
     /// `completion`
@@ -193,6 +201,9 @@ impl Verb {
         Verb::Resolve,
         Verb::ConfigExplain,
         Verb::GitSetup,
+        Verb::GitClean,
+        Verb::GitSmudge,
+        Verb::Status,
         Verb::Completion,
         Verb::Man,
         Verb::Help,
@@ -220,7 +231,8 @@ impl Verb {
             Self::Merge => "merge",
             Self::Resolve => "resolve",
             Self::ConfigExplain => "config",
-            Self::GitSetup => "git",
+            Self::GitSetup | Self::GitClean | Self::GitSmudge => "git",
+            Self::Status => "status",
             Self::Init => "init",
             Self::Completion => "completion",
             Self::Man => "man",
@@ -233,6 +245,8 @@ impl Verb {
         match self {
             Self::ConfigExplain => "config explain",
             Self::GitSetup => "git setup",
+            Self::GitClean => "git clean",
+            Self::GitSmudge => "git smudge",
             Self::GroupsAdd => "groups add",
             Self::GroupsDelete => "groups delete",
             verb => verb.word(),
@@ -259,6 +273,9 @@ impl Verb {
                     | Self::Resolve
                     | Self::ConfigExplain
                     | Self::GitSetup
+                    | Self::GitClean
+                    | Self::GitSmudge
+                    | Self::Status
                     | Self::Init
                     | Self::Man
                     | Self::Run
@@ -291,6 +308,9 @@ impl Verb {
             Self::Resolve => resolve::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::GitSetup => git_setup::Arguments::command(),
+            Self::GitClean => git_filter::Clean::command(),
+            Self::GitSmudge => git_filter::Smudge::command(),
+            Self::Status => status::Arguments::command(),
             Self::Init => init::Arguments::command(),
             Self::Completion => completion::Arguments::command(),
             Self::Man => man::Arguments::command(),
@@ -335,7 +355,14 @@ impl Verb {
             Self::Merge => self.with(before, rest, cli, merge::run).map_err(merge::aborted),
             Self::Resolve => self.with(before, rest, cli, resolve::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
-            Self::GitSetup => self.with(before, git_setup::behind(rest)?, cli, git_setup::run),
+            Self::GitSetup | Self::GitClean | Self::GitSmudge => match git_setup::word(rest)? {
+                (git_setup::Word::Setup, rest) => Self::GitSetup.with(before, rest, cli, git_setup::run),
+                (git_setup::Word::Clean, rest) => Self::GitClean.with(before, rest, cli, git_filter::clean),
+                (git_setup::Word::Smudge, rest) => {
+                    Self::GitSmudge.with(before, rest, cli, git_filter::smudge)
+                }
+            },
+            Self::Status => self.with(before, rest, cli, status::run),
             Self::Init => self.with(before, rest, cli, init::run),
             Self::Completion => self.with(before, rest, cli, completion::run),
             Self::Man => self.with(before, rest, cli, man::run),
@@ -515,8 +542,8 @@ pub fn tree(mode: Mode) -> clap::Command {
             Verb::ConfigExplain => top.subcommand(config_explain::parent()),
             Verb::GitSetup => top.subcommand(git_setup::parent()),
             Verb::GroupsAdd => top.subcommand(groups::parent()),
-            // Together with `add`.
-            Verb::GroupsDelete => top,
+            // Together with the first of their word.
+            Verb::GroupsDelete | Verb::GitClean | Verb::GitSmudge => top,
             _ => top.subcommand(verb.command()),
         };
     }

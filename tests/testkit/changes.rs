@@ -2,10 +2,11 @@
 //! must read back as that change of the data, and as nothing else. The fuzz
 //! targets share it.
 
+use leaflock::domain::document::change::{Change as Made, changed, purpose};
 use leaflock::domain::document::values::plain_values;
 use leaflock::domain::scalar::Scalar;
-use leaflock::domain::store::splice::apply;
-use leaflock::domain::store::{Format, Purpose, Store, WriteError};
+use leaflock::domain::secret::SecretBytes;
+use leaflock::domain::store::{Format, Store, WriteError};
 use leaflock::domain::tree::{Flags, Kind, NodeId, Tree};
 use leaflock::domain::value::{Entry, Value};
 
@@ -65,25 +66,38 @@ fn is_data(tree: &Tree<'_>, id: NodeId) -> bool {
     tree.node(id).kind != Kind::Comment && !tree.node(id).flags.has(Flags::METADATA)
 }
 
-/// Makes `change` in a file and says what went wrong. True if it was made.
-pub(crate) fn check(format: Format, source: &[u8], change: &Change) -> Result<bool, String> {
+/// What became of a change.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// There is nothing to change, or the format cannot hold it.
+    NotMade,
+    /// It was refused because it would have come out as another one.
+    Refused,
+    /// It was made.
+    Made,
+}
+
+/// Makes `change` in a file and says what went wrong.
+pub(crate) fn check(format: Format, source: &[u8], change: &Change) -> Result<Fate, String> {
     let store = format.store();
-    let Ok(tree) = store.read(source, Purpose::AsIs) else { return Ok(false) };
+    let Ok(tree) = store.read(source, purpose(format)) else { return Ok(Fate::NotMade) };
     let odd = |flag: Flags| tree.nodes.iter().any(|node| node.flags.has(flag));
     // An alias follows what it refers to, and a shadowed value is not there.
     let is_plain = !odd(Flags::METADATA) && !odd(Flags::SHADOWED) && !odd(Flags::ODD_KEY);
     if !is_plain || tree.nodes.iter().any(|node| node.kind == Kind::Alias) {
-        return Ok(false);
+        return Ok(Fate::NotMade);
     }
     let ids: Vec<NodeId> = (0..tree.nodes.len() as NodeId).filter(|id| is_data(&tree, *id)).collect();
     let id = ids[usize::from(change.node) % ids.len()];
     let mut expected = plain_values(store, &tree);
-    let Some(edits) = change_both(store, &tree, id, change, &mut expected) else { return Ok(false) };
-    let Ok(edits) = edits else { return Ok(false) };
-    let changed = apply(source, edits);
+    let changed = match change_both(store, &tree, id, change, &mut expected) {
+        Some(Ok(changed)) => changed,
+        Some(Err(error)) if error.message.contains("in its place") => return Ok(Fate::Refused),
+        Some(Err(_)) | None => return Ok(Fate::NotMade),
+    };
     let show = |bytes: &[u8]| bytes.escape_ascii().to_string().replace("\\n", "\\n\n");
     let told = |what: &str| format!("{what}\n--- before\n{}\n--- after\n{}", show(source), show(&changed));
-    let again = store.read(&changed, Purpose::AsIs).map_err(|error| told(&error.to_string()))?;
+    let again = store.read(&changed, purpose(format)).map_err(|error| told(&error.to_string()))?;
     let found = plain_values(store, &again);
     if found.len() != expected.len() || !found.iter().zip(&expected).all(|(a, b)| a.same_data(b)) {
         return Err(told(&format!("other data\n{expected:?}\n{found:?}")));
@@ -92,24 +106,22 @@ pub(crate) fn check(format: Format, source: &[u8], change: &Change) -> Result<bo
     if !removes && comments(&again) < comments(&tree) {
         return Err(told("a comment is lost"));
     }
-    Ok(true)
+    Ok(Fate::Made)
 }
 
 fn comments(tree: &Tree<'_>) -> usize {
     tree.nodes.iter().filter(|node| node.kind == Kind::Comment).count()
 }
 
-type Edits = Result<Vec<leaflock::domain::store::splice::Edit>, WriteError>;
-
-/// The edits of the file, and the same change of the data. `None` if there is
+/// The changed file, and the same change of the data. `None` if there is
 /// nothing to do at that node.
 fn change_both(
-    store: &dyn Store,
+    store: &'static dyn Store,
     tree: &Tree<'_>,
     id: NodeId,
     change: &Change,
     data: &mut [Value],
-) -> Option<Edits> {
+) -> Option<Result<SecretBytes, WriteError>> {
     let node = tree.node(id);
     let value = change.value(store.format());
     let (document, places) = place_of(tree, id);
@@ -117,7 +129,7 @@ fn change_both(
     match (change.what % 4, node.kind) {
         (0, Kind::Scalar) if node.parent != id => {
             *at(&mut data[document], &places)? = value.clone();
-            Some(store.replace(tree, id, &value))
+            Some(changed(store, tree, id, Made::Replace(&value)))
         }
         (1, Kind::Map) => {
             let key = format!("{} {}", TEXTS[usize::from(change.key) % TEXTS.len()], change.key);
@@ -126,12 +138,12 @@ fn change_both(
                 return None;
             }
             entries.push(Entry::Pair(key.clone(), value.clone()));
-            Some(store.insert(tree, id, &key, &value))
+            Some(changed(store, tree, id, Made::Insert(&key, &value)))
         }
         (2, Kind::List) => {
             let Value::List(values) = at(&mut data[document], &places)? else { return None };
             values.push(value.clone());
-            Some(store.append(tree, id, &value))
+            Some(changed(store, tree, id, Made::Append(&value)))
         }
         (3, _) if node.parent != id => {
             let (last, above) = places.split_last()?;
@@ -148,7 +160,7 @@ fn change_both(
                 }
                 _ => return None,
             }
-            Some(store.remove(tree, id))
+            Some(changed(store, tree, id, Made::Remove))
         }
         _ => None,
     }

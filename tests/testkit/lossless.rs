@@ -3,6 +3,7 @@
 
 use leaflock::domain::crypto::cipher::Cipher;
 use leaflock::domain::crypto::data_key::DataKey;
+use leaflock::domain::document::change::purpose;
 use leaflock::domain::document::lock::PlainFile;
 use leaflock::domain::document::open::{Encrypted, Extras};
 use leaflock::domain::document::reuse::Ciphertexts;
@@ -75,7 +76,7 @@ pub(crate) fn lock(format: Format, source: &[u8]) -> Option<Locked> {
     file.write(&plan, &cipher(), None, attach, rng, &mut bytes);
     let spellings = Spellings::from_json(&plan.spellings.to_json());
     let back = unlock(format, &bytes, spellings, None);
-    if back.as_ref().is_ok_and(|(back, _)| back != source) {
+    if !back.is_ok_and(|(back, _)| back == source) {
         let made = Made { store, selection: &selection, cipher: &cipher(), source };
         bytes = made.completed(&bytes, &mut plan.spellings, rng).unwrap_or(bytes);
     }
@@ -108,7 +109,7 @@ pub(crate) fn unlock(
     if found.mac.hex() != findings.mac.hex() {
         return Err("the MAC of the values is another than that of the text".into());
     }
-    let plain = store.read(&out, Purpose::AsIs).map_err(|error| format!("what came back: {error}"))?;
+    let plain = store.read(&out, purpose(format)).map_err(|error| format!("what came back: {error}"))?;
     let same = plain_values(store, &plain).iter().zip(&values).all(|(text, value)| text.same_data(value));
     if same {
         Ok((out.to_vec(), findings.mac.hex()))

@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use crate::app::Deps;
 use crate::app::config::{self, NAME};
 use crate::app::error::{Error, Place as ErrorPlace};
-use crate::app::open::Locked;
+use crate::app::git_filter::{NEVER, has_ciphertext, is_encrypted};
 use crate::app::parallel;
 use crate::app::repository::{Entry, Place, Snapshot};
 use crate::app::request::{FileOptions, Notice};
 use crate::domain::config::Config;
 use crate::domain::go_regex::{Globs, GoRegex, globs};
 use crate::domain::secret::SecretBytes;
-use crate::domain::store::Format;
 
 /// What the attributes are to say.
 #[derive(Debug)]
@@ -30,9 +29,6 @@ pub struct Coverage {
     /// Which rules the patterns do not say.
     pub notices: Vec<Notice>,
 }
-
-/// Files that are never encrypted, whatever a rule matches.
-const NEVER: [&str; 5] = [NAME, ".gitattributes", ".gitignore", ".gitmodules", ".leaflock/names"];
 
 /// The rules of one config file.
 struct Rules {
@@ -53,8 +49,8 @@ struct Tracked {
     unmerged: bool,
 }
 
-/// Looks at rules and files.
-pub fn of(deps: &Deps<'_>, place: &Place, options: &FileOptions) -> Result<Coverage, Error> {
+/// Looks at rules and files. With the `filter`, a file may be encrypted in git alone.
+pub fn of(deps: &Deps<'_>, place: &Place, options: &FileOptions, filter: bool) -> Result<Coverage, Error> {
     let root = place.top.as_deref().unwrap_or(&place.git_dir);
     let snapshot = match place.top {
         Some(_) => Snapshot::Index,
@@ -73,7 +69,7 @@ pub fn of(deps: &Deps<'_>, place: &Place, options: &FileOptions) -> Result<Cover
     for name in NEVER.into_iter().filter(|name| said(name)) {
         coverage.exceptions.push(if name.contains('/') { format!("**/{name}") } else { name.to_owned() });
     }
-    let named = named(deps, place, &tracked, &rules, &mut coverage.files);
+    let named = named(deps, place, &tracked, &rules, filter, &mut coverage.files);
     coverage.patterns.extend(named.iter().map(|path| exactly(path.strip_prefix(root).unwrap_or(path))));
     Ok(coverage)
 }
@@ -214,6 +210,7 @@ fn named(
     place: &Place,
     tracked: &[Tracked],
     rules: &[Rules],
+    filter: bool,
     files: &mut Vec<PathBuf>,
 ) -> Vec<PathBuf> {
     let is_ours = |file: &&Tracked| NEVER.iter().any(|never| file.path.ends_with(never));
@@ -228,21 +225,16 @@ fn named(
     let (said, rest): (Vec<&Tracked>, Vec<&Tracked>) =
         tracked.iter().filter(|file| !is_ours(file)).partition(|file| matched(file, |rules| &rules.said));
     let root = place.top.as_deref().unwrap_or(&place.git_dir);
-    let named: Vec<PathBuf> = match &place.top {
-        Some(_) => {
-            let judged = parallel::map(&rest, false, |file| {
-                matched(file, |rules| &rules.unsaid) || is_encrypted_on_disk(deps, file)
-            });
-            rest.iter().zip(judged).filter(|(_, judged)| *judged).map(|(file, _)| file.path.clone()).collect()
-        }
-        None => {
-            let encrypted = encrypted_blobs(deps, root, &rest);
-            let is_named = |file: &&&Tracked| {
-                matched(file, |rules| &rules.unsaid) || encrypted.contains(&file.blob.as_str())
-            };
-            rest.iter().filter(is_named).map(|file| file.path.clone()).collect()
-        }
-    };
+    let on_disk = parallel::map(&rest, place.top.is_none(), |file| {
+        matched(file, |rules| &rules.unsaid) || (place.top.is_some() && is_encrypted_on_disk(deps, file))
+    });
+    let (named, rest): (Vec<_>, Vec<_>) = rest.into_iter().zip(on_disk).partition(|(_, judged)| *judged);
+    let mut named: Vec<PathBuf> = named.into_iter().map(|(file, _)| file.path.clone()).collect();
+    if place.top.is_none() || filter {
+        let rest: Vec<&Tracked> = rest.into_iter().map(|(file, _)| file).collect();
+        named.extend(encrypted_in_git(deps, root, &rest));
+        named.sort();
+    }
     files.extend(said.into_iter().map(|file| file.path.clone()).chain(named.iter().cloned()));
     files.sort();
     named
@@ -250,34 +242,27 @@ fn named(
 
 fn is_encrypted_on_disk(deps: &Deps<'_>, file: &Tracked) -> bool {
     let Ok(contents) = deps.files.read(&file.path) else { return false };
-    contents.fingerprint.is_some() && is_encrypted(&contents.bytes, &file.path, file.unmerged)
+    contents.fingerprint.is_some()
+        && (is_encrypted(&contents.bytes, &file.path)
+            // An unmerged file has two heads and does not read.
+            || file.unmerged && has_ciphertext(&contents.bytes))
 }
 
-/// The blobs among those of `files` that hold an encrypted file.
-fn encrypted_blobs<'f>(deps: &Deps<'_>, root: &Path, files: &[&'f Tracked]) -> Vec<&'f str> {
-    let blobs: Vec<String> = files.iter().map(|file| file.blob.clone()).collect();
+/// Those of `files` that git holds encrypted.
+fn encrypted_in_git(deps: &Deps<'_>, root: &Path, files: &[&Tracked]) -> Vec<PathBuf> {
+    let mut by_blob: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
+    for file in files {
+        by_blob.entry(&file.blob).or_default().push(&file.path);
+    }
+    let blobs: Vec<String> = by_blob.keys().map(|blob| (*blob).to_owned()).collect();
     let mut found = Vec::new();
     let mut take = |blob: &str, bytes: SecretBytes| {
-        if let Some(file) = files.iter().find(|file| file.blob == blob)
-            && is_encrypted(&bytes, &file.path, false)
-        {
-            found.push(file.blob.as_str());
-        }
+        let paths = by_blob.get(blob).into_iter().flatten();
+        found.extend(paths.filter(|path| is_encrypted(&bytes, path)).map(|path| path.to_path_buf()));
     };
     // What cannot be read is not known to be encrypted.
     let _ = deps.repository.contents(root, &blobs, &mut take);
     found
-}
-
-/// True for an encrypted file; of an unmerged one, which has two heads, it is
-/// enough that it holds ciphertext.
-pub fn is_encrypted(bytes: &[u8], path: &Path, unmerged: bool) -> bool {
-    let has = |needle: &str| memchr::memmem::find(bytes, needle.as_bytes()).is_some();
-    if !has("sops") {
-        return false;
-    }
-    let format = Format::of_path(&path.to_string_lossy());
-    Locked::parse(bytes, format, &ErrorPlace::file(path)).is_ok() || (unmerged && has("ENC[AES256_GCM,data:"))
 }
 
 /// The pattern of one file.

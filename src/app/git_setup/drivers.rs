@@ -11,6 +11,10 @@ pub type Wanted = (&'static str, String);
 pub const NAMES: [&str; 4] =
     ["diff.leaflock.textconv", "diff.leaflock.cachetextconv", "merge.leaflock.name", "merge.leaflock.driver"];
 
+/// Those of the filter.
+pub const FILTER_NAMES: [&str; 3] =
+    ["filter.leaflock.clean", "filter.leaflock.smudge", "filter.leaflock.required"];
+
 /// The settings for a program of this name or path.
 pub fn wanted(program: &str) -> Vec<Wanted> {
     let program = quote::shell(program);
@@ -30,5 +34,26 @@ pub fn wanted(program: &str) -> Vec<Wanted> {
                  else git merge-file -q --marker-size=%L -L ours -L base -L theirs %A %O %B; fi"
             ),
         ),
+    ]
+}
+
+/// The settings of the filter. Without the program, ciphertext goes both ways. What
+/// cannot be encrypted is not taken into git: without `required`, git would take the
+/// plaintext.
+pub fn filter(program: &str) -> Vec<Wanted> {
+    let program = quote::shell(program);
+    vec![
+        (
+            "filter.leaflock.clean",
+            format!(
+                "if command -v {program} >/dev/null; then {program} git clean %f; \
+                 else test ! -s %f || grep -q ENC.AES256_GCM,data: %f && cat; fi"
+            ),
+        ),
+        (
+            "filter.leaflock.smudge",
+            format!("if command -v {program} >/dev/null; then {program} git smudge %f; else cat; fi"),
+        ),
+        ("filter.leaflock.required", "true".to_owned()),
     ]
 }

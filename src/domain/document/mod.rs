@@ -15,6 +15,7 @@ pub mod leaf;
 pub mod alias;
 pub mod open;
 pub mod values;
+pub mod change;
 pub mod yaml_layout;
 pub mod lock;
 pub mod source_field;

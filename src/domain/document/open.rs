@@ -384,15 +384,15 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             self.notices.push(Notice::UnreadableComment { line: line() });
             return None;
         };
-        if let Some(recorder) = &mut self.extras.recorder {
-            recorder.add(&comment.aad, "comment", comment.text, trimmed(raw), node.style);
-        }
         let plain = comment_plain(comment.text);
         if !self.extras.spellings.is_empty() {
             let path = index_path(tree, id);
             let found = self.extras.spellings.take(&path, |it| store.spelled(tree, id, it, &plain.value));
             if let Some((spelling, span)) = found {
                 text.extend_from_slice(&spelling);
+                if let Some(recorder) = &mut self.extras.recorder {
+                    recorder.add(&comment.aad, "comment", comment.text, trimmed(raw), node.style);
+                }
                 return Some(span);
             }
         }
@@ -404,10 +404,8 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             span = store.unlock(tree, id, Style::Plain, &plain, text);
         }
         if let Some(recorder) = &mut self.extras.recorder {
-            let again = store.comment_text(&text[start..]);
-            if again != comment.text {
-                recorder.add(&comment.aad, "comment", again, trimmed(raw), node.style);
-            }
+            let texts = [comment.text, store.comment_text(&text[start..])];
+            recorder.add_both((&comment.aad, "comment"), texts, trimmed(raw), node.style);
         }
         Some(span)
     }

@@ -1,7 +1,7 @@
 //! Ciphertexts of a file's former state, so that a value which did not change
 //! keeps its token, byte for byte, and diffs show what changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use crate::domain::secret::{SecretBytes, wipe};
@@ -16,6 +16,10 @@ pub struct Ciphertexts {
     by_hash: HashMap<u64, Vec<Entry>>,
     plain: SecretBytes,
     tokens: Vec<u8>,
+    /// Tokens that were handed out and had several entries.
+    taken: HashSet<usize>,
+    /// The same for their styles.
+    told: HashSet<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -25,11 +29,44 @@ struct Entry {
     token: (usize, usize),
     style: Style,
     style_told: bool,
+    /// The token has another entry.
+    is_shared: bool,
 }
 
 impl Ciphertexts {
     /// Remembers that `token`, written in `style`, holds `plain` of type `kind` at `aad`.
     pub fn add(&mut self, aad: &[u8], kind: &str, plain: &[u8], token: &[u8], style: Style) {
+        let token_at = self.tokens.len();
+        self.tokens.extend_from_slice(token);
+        self.enter(aad, kind, plain, (token_at, style, false));
+    }
+
+    /// Remembers a token of which the plain file says `written`, not the `plain` that
+    /// it holds: it is found by either, once.
+    pub fn add_both(
+        &mut self,
+        (aad, kind): (&[u8], &str),
+        [plain, written]: [&[u8]; 2],
+        token: &[u8],
+        style: Style,
+    ) {
+        if plain == written {
+            return self.add(aad, kind, plain, token, style);
+        }
+        let token_at = self.tokens.len();
+        self.tokens.extend_from_slice(token);
+        self.enter(aad, kind, plain, (token_at, style, true));
+        self.enter(aad, kind, written, (token_at, style, true));
+    }
+
+    /// Enters the token that starts at `token_at` and was added last.
+    fn enter(
+        &mut self,
+        aad: &[u8],
+        kind: &str,
+        plain: &[u8],
+        (token_at, style, is_shared): (usize, Style, bool),
+    ) {
         let hash = self.hasher.hash_one((aad, kind, plain));
         let buffer = self.plain.as_mut_vec();
         reserve_wiping(buffer, aad.len() + kind.len() + plain.len());
@@ -39,13 +76,12 @@ impl Ciphertexts {
         buffer.extend_from_slice(kind.as_bytes());
         let plain_at = buffer.len();
         buffer.extend_from_slice(plain);
-        let token_at = self.tokens.len();
-        self.tokens.extend_from_slice(token);
         self.by_hash.entry(hash).or_default().push(Entry {
             plain: [start, kind_at, plain_at, buffer.len()],
             token: (token_at, self.tokens.len()),
             style,
             style_told: false,
+            is_shared,
         });
     }
 
@@ -74,9 +110,13 @@ impl Ciphertexts {
     /// The style that the next token of this value at this path was written in.
     /// Answers for equal siblings in turn, once each, as [`Ciphertexts::take`] does.
     pub fn style(&mut self, aad: &[u8], kind: &str, plain: &[u8]) -> Option<Style> {
-        let (hash, at) = self.find(aad, kind, plain, |entry| !entry.style_told)?;
+        let is_new = |entry: &Entry| !entry.style_told && !self.told.contains(&entry.token.0);
+        let (hash, at) = self.find(aad, kind, plain, is_new)?;
         let entry = self.by_hash.get_mut(&hash)?.get_mut(at)?;
         entry.style_told = true;
+        if entry.is_shared {
+            self.told.insert(entry.token.0);
+        }
         Some(entry.style)
     }
 
@@ -89,8 +129,12 @@ impl Ciphertexts {
 
     /// The next unused token of this value at this path; it is used up.
     pub fn take(&mut self, aad: &[u8], kind: &str, plain: &[u8]) -> Option<&str> {
-        let (hash, at) = self.find(aad, kind, plain, |_| true)?;
+        let is_left = |entry: &Entry| !self.taken.contains(&entry.token.0);
+        let (hash, at) = self.find(aad, kind, plain, is_left)?;
         let entry = self.by_hash.get_mut(&hash)?.remove(at);
+        if entry.is_shared {
+            self.taken.insert(entry.token.0);
+        }
         Some(self.token(entry.token))
     }
 
@@ -156,5 +200,18 @@ mod tests {
         assert_eq!(known.take(b"list:", "str", b"x"), None);
         assert_eq!(known.take(b"list:", "str", b"1"), None);
         assert_eq!(known.take(b"other:", "int", b"1"), None);
+    }
+
+    #[test]
+    fn a_token_with_two_texts_is_handed_out_once() {
+        let mut known = Ciphertexts::default();
+        known.add_both((b"a:", "comment"), [b"f\n#f", b"f"], b"first", Style::OwnLine);
+        known.add(b"a:", "comment", b"f", b"second", Style::Inline);
+        known.finish();
+        assert_eq!(known.style(b"a:", "comment", b"f\n#f"), Some(Style::OwnLine));
+        assert_eq!(known.style(b"a:", "comment", b"f"), Some(Style::Inline));
+        assert_eq!(known.take(b"a:", "comment", b"f\n#f"), Some("first"));
+        assert_eq!(known.take(b"a:", "comment", b"f"), Some("second"));
+        assert_eq!(known.take(b"a:", "comment", b"f"), None);
     }
 }

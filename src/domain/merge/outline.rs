@@ -434,7 +434,7 @@ impl<'t> Cutter<'t, '_> {
             entries.push(entry);
             at = next;
         }
-        let tail = &self.tree.source[at..end - 1];
+        let tail = self.tree.source.get(at..end - 1).filter(|_| start <= open)?;
         let commas = tail.iter().filter(|byte| **byte == b',').count();
         let simple = tail.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b',')
             && commas <= usize::from(!children.is_empty());

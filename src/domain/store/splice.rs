@@ -33,17 +33,27 @@ pub fn apply(source: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
     let mut out = Vec::with_capacity(source.len() + added);
     let mut done = 0;
     for edit in &edits {
-        out.extend_from_slice(&source[done..edit.span.start as usize]);
+        // Should a store be wrong, nothing breaks here: what is made of its edits is
+        // proven before anybody gets it.
+        let start = (edit.span.start as usize).max(done);
+        out.extend_from_slice(source.get(done..start).unwrap_or_default());
         out.extend_from_slice(&edit.text);
-        done = edit.span.end as usize;
+        done = start.max(edit.span.end as usize).min(source.len());
     }
     out.extend_from_slice(&source[done..]);
     out
 }
 
+/// True when no two of `edits` are about the same bytes.
+pub fn are_apart(edits: &[Edit]) -> bool {
+    let mut spans: Vec<Span> = edits.iter().map(|edit| edit.span).collect();
+    spans.sort_by_key(|span| (span.start, span.end));
+    spans.windows(2).all(|pair| pair[0].end <= pair[1].start)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Edit, apply};
+    use super::{Edit, apply, are_apart};
     use crate::domain::tree::Span;
 
     #[test]
@@ -55,6 +65,14 @@ mod tests {
             Edit::new(Span::new(6, 6), "y"),
             Edit::new(Span::new(6, 6), "z"),
         ];
+        assert!(are_apart(&edits));
         assert_eq!(apply(b"abcdef", edits), b"xAbcdEfyz");
+    }
+
+    #[test]
+    fn edits_of_the_same_bytes_are_seen_and_break_nothing() {
+        let edits = vec![Edit::new(Span::new(1, 4), "-"), Edit::new(Span::new(2, 3), "+")];
+        assert!(!are_apart(&edits));
+        assert_eq!(apply(b"abcdef", edits), b"a-+ef");
     }
 }

@@ -64,6 +64,8 @@ fn draft_appended(source: &[u8]) -> Option<Draft> {
         && root.kind == Kind::Map
         && root.style == Style::Block
         && document.span.end as usize == end
+        // A block that is a key takes in the line break in front of the metadata.
+        && bare.nodes[..metadata as usize].iter().all(|node| node.key.end as usize <= source.len())
         && !bare.nodes.iter().any(|node| spans_lines(source, node));
     if !fits {
         return None;

@@ -184,13 +184,19 @@ pub(super) fn ends_in_block(value: &Value) -> bool {
 /// The edit that lets a block scalar at the end of the file stay what it is when
 /// a line break comes behind it.
 pub(in super::super) fn settle_last_block(tree: &Tree<'_>, stays: impl Fn(NodeId) -> bool) -> Option<Edit> {
-    let scalars = (0..tree.nodes.len() as NodeId).filter(|id| tree.node(*id).kind == Kind::Scalar);
-    let last = scalars.max_by_key(|id| tree.node(*id).span.end)?;
-    if !stays(last) {
+    let last = (0..tree.nodes.len() as NodeId).max_by_key(|id| {
+        let node = tree.node(*id);
+        node.key.end.max(if node.kind == Kind::Scalar { node.span.end } else { 0 })
+    })?;
+    let mut node = *tree.node(last);
+    if node.key.end > node.span.end || node.key.end == node.span.end && node.span.is_empty() {
+        // A key without a value.
+        node.span = node.key;
+        node.text = node.key_text;
+    } else if !stays(last) {
         return None;
     }
-    let node = tree.node(last);
-    Block::of(tree, node)?.settle(tree.text(node.text), &tree.source[node.span.end as usize..])
+    Block::of(tree, &node)?.settle(tree.text(node.text), &tree.source[node.span.end as usize..])
 }
 
 /// True if the leaf in front of `id` is a block, whose last line break counts.
