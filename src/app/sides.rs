@@ -433,7 +433,7 @@ impl<'i> Sides<'i> {
         let cipher = Cipher::new(&data_key);
         let file = Unlocked { locked, cipher, data_key, notices: Vec::new() };
         let mut known = Ciphertexts::default();
-        if let Some(like) = like {
+        if let Some(like) = like.filter(|like| like.data_key.expose() == file.data_key.expose()) {
             known.absorb(&like.known);
         }
         for side in [Side::Ours, Side::Theirs, Side::Base] {

@@ -68,10 +68,11 @@ pub fn merge_metadata(
     terms: Preference<'_>,
 ) -> MergedMetadata {
     let mut merge = Merge { sides: [base, Some(ours), Some(theirs)], terms, conflicts: Vec::new() };
-    let groups = merge.groups();
+    let (groups, taken) = merge.groups();
     let threshold = merge.threshold(&groups);
     let block = merge.block();
-    let key = merge.key(&groups);
+    // Recipients that a side put there get no other key than that of the side.
+    let key = taken.map_or_else(|| merge.key(&groups), KeyOf::Side);
     let (groups, unwrapped) = merge.wrapped(groups, key);
     MergedMetadata {
         removed: merge.removed(&groups),
@@ -116,19 +117,20 @@ impl<'m> Merge<'m> {
         self.terms.prefer
     }
 
-    fn groups(&mut self) -> Groups {
+    /// The merged groups; with a side, if they are that side's because of a conflict.
+    fn groups(&mut self) -> (Groups, Option<Side>) {
         let [base, Some(ours), Some(theirs)] = self.each(|held| &held.metadata.groups) else {
-            return Vec::new();
+            return (Vec::new(), None);
         };
         if same_groups(ours, theirs) {
-            return ours.clone();
+            return (ours.clone(), None);
         }
         let doubt = self.terms.keys_in_doubt;
         if !doubt && base.is_some_and(|base| same_groups(base, ours)) {
-            return theirs.clone();
+            return (theirs.clone(), None);
         }
         if !doubt && base.is_some_and(|base| same_groups(base, theirs)) {
-            return ours.clone();
+            return (ours.clone(), None);
         }
         let none = vec![Vec::new()];
         let merged = match (&base.unwrap_or(&none)[..], &ours[..], &theirs[..]) {
@@ -136,13 +138,13 @@ impl<'m> Merge<'m> {
             _ => Vec::new(),
         };
         if !merged.is_empty() {
-            return vec![merged];
+            return (vec![merged], None);
         }
-        let name =
-            if ours.len() > 1 || theirs.len() > 1 { "key_groups" } else { kind_of_difference(ours, theirs) };
+        let several = ours.len() > 1 || theirs.len() > 1;
+        let name = if several { "key_groups" } else { kind_of_difference(ours, theirs) };
         match self.take(name) {
-            Side::Theirs => theirs.clone(),
-            _ => ours.clone(),
+            Side::Theirs => (theirs.clone(), Some(Side::Theirs)),
+            _ => (ours.clone(), Some(Side::Ours)),
         }
     }
 

@@ -106,6 +106,11 @@ pub fn merge(
         // A side without any document is one side.
         return Ok(whole(before, ours, theirs, wishes));
     };
+    // A block scalar at the end means something else with a line break behind it.
+    let originals = [base, Some(ours), Some(theirs)];
+    if by_lines && (0..3).any(|at| is_changed_by_ending(format, originals[at], trees[at].as_ref())) {
+        return Ok(whole(before, ours, theirs, wishes));
+    }
     let views = trees.each_ref().map(|tree| tree.as_ref().map(|tree| View { store: format.store(), tree }));
     let mut merged = None;
     for depth in DEPTHS {
@@ -190,25 +195,36 @@ fn whole(before: Before<'_>, ours: &[u8], theirs: &[u8], wishes: Wishes<'_>) -> 
     }
 }
 
+/// True when the line break that was added to a text changes what it holds.
+fn is_changed_by_ending(format: Format, original: Option<&[u8]>, ended: Option<&Tree<'_>>) -> bool {
+    let (Some(original), Some(ended)) = (original, ended) else { return false };
+    if original.len() == ended.source.len() {
+        return false;
+    }
+    let Ok(Some(tree)) = read(format, original, Side::Ours) else { return true };
+    !is_same(format, &tree, ended)
+}
+
+/// True when both hold the same values and comments.
+fn is_same(format: Format, one: &Tree<'_>, other: &Tree<'_>) -> bool {
+    let [one, other] = [one, other].map(|tree| View { store: format.store(), tree });
+    let (mine, theirs) = (&one.tree.documents, &other.tree.documents);
+    mine.len() == theirs.len()
+        && mine
+            .iter()
+            .zip(theirs)
+            .all(|(document, found)| one.same(document.root, &other, found.root, comparison::Compare::All))
+}
+
 /// Takes the line break at the end away, unless that changes a value.
 fn unended(format: Format, text: &mut SecretBytes) {
     let Some(shorter) = text.strip_suffix(b"\n") else { return };
     let shorter = shorter.strip_suffix(b"\r").unwrap_or(shorter);
     let shorter = SecretBytes::new(shorter.to_vec());
-    let same =
-        {
-            let (Ok(Some(tree)), Ok(Some(other))) =
-                (read(format, text, Side::Ours), read(format, &shorter, Side::Ours))
-            else {
-                return;
-            };
-            let (one, two) =
-                (View { store: format.store(), tree: &tree }, View { store: format.store(), tree: &other });
-            tree.documents.len() == other.documents.len()
-                && tree.documents.iter().zip(&other.documents).all(|(document, found)| {
-                    one.same(document.root, &two, found.root, comparison::Compare::All)
-                })
-        };
+    let same = match (read(format, text, Side::Ours), read(format, &shorter, Side::Ours)) {
+        (Ok(Some(tree)), Ok(Some(other))) => is_same(format, &tree, &other),
+        _ => return,
+    };
     if same {
         *text = shorter;
     }

@@ -271,6 +271,19 @@ fn files_without_a_last_line_break_stay_so() {
 }
 
 #[test]
+fn a_block_scalar_at_the_very_end_is_not_changed_on_the_side() {
+    let merged = three(Format::Yaml, "a: 1\nb: |\n  x", "a: 2\nb: |\n  x", "a: 1\nb: |\n  x");
+    assert_eq!((text(&merged.ours), merged.conflicts.len()), ("a: 2\nb: |\n  x", 0));
+    clashes(
+        Format::Yaml,
+        "a: 1\nb: |\n  x",
+        "a: 2\nb: |\n  x",
+        "a: 1\nb: |\n  y",
+        &[("", Disagreement::Changed)],
+    );
+}
+
+#[test]
 fn several_documents_merge_one_by_one() {
     merges(Format::Yaml, "a: 1\n---\nb: 1\n", "a: 2\n---\nb: 1\n", "a: 1\n---\nb: 2\n", "a: 2\n---\nb: 2\n");
     clashes(

@@ -115,6 +115,10 @@ fn groups_are_taken_whole_or_are_a_conflict() {
     let choices = [Choice { path: "[\"sops\"]".into(), side: Side::Theirs }];
     let it = merged_by(&base, &ours, &theirs, &choices);
     assert_eq!((names(&it), it.conflicts), (vec!["a d".to_owned(), "b".to_owned()], vec![]));
+    // A side's recipients never come to another key than its own.
+    let rotated = side(&["a", "b c"], 1, &[("shamir_threshold", "2")]);
+    let it = merged_by(&base, &rotated, &theirs, &choices);
+    assert_eq!((it.key, it.unwrapped), (KeyOf::Side(Side::Theirs), vec![]));
     let (one, two) = (side(&["a", "b"], 0, &[("shamir_threshold", "1")]), side(&["a", "b"], 0, &[]));
     assert_eq!(paths(&merged(&base, &one, &two).conflicts), ["[\"sops\"][\"shamir_threshold\"]"]);
 }
