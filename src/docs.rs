@@ -28,3 +28,6 @@ pub mod seal_mutations {}
 
 #[doc = include_str!("docs/bench.md")]
 pub mod bench {}
+
+#[doc = include_str!("docs/merge.md")]
+pub mod merge {}

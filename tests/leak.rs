@@ -447,3 +447,60 @@ fn starting_a_command_never_shows_a_value() {
     }
     check(&problems);
 }
+
+/// A copy of an encrypted file with another value or comment in it, if an editor finds
+/// one to change.
+fn changed_copy(sandbox: &mut Sandbox, name: &str, copy: &str, text: &str) {
+    sandbox.write(copy, sandbox.read(name));
+    let script = format!("#!/bin/sh\nsed -i 's/{CANARY}/{text}{CANARY}/' \"$1\"\n");
+    let editor = sandbox.write("editor", script);
+    let _ = sandbox.run(Path::new("/bin/chmod"), &["+x", editor.to_str().unwrap()], b"").ok();
+    sandbox.set_env("SOPS_EDITOR", editor.to_str().unwrap());
+    let _ = sandbox.ours(&["edit", copy]);
+}
+
+#[test]
+fn merging_never_shows_a_value() {
+    let mut problems = Vec::new();
+    let mut conflicts = 0;
+    for (name, text) in DOCUMENTS {
+        let mut sandbox = Sandbox::with_key();
+        sandbox.write(name, text.replace("CANARY", CANARY));
+        if sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, name]).code != Some(0) {
+            continue;
+        }
+        let extension = name.rsplit_once('.').unwrap().1;
+        let [ours, theirs, result] = ["ours", "theirs", "result"].map(|it| format!("{it}.{extension}"));
+        changed_copy(&mut sandbox, name, &ours, "a");
+        changed_copy(&mut sandbox, name, &theirs, "b");
+        let whole = sandbox.read(&theirs);
+        for at in (0..whole.len()).step_by(whole.len() / 5 + 1) {
+            // Whole at first, then damaged.
+            sandbox.write(&theirs, &whole);
+            if at > 0 {
+                let mut damaged = whole.clone();
+                damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
+                sandbox.write(&theirs, &damaged);
+            }
+            sandbox.write(&result, sandbox.read(&ours));
+            let merged = sandbox.ours(&["merge", name, &result, &theirs]);
+            conflicts += usize::from(merged.code == Some(1));
+            examine(&merged, false, &mut problems);
+            examine(&sandbox.ours(&["merge", "--stdout", name, &ours, &theirs]), false, &mut problems);
+            if shows_canary(&sandbox.read(&result)) {
+                problems.push(format!("{name}: the merged file is in clear"));
+            }
+            examine(&sandbox.ours(&["resolve", "--list", &result]), false, &mut problems);
+            examine(&sandbox.ours(&["resolve", "--theirs", "a", &result]), false, &mut problems);
+            examine(&sandbox.ours(&["resolve", &result]), false, &mut problems);
+            examine(&sandbox.ours(&["resolve", "--all-ours", &result]), false, &mut problems);
+        }
+        let mut left = Vec::new();
+        for folder in ["tmp", "home"] {
+            holders(&sandbox.folder().join(folder), &mut left);
+        }
+        problems.extend(left.iter().map(|path| format!("{name}: left in {path}")));
+    }
+    assert!(conflicts > 20, "only {conflicts} conflicts");
+    check(&problems);
+}

@@ -31,6 +31,7 @@ mod github_action;
 mod keys;
 mod leak;
 mod lossless;
+mod merge;
 mod network;
 mod plugins;
 mod quirks;

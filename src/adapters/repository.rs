@@ -11,7 +11,8 @@ use std::thread;
 
 use crate::app::ports::{FileError, FileErrorKind};
 use crate::app::repository::{
-    Change, Commit, Compared, Entry, Objects, Place, Repository, Snapshot, State, Version,
+    BranchMerge, Change, Commit, Compared, Entry, MergeBranch, MergeFile, Objects, Place, Repository,
+    Snapshot, State, Version,
 };
 use crate::domain::secret::SecretBytes;
 
@@ -207,7 +208,7 @@ impl Repository for Git {
 
     fn changes(&self, folder: &Path, compared: &Compared) -> Result<Option<Vec<Change>>, FileError> {
         let Some(Place { top: Some(top), .. }) = self.place(folder)? else { return Ok(None) };
-        let mut command = git(folder);
+        let mut command = self.command(folder);
         command.args(["diff", "--raw", "-z", "--no-abbrev", "--find-renames", "--no-relative", "--no-color"]);
         command.args(["--no-ext-diff", "--no-textconv", "--ignore-submodules"]);
         command.args(compared.staged.then_some("--cached")).arg("--end-of-options");
@@ -220,6 +221,48 @@ impl Repository for Git {
             return Err(FileError { action: "diff", path: top, kind: FileErrorKind::Other, reason });
         }
         Ok(Some(changes(&top, &done.stdout)))
+    }
+
+    fn merge_file(&self, files: &MergeFile<'_>) -> Result<Option<(SecretBytes, bool)>, FileError> {
+        /// Exit codes of conflicts end here: beyond are errors.
+        const MOST_CONFLICTS: i32 = 127;
+        let folder = files.ours.parent().unwrap_or(Path::new("/"));
+        let mut command = self.command(folder);
+        command.args(["merge-file", "--stdout", "--quiet"]);
+        if files.labels.size > 0 {
+            command.arg(format!("--marker-size={}", files.labels.size));
+        }
+        for label in [&files.labels.ours, "base", &files.labels.theirs] {
+            command.args(["-L", label]);
+        }
+        match command.arg("--").args([files.ours, files.base, files.theirs]).output() {
+            Ok(done) => Ok(match done.status.code() {
+                Some(code @ 0..=MOST_CONFLICTS) => Some((SecretBytes::new(done.stdout), code > 0)),
+                _ => None,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(file_error("exec", Path::new("git"), &error)),
+        }
+    }
+
+    fn merge_branch(&self, folder: &Path, question: &MergeBranch<'_>) -> Result<BranchMerge, FileError> {
+        let mut command = self.command(folder);
+        for (name, value) in question.settings {
+            command.arg("-c").arg(format!("{name}={value}"));
+        }
+        let mut attributes = std::ffi::OsString::from("core.attributesFile=");
+        attributes.push(question.attributes);
+        command.arg("-c").arg(attributes).args(["merge", "--no-edit", "--end-of-options", question.revision]);
+        let ended = command.stdout(Stdio::inherit()).stderr(Stdio::inherit()).status().map_err(failed)?;
+        if ended.success() {
+            return Ok(BranchMerge::Merged);
+        }
+        let unmerged =
+            self.output(folder, &["diff", "--name-only", "--diff-filter=U", "-z"])?.unwrap_or_default();
+        let files: Vec<PathBuf> =
+            unmerged.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(path_of).collect();
+        let undone = self.output(folder, &["merge", "--abort"])?.is_some();
+        Ok(if files.is_empty() || !undone { BranchMerge::Failed } else { BranchMerge::Conflicts(files) })
     }
 
     fn settings(&self, folder: &Path, own: bool) -> Result<Vec<(String, String)>, FileError> {

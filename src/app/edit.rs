@@ -12,6 +12,7 @@ use super::lock::Plain;
 use super::open::Locked;
 use super::ports::Durability;
 use super::request::{FileOptions, KeyOptions, Notice, OpenOptions, RuleOptions};
+use super::session;
 use super::strangers::{self, Strangers};
 use crate::domain::sample;
 use crate::domain::secret::SecretBytes;
@@ -48,10 +49,6 @@ pub struct Outcome {
     pub notices: Vec<Notice>,
 }
 
-/// Shown when what comes back from the editor cannot be encrypted, as SOPS says it.
-const SYNTAX: &str = "Could not load tree, probably due to invalid syntax. \
-                      Press enter to return to the editor, or Ctrl+C to exit.";
-
 /// Runs one editing session.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let path = deps.files.absolute(&request.path).map_err(Error::Read)?;
@@ -69,7 +66,7 @@ fn edit_existing(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let found = strangers::check(deps, &input.name, place, metadata, &request.file, request.strangers)?;
     let Opened { plain, known, mut notices } = change::open(&file, &request.open, request.show_master_keys)?;
     notices.extend(found);
-    let edited = session(deps, request, &plain, &mut |text| {
+    let edited = session::run(deps, &request.path, &plain, &mut |text| {
         let tree = change::parse_plain(text, *format, place)?;
         let without = SecretBytes::new(apply(text, format.store().detach(&tree)));
         let shown = if request.show_master_keys { without } else { SecretBytes::new(text.to_vec()) };
@@ -87,7 +84,7 @@ fn create(deps: &Deps<'_>, request: &Request, path: &Path) -> Result<Outcome, Er
     let place = Place::file(path);
     let mut notices = Vec::new();
     let plan = config::plan(deps, path, format, &request.file, &request.keys, &request.rules, &mut notices)?;
-    let edited = session(deps, request, sample::text(format).as_bytes(), &mut |text| {
+    let edited = session::run(deps, &request.path, sample::text(format).as_bytes(), &mut |text| {
         Plain::parse(text, format, &place)?;
         Ok(SecretBytes::new(text.to_vec()))
     })?;
@@ -98,31 +95,4 @@ fn create(deps: &Deps<'_>, request: &Request, path: &Path) -> Result<Outcome, Er
         .write(path, &bytes, Durability::Power)
         .map_err(|error| Error::Write { in_place: true, error })?;
     Ok(Outcome { created: true, notices })
-}
-
-/// Opens the editor on `plain` until `check` accepts what comes back. The text
-/// stays as the user left it between two tries.
-fn session(
-    deps: &Deps<'_>,
-    request: &Request,
-    plain: &[u8],
-    check: &mut dyn FnMut(&[u8]) -> Result<SecretBytes, Error>,
-) -> Result<SecretBytes, Error> {
-    let name = request.path.file_name().map_or("secrets".into(), |name| name.to_string_lossy());
-    let private = deps.private_files.create().map_err(Error::Read)?;
-    let path = private.write(&name, plain).map_err(Error::Read)?;
-    loop {
-        deps.editor.edit(&path).map_err(Error::Editor)?;
-        let text = private.read(&name).map_err(Error::Read)?;
-        if *text == *plain {
-            return Err(Error::FileNotChanged);
-        }
-        match check(&text) {
-            Ok(text) => return Ok(text),
-            Err(error) => {
-                let line = error.place().line.map(|line| format!(" (line {line})")).unwrap_or_default();
-                deps.prompt.pause(&format!("{error}{line}\n{SYNTAX}")).map_err(Error::Prompt)?;
-            }
-        }
-    }
 }

@@ -28,7 +28,12 @@ pub mod change;
 pub mod reuse;
 pub mod encrypt;
 pub mod decrypt;
+pub mod carrier;
+pub mod sides;
+pub mod merge;
+pub mod session;
 pub mod edit;
+pub mod resolve;
 pub mod set;
 pub mod unset;
 pub mod seal;
@@ -49,6 +54,7 @@ pub mod config_explain;
 pub mod init;
 pub mod git_filter;
 pub mod git_setup;
+pub mod branch;
 pub mod status;
 
 use ports::{

@@ -23,6 +23,7 @@ use crate::domain::keys::kinds::KeyKind;
 use crate::domain::keys::names::Names;
 use crate::domain::keys::report::{self, GroupOutcome};
 use crate::domain::keys::{Refusal, SealedKey, WrappedKey};
+use crate::domain::merge;
 use crate::domain::metadata::{MasterKey, Metadata, MetadataError};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Stage;
@@ -128,8 +129,12 @@ impl<'s> Locked<'s> {
     /// Parses `bytes`.
     pub fn parse(bytes: &'s [u8], format: Format, place: &Place) -> Result<Self, Error> {
         let store = format.encrypted_store();
-        let tree =
-            store.read(bytes, Purpose::AsIs).map_err(|error| read_error(error, place, While::Decrypting))?;
+        let tree = store.read(bytes, Purpose::AsIs).map_err(|mut error| {
+            if merge::split(bytes).is_some() {
+                error.hint = Some("it has conflicts of a merge: `leaflock resolve FILE` opens both sides");
+            }
+            read_error(error, place, While::Decrypting)
+        })?;
         let mut locked = Self::with_tree(store, format, tree, place)?;
         locked.metadata.selection.mark(&mut locked.tree, Stage::Encrypted);
         Ok(locked)

@@ -1,11 +1,13 @@
 //! Git, as the use cases see it: where a repository keeps what, which files it
-//! tracks, the contents of files in the index, in a commit and in history, and
-//! what it is set to do. Nothing but the repository's own settings is changed.
+//! tracks, the contents of files in the index, in a commit and in history, what it
+//! makes of three files, and what it is set to do. Nothing is written but the
+//! repository's own settings, and merges that were asked for.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::ports::FileError;
+use crate::domain::merge::Labels;
 use crate::domain::secret::SecretBytes;
 
 /// The version control of the files.
@@ -58,6 +60,15 @@ pub trait Repository: Sync {
     /// Git's own words, where it knows no such revision or file.
     fn changes(&self, folder: &Path, compared: &Compared) -> Result<Option<Vec<Change>>, FileError>;
 
+    /// Merges files line by line, as git does on its own, in the user's style of conflicts:
+    /// what comes out, and whether it has conflicts. `None` without git, or where git does
+    /// not merge: binary files.
+    fn merge_file(&self, files: &MergeFile<'_>) -> Result<Option<(SecretBytes, bool)>, FileError>;
+
+    /// Merges a revision into the work tree that `folder` is in, and commits; git says on
+    /// the terminal what it does. With conflicts everything is put back.
+    fn merge_branch(&self, folder: &Path, question: &MergeBranch<'_>) -> Result<BranchMerge, FileError>;
+
     /// The settings in force, name and value, the later before the earlier one; with
     /// `own` those of the repository alone. Names are in lower case up to the first
     /// and behind the last dot.
@@ -92,6 +103,41 @@ pub trait Objects: Send {
     /// The contents of a blob, named as `git rev-parse` takes it: `:0:a/b` for a file
     /// of the index, `HEAD:a/b`. `None` if there is no such blob.
     fn read(&mut self, name: &OsStr) -> Result<Option<SecretBytes>, FileError>;
+}
+
+/// A merge of a branch.
+#[derive(Clone, Copy, Debug)]
+pub struct MergeBranch<'q> {
+    /// What is merged.
+    pub revision: &'q str,
+    /// Settings for this merge alone.
+    pub settings: &'q [(&'static str, String)],
+    /// A file of attributes that hold where the repository says nothing.
+    pub attributes: &'q Path,
+}
+
+/// How a merge of a branch ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BranchMerge {
+    /// It is committed, or there was nothing to merge.
+    Merged,
+    /// These files, by their paths in the repository, have conflicts.
+    Conflicts(Vec<PathBuf>),
+    /// Git did not begin, or did not end.
+    Failed,
+}
+
+/// Three states of a file, absolute paths.
+#[derive(Clone, Copy, Debug)]
+pub struct MergeFile<'f> {
+    /// The common ancestor.
+    pub base: &'f Path,
+    /// The state that is merged into.
+    pub ours: &'f Path,
+    /// The state that is merged.
+    pub theirs: &'f Path,
+    /// What stands behind conflict markers.
+    pub labels: &'f Labels,
 }
 
 /// The folders of a repository, absolute.

@@ -207,7 +207,7 @@ fn problems(plan: &Plan, parts: &[(Part, PathBuf, State)], files: &[File], folde
                 );
             }
             FileState::Conflict => {
-                add(format!("{path}: its merge is not finished"), vec![format!("git mergetool {word}")]);
+                add(format!("{path}: its merge is not finished"), vec![format!("leaflock resolve {word}")]);
             }
             FileState::Encrypted | FileState::Absent => {}
         }

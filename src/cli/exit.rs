@@ -61,6 +61,8 @@ pub const FILE_NOT_CHANGED: u8 = 200;
 pub const EDITOR: u8 = 201;
 /// A signal ended the command of `exec-env` or `exec-file`.
 pub const ENDED_BY_SIGNAL: u8 = 255;
+/// There is no result of a merge, not even one with conflicts: git stops.
+pub const MERGE_ABORTED: u8 = 254;
 /// Encrypted already.
 pub const ALREADY_ENCRYPTED: u8 = 203;
 
@@ -94,6 +96,7 @@ pub const MEANINGS: &[Meaning] = &[
     Meaning { code: FILE_NOT_CHANGED, text: "edit made no change" },
     Meaning { code: EDITOR, text: "the editor is missing or failed" },
     Meaning { code: ALREADY_ENCRYPTED, text: "the input is encrypted already" },
+    Meaning { code: MERGE_ABORTED, text: "merge made no result, not even one with conflicts" },
     Meaning { code: ENDED_BY_SIGNAL, text: "a signal ended the command of exec-env or exec-file" },
 ];
 

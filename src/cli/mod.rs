@@ -30,8 +30,10 @@ pub mod init;
 pub mod keychange;
 pub mod legacy;
 pub mod man;
+pub mod merge;
 pub mod output;
 pub mod report;
+pub mod resolve;
 pub mod revoke;
 pub mod rotate;
 pub mod run;
@@ -159,6 +161,10 @@ pub enum Verb {
     Doctor,
     /// `revoke`
     Revoke,
+    /// `merge`
+    Merge,
+    /// `resolve`
+    Resolve,
     /// `config explain`
     ConfigExplain,
     /// `git setup`
@@ -203,6 +209,8 @@ impl Verb {
         Verb::Who,
         Verb::Doctor,
         Verb::Revoke,
+        Verb::Merge,
+        Verb::Resolve,
         Verb::ConfigExplain,
         Verb::GitSetup,
         Verb::GitClean,
@@ -235,6 +243,8 @@ impl Verb {
             Self::Who => "who",
             Self::Doctor => "doctor",
             Self::Revoke => "revoke",
+            Self::Merge => "merge",
+            Self::Resolve => "resolve",
             Self::ConfigExplain => "config",
             Self::GitSetup | Self::GitClean | Self::GitSmudge => "git",
             Self::Status => "status",
@@ -277,6 +287,8 @@ impl Verb {
                     | Self::Textconv
                     | Self::Doctor
                     | Self::Revoke
+                    | Self::Merge
+                    | Self::Resolve
                     | Self::ConfigExplain
                     | Self::GitSetup
                     | Self::GitClean
@@ -313,6 +325,8 @@ impl Verb {
             Self::Who => who::Arguments::command(),
             Self::Doctor => doctor::Arguments::command(),
             Self::Revoke => revoke::Arguments::command(),
+            Self::Merge => merge::Arguments::command(),
+            Self::Resolve => resolve::Arguments::command(),
             Self::ConfigExplain => config_explain::Arguments::command(),
             Self::GitSetup => git_setup::Arguments::command(),
             Self::GitClean => git_filter::Clean::command(),
@@ -364,6 +378,8 @@ impl Verb {
             Self::Who => self.with(before, rest, cli, who::run),
             Self::Doctor => self.with(before, rest, cli, doctor::run),
             Self::Revoke => self.with(before, rest, cli, revoke::run),
+            Self::Merge => self.with(before, rest, cli, merge::run).map_err(merge::aborted),
+            Self::Resolve => self.with(before, rest, cli, resolve::run),
             Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
             Self::GitSetup | Self::GitClean | Self::GitSmudge => match git_setup::word(rest)? {
                 (git_setup::Word::Setup, rest) => Self::GitSetup.with(before, rest, cli, git_setup::run),

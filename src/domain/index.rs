@@ -58,6 +58,35 @@ pub fn parse(text: &str) -> Result<Vec<Component>, IndexError> {
         .collect()
 }
 
+/// The texts that a key path may have meant, in the syntax of indices: as it stands, or
+/// from the short form `database.hosts.0`, whose numbers are places or keys.
+pub fn spelled_out(text: &str) -> Result<Vec<String>, IndexError> {
+    if text.is_empty() || text.starts_with('[') {
+        return Ok(vec![written(&parse(text)?)]);
+    }
+    // A document behind the first.
+    if text.starts_with("---") {
+        return Ok(vec![text.to_owned()]);
+    }
+    let keys = text.split('.').map(|key| Component::Key(key.to_owned())).collect::<Vec<_>>();
+    let places = text.split('.').map(|key| match key.parse() {
+        Ok(place) => Component::Position(place),
+        Err(_) => Component::Key(key.to_owned()),
+    });
+    let mut spelled = vec![written(&keys), written(&places.collect::<Vec<_>>())];
+    spelled.dedup();
+    Ok(spelled)
+}
+
+/// An index as text.
+fn written(index: &[Component]) -> String {
+    let component = |component: &Component| match component {
+        Component::Key(key) => format!("[\"{key}\"]"),
+        Component::Position(at) => format!("[{at}]"),
+    };
+    index.iter().map(component).collect()
+}
+
 /// The part of `value` that `index` leads to.
 pub fn look_up<'v>(mut value: &'v Value, index: &[Component]) -> Result<&'v Value, LookupError> {
     for component in index {
@@ -135,6 +164,17 @@ mod tests {
         assert_eq!(parse("[\"b\"] [\"c\"]"), Err(IndexError::Unclosed("\"b\"] ".into())));
         assert_eq!(parse("[b]"), Err(IndexError::NotANumber("b".into())));
         assert_eq!(parse("[]"), Err(IndexError::NotANumber(String::new())));
+    }
+
+    #[test]
+    fn key_paths_have_a_short_form() {
+        let spelled = |text: &str| super::spelled_out(text).unwrap();
+        assert_eq!(spelled("a.b"), ["[\"a\"][\"b\"]"]);
+        assert_eq!(spelled("a.0"), ["[\"a\"][\"0\"]", "[\"a\"][0]"]);
+        assert_eq!(spelled("['a'][0]"), ["[\"a\"][0]"]);
+        assert_eq!(spelled("---1[\"a\"]"), ["---1[\"a\"]"]);
+        assert_eq!(spelled(""), [""]);
+        assert!(super::spelled_out("[a").is_err());
     }
 
     #[test]

@@ -262,7 +262,7 @@ fn over(former: &[Entry], mut fields: Vec<(String, Value)>) -> Value {
 }
 
 /// True for the fields that change when keys or values do.
-fn changes(name: &str) -> bool {
+pub fn changes(name: &str) -> bool {
     KeyKind::of_metadata_field(name).is_some()
         || ["key_groups", "shamir_threshold", "lastmodified", "mac", spelling::FIELD, SEAL, SIGNATURE]
             .contains(&name)

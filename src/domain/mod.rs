@@ -19,6 +19,7 @@ pub mod document;
 pub mod keys;
 pub mod metadata;
 pub mod seal;
+pub mod merge;
 pub mod config;
 pub mod settings;
 pub mod check;

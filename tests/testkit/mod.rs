@@ -8,6 +8,7 @@ pub(crate) mod gen_flat;
 pub(crate) mod gen_json;
 pub(crate) mod gen_yaml;
 pub(crate) mod generate;
+pub(crate) mod history;
 pub(crate) mod gpg;
 pub(crate) mod lossless;
 pub(crate) mod plugin;

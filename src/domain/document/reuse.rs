@@ -9,7 +9,7 @@ use crate::domain::tree::Style;
 
 /// Tokens by path, type and plaintext. Equal siblings each keep their own, in
 /// order, so that no nonce ever comes to serve two values.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ciphertexts {
     hasher: RandomState,
     /// Entries by the hash of what they are found by, first in file last.
@@ -22,7 +22,7 @@ pub struct Ciphertexts {
     told: HashSet<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     /// Start of associated data, type and plaintext in the buffer, and their ends.
     plain: [usize; 4],
@@ -83,6 +83,21 @@ impl Ciphertexts {
             style_told: false,
             is_shared,
         });
+    }
+
+    /// Adds the tokens of `other` that are not known yet.
+    pub fn absorb(&mut self, other: &Self) {
+        for entry in other.by_hash.values().flatten() {
+            let [a, b, c, d] = entry.plain;
+            let token = other.token(entry.token);
+            let Ok(kind) = std::str::from_utf8(&other.plain[b..c]) else { continue };
+            let (aad, plain) = (&other.plain[a..b], &other.plain[c..d]);
+            let hash = self.hasher.hash_one((aad, kind, plain));
+            let same = |known: &Entry| self.is(known, aad, kind, plain) && self.token(known.token) == token;
+            if !self.by_hash.get(&hash).is_some_and(|known| known.iter().any(same)) {
+                self.add(aad, kind, plain, token.as_bytes(), entry.style);
+            }
+        }
     }
 
     /// Puts the entries into the order in which they are handed out again.
