@@ -61,11 +61,12 @@ fn changes_of_ini_read_back() {
 }
 
 /// Changes that once read back as something else: format, what, file.
-const ONCE_FAILED: [(Format, [u8; 4], &str); 4] = [
+const ONCE_FAILED: [(Format, [u8; 4], &str); 5] = [
     (Format::Yaml, [3, 3, 0, 0], "? e\n? |\n: - "),
     (Format::Yaml, [3, 3, 0, 0], "k:\u{85}?:"),
     (Format::Yaml, [3, 3, 0, 0], "?\n b?\n b\n:\n-"),
     (Format::Yaml, [3, 3, 0, 0], "T:\n !\n T:"),
+    (Format::Yaml, [0, 0, 48, 0], "b: |#"),
 ];
 
 #[test]

@@ -64,8 +64,8 @@ fn is_provable(tree: &Tree<'_>) -> bool {
     !tree.nodes.iter().any(|node| node.kind == Kind::Alias || node.flags.has(Flags::SHADOWED))
 }
 
-/// Whether `text` reads as the data of `tree` with `change`; `None` if the data has no
-/// such place.
+/// Whether `text` reads as the data of `tree` with `change`, and has its comments where
+/// nothing is removed; `None` if the data has no such place.
 fn reads_as(
     store: &'static dyn Store,
     tree: &Tree<'_>,
@@ -102,6 +102,10 @@ fn reads_as(
         _ => return None,
     }
     let Ok(again) = store.read(text, purpose(store.format())) else { return Some(false) };
+    let comments = |tree: &Tree<'_>| tree.nodes.iter().filter(|node| node.kind == Kind::Comment).count();
+    if !matches!(change, Change::Remove) && comments(&again) < comments(tree) {
+        return Some(false);
+    }
     let found = plain_values(store, &again);
     Some(found.len() == expected.len() && found.iter().zip(&expected).all(|(a, b)| is_alike(a, b)))
 }
