@@ -299,7 +299,7 @@ def other_cases(b, rng):
     cases += both(b, "a binary of %d MB" % (size // 10**6), (0.05, 0.09), blob)
     return cases + [tree_case(b, rng, 100 if b.args.quick else 2000),
                     swap_case(b, rng, 50 if b.args.quick else 500),
-                    check_case(b, rng, 50 if b.args.quick else 1000)]
+                    check_case(b, rng, 50 if b.args.quick else 1000)] + git_cases(b, rng, 20 if b.args.quick else 200)
 
 
 def tree_case(b, rng, count):
@@ -403,6 +403,43 @@ def swap_case(b, rng, count):
                 raise Wrong("file %d decrypts to something else" % index)
     return Case("`updatekeys` of {:,} files: one call, a loop of sops".format(count), 1 / 30, commands, check, prepare,
                 cwd=top)
+
+
+def git_cases(b, rng, count):
+    """git's own commands with each tool as the diff driver, over revisions of a file of 1,000 values."""
+    top = b.path("git")
+    git = shutil.which("git")
+    recipient = b.recipients[-1]
+    plain = groups(1000, rng)[0].splitlines(keepends=True)
+    values = [index for index, line in enumerate(plain) if line.startswith(" ")]
+    path = b.write("git/s.yaml", "".join(plain))
+    b.write("git/.gitattributes", "*.yaml diff=locked\n")
+    for argv in (["init", "-q", "."], ["config", "user.name", "b"], ["config", "user.email", "b@b.test"],
+                 ["config", "gc.auto", "0"]):
+        b.once([git] + argv, top)
+    b.once([b.tools["leaflock"], "encrypt", "-i", "--age", recipient, path], top)
+    for revision in range(count):
+        if revision:
+            at = rng.choice(values)
+            plain[at] = "%s: changed-%d\n" % (plain[at].split(":")[0], revision)
+            b.write("git/s.yaml", "".join(plain))
+            b.once([b.tools["leaflock"], "encrypt", "-i", "--age", recipient, path], top)
+        b.once([git, "add", "-A"], top)
+        b.once([git, "commit", "-q", "-m", "revision %d" % revision], top)
+
+    def case(name, goal, *argv):
+        def commands(tool):
+            driver = "%s %s" % (b.tools[tool], "textconv" if tool == "leaflock" else "decrypt")
+            return [git, "-C", top, "-c", "diff.locked.textconv=" + driver, "--no-pager", *argv, "s.yaml"]
+
+        def check(tool):
+            if b"changed-%d" % (count - 1) not in b.once(commands(tool)):
+                raise Wrong("it does not show what changed")
+        return Case("`git %s`, %s" % (argv[0], name), goal, commands, check)
+    return [case("{:,} revisions of 1,000 values".format(count), 0.05, "log", "-p"),
+            case("a revision of 1,000 values", 0.05, "show", "HEAD", "--"),
+            case("two revisions of 1,000 values", 0.05, "diff", "HEAD~1", "HEAD", "--"),
+            case("{:,} revisions of 1,000 values".format(count), 0.05, "blame")]
 
 
 def growth_cases(b, rng):

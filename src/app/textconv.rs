@@ -9,7 +9,7 @@ use super::change;
 use super::error::{Error, Place};
 use super::open::{self, Locked};
 use super::ports::Asking;
-use super::request::{FileOptions, OpenOptions, Source};
+use super::request::{FileOptions, OpenOptions, Source, Strictness};
 use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::token::{self, Token};
 use crate::domain::diff::access;
@@ -133,8 +133,12 @@ pub struct Opened {
 /// Decrypts a file, or says in a few words why that cannot be.
 pub fn opened(deps: &Deps<'_>, locked: Locked<'_>, keys: &OpenOptions) -> Result<Opened, String> {
     // Where a seal is demanded and missing, what the file holds is to be seen all the same.
-    let keys = OpenOptions { ignore_mac: true, ignore_seal: true, ..keys.clone() };
-    let Ok(file) = locked.unlock(deps, &keys) else { return Err("no identity here opens it".to_owned()) };
+    let ignore_seal = keys.strictness == Strictness::AsConfigured;
+    let keys = OpenOptions { ignore_mac: true, ignore_seal, ..keys.clone() };
+    let file = locked.unlock(deps, &keys).map_err(|error| match error {
+        Error::Seal { .. } => error.to_string(),
+        _ => "no identity here opens it".to_owned(),
+    })?;
     let locked = &file.locked;
     let seal = locked.subject().seal(&file.data_key).ok().flatten().and_then(Result::err);
     let mut problems: Vec<String> = seal.map(|error| error.to_string()).into_iter().collect();
