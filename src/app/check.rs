@@ -11,6 +11,7 @@ use super::error::Error;
 use super::open::{self, Locked};
 use super::request::{FileOptions, OpenOptions, Together};
 use super::snapshot::{Scope, View};
+use super::trust::Subject;
 use super::{config, names};
 use crate::domain::check::{
     self, Encrypted, Finding, Ignores, Kind, Look, Related, Rule, Rulebook, Shape, related_name,
@@ -115,7 +116,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     paths.extend(related.keys().filter(|path| !view.chosen.contains(*path)).cloned());
     let look = |path: &Path, bytes: &[u8], former: Option<&[u8]>| {
         let settings = path.parent().and_then(|folder| configs.by_folder.get(folder)?.as_deref());
-        let seen = look_at(path, bytes, former, settings, request, related.contains_key(path));
+        let seen = look_at(deps, path, (bytes, former), settings, request, related.contains_key(path));
         // What a link leads to is looked at by its own name.
         let is_linked = !(seen.findings.is_empty() && seen.shape.is_none()) && deps.files.is_link(path);
         if is_linked && request.scope == Scope::WorkTree {
@@ -239,9 +240,9 @@ fn read_names(view: &View<'_>) -> Result<Names, Error> {
 
 /// Everything that is wrong with one file.
 fn look_at(
+    deps: &Deps<'_>,
     path: &Path,
-    bytes: &[u8],
-    former: Option<&[u8]>,
+    (bytes, former): (&[u8], Option<&[u8]>),
     settings: Option<&Settings>,
     request: &Request,
     is_related: bool,
@@ -271,6 +272,7 @@ fn look_at(
                 seen.findings.extend(check::history(&former, &file));
             }
             seen.findings.extend(check::secrets(bytes, Some(&file), true));
+            seen.findings.extend(untrusted(deps, path, &file, request));
             seen.shape = is_related.then(|| Shape::of_encrypted(&file.tree, file.format));
             if request.decrypt {
                 seen.sealed = sealed(&file);
@@ -289,6 +291,20 @@ fn look_at(
         }
     }
     seen
+}
+
+/// What is wrong with seal and signature, as far as that takes no key.
+fn untrusted(deps: &Deps<'_>, path: &Path, file: &Encrypted<'_>, request: &Request) -> Vec<Finding> {
+    let place = &super::error::Place::file(path);
+    let subject = Subject { place, store: file.store, tree: &file.tree, metadata: &file.metadata };
+    match subject.standing(deps, request.open.strictness) {
+        Ok(standing) => {
+            let of = |kind, fault: Option<String>| fault.map(|fault| Finding::of_file(kind, fault));
+            let seal = of(Kind::MissingSeal, standing.seal_fault);
+            seal.into_iter().chain(of(Kind::BadSignature, standing.signature_fault)).collect()
+        }
+        Err(error) => vec![Finding::of_file(Kind::MissingSeal, error.to_string())],
+    }
 }
 
 fn sealed(file: &Encrypted<'_>) -> Vec<Vec<SealedKey>> {
@@ -383,8 +399,12 @@ fn opened(
         Look::Plain | Look::Broken(_) => format,
     };
     let place = super::error::Place::file(path);
-    let unlocked = Locked::parse(bytes, format, &place)?.unlock(deps, options)?;
+    let options = OpenOptions { ignore_seal: true, ..options.clone() };
+    let unlocked = Locked::parse(bytes, format, &place)?.unlock(deps, &options)?;
     let mut findings = Vec::new();
+    if let Some(Err(error)) = unlocked.locked.subject().seal(&unlocked.data_key)? {
+        findings.push(Finding::of_file(Kind::BrokenSeal, error.to_string()));
+    }
     let computed = match unlocked.file().write_plain(Extras::default(), Vec::new(), &mut Discard) {
         Ok(found) => {
             findings.extend(found.notices.iter().filter_map(unreadable_comment));

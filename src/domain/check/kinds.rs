@@ -89,6 +89,12 @@ pub enum Kind {
     UndecryptableValue,
     /// Verified with a key: the MAC is one of other values.
     MacMismatch,
+    /// Verified with a key: the seal is one of another state.
+    BrokenSeal,
+    /// No seal where the repository or the user wants one.
+    MissingSeal,
+    /// A signature that does not fit or does not count, or none where one is wanted.
+    BadSignature,
 }
 
 /// A kind, in words.
@@ -153,7 +159,7 @@ impl Kind {
 }
 
 /// Every kind in the order of its declaration.
-const TABLE: [Row; 33] = [
+const TABLE: [Row; 36] = [
     row(
         Kind::NotEncrypted,
         "not-encrypted",
@@ -384,5 +390,26 @@ const TABLE: [Row; 33] = [
         Severity::Error,
         "The MAC of a file is one of other values: it was changed by somebody without a key",
         "compare it with the last commit; `leaflock edit --ignore-mac FILE` accepts the change",
+    ),
+    row(
+        Kind::BrokenSeal,
+        "broken-seal",
+        Severity::Error,
+        "The seal of a file does not fit: it was changed by somebody without a key, or by hand",
+        "`leaflock seal FILE` shows what changed, asks, and seals it again; or restore it from git",
+    ),
+    row(
+        Kind::MissingSeal,
+        "missing-seal",
+        Severity::Error,
+        "A file has no seal where the repository or the user wants one",
+        "`leaflock seal FILE` shows what changed since it had one, asks, and seals it",
+    ),
+    row(
+        Kind::BadSignature,
+        "bad-signature",
+        Severity::Error,
+        "The signature of a file does not fit or does not count, or is not there and must be",
+        "compare it with the last commit; `leaflock seal --sign FILE` signs it",
     ),
 ];
