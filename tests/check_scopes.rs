@@ -262,7 +262,7 @@ fn seals_are_missed_without_a_key_and_verified_with_one() {
     let whole = String::from_utf8(sandbox.read("secrets/s.yaml")).unwrap();
     sandbox.write("secrets/s.yaml", whole.replacen("# ", "# so: ", 1).replacen("#ENC", "#x\n#ENC", 1));
     let found = check(&sandbox, &["--decrypt"]);
-    assert!(found.contains(&"seal-mismatch secrets/s.yaml".to_owned()), "{found:?}");
+    assert!(found.contains(&"broken-seal secrets/s.yaml".to_owned()), "{found:?}");
     // SOPS drops what it does not know.
     sandbox.write("secrets/s.yaml", whole);
     let _ = sops("secrets/s.yaml");

@@ -300,6 +300,48 @@ fn values_that_do_not_fit_their_mac_are_never_sealed() {
     assert_eq!(sandbox.read("f.yaml"), text.as_bytes());
 }
 
+#[test]
+fn the_filter_of_git_keeps_the_seal_of_a_file_that_no_rule_is_for() {
+    let sandbox = Sandbox::with_key();
+    repository(&sandbox);
+    seal(&sandbox, "f.yaml", "# note\na: 1\nb: 2\n");
+    commit(&sandbox);
+    let clean = sandbox.ours_with_stdin(&["git", "clean", "f.yaml"], b"# note\na: 1\nb: 3\n");
+    sandbox.write("g.yaml", clean.ok());
+    sandbox.ours(&["decrypt", "--strict", "g.yaml"]).ok();
+    sandbox.sops(&["decrypt", "g.yaml"]).ok();
+}
+
+#[test]
+fn check_finds_what_is_wrong_with_seals_and_signatures() {
+    let mut sandbox = Sandbox::with_key();
+    repository(&sandbox);
+    let (ana, eve) = (signing_key(&sandbox, "ana"), signing_key(&sandbox, "eve"));
+    let list = allowed_signers(&sandbox, &[("ana@example.org", &ana)]);
+    sandbox.set_env("LEAFLOCK_ALLOWED_SIGNERS", &list);
+    sandbox.write("bare.yaml", "a: 1\n");
+    sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, "bare.yaml"]).ok();
+    for (name, key) in [("good.yaml", &ana), ("eve.yaml", &eve), ("broken.yaml", &ana)] {
+        seal(&sandbox, name, "# note\na: 1\n");
+        sandbox.set_env("LEAFLOCK_SIGNING_KEY", key);
+        sandbox.ours(&["seal", "--yes", "--sign", name]).ok();
+    }
+    let text = String::from_utf8(sandbox.read("broken.yaml")).unwrap();
+    sandbox.write("broken.yaml", text.replace("version: ", "more: 1\n    version: "));
+    let found = |arguments: &[&str], sandbox: &Sandbox| crate::check::check(sandbox, arguments);
+    assert_eq!(found(&[], &sandbox), ["bad-signature broken.yaml", "bad-signature eve.yaml"]);
+    let with_key = found(&["--decrypt"], &sandbox);
+    let expected = ["bad-signature broken.yaml", "broken-seal broken.yaml", "bad-signature eve.yaml"];
+    let sorted =
+        |list: &[&str]| std::collections::BTreeSet::from_iter(list.iter().map(|it| (*it).to_owned()));
+    assert_eq!(std::collections::BTreeSet::from_iter(with_key), sorted(&expected));
+    sandbox.write(".leaflock/config.yaml", "seal: strict\n");
+    let strict = found(&["bare.yaml"], &sandbox);
+    assert_eq!(strict, ["missing-seal bare.yaml"]);
+    sandbox.write(".leaflock/config.yaml", "sign: strict\n");
+    assert_eq!(found(&["bare.yaml", "good.yaml"], &sandbox), ["bad-signature bare.yaml"]);
+}
+
 /// A signing key of `name` in the sandbox's home.
 fn signing_key(sandbox: &Sandbox, name: &str) -> String {
     let path = sandbox.folder().join("home").join(name).to_str().unwrap().to_owned();

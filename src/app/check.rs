@@ -11,7 +11,8 @@ use super::error::Error;
 use super::open::{self, Locked};
 use super::request::{FileOptions, OpenOptions, Together};
 use super::snapshot::{Scope, View};
-use super::{config, names, trust};
+use super::trust::{self, Subject};
+use super::{config, names};
 use crate::domain::check::{
     self, Encrypted, Finding, Ignores, Kind, Look, Related, Rule, Rulebook, Shape, related_name,
 };
@@ -117,7 +118,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let mut paths: Vec<PathBuf> = view.chosen.iter().cloned().collect();
     paths.extend(related.keys().filter(|path| !view.chosen.contains(*path)).cloned());
     let look = |path: &Path, bytes: &[u8], former: Option<&[u8]>| {
-        let seen = look_at(path, bytes, former, &configs, request, related.contains_key(path));
+        let seen = look_at(deps, path, (bytes, former), &configs, request, related.contains_key(path));
         // What a link leads to is looked at by its own name.
         let is_linked = !(seen.findings.is_empty() && seen.shape.is_none()) && deps.files.is_link(path);
         if is_linked && request.scope == Scope::WorkTree {
@@ -278,9 +279,9 @@ fn read_names(view: &View<'_>) -> Result<Names, Error> {
 
 /// Everything that is wrong with one file.
 fn look_at(
+    deps: &Deps<'_>,
     path: &Path,
-    bytes: &[u8],
-    former: Option<&[u8]>,
+    (bytes, former): (&[u8], Option<&[u8]>),
     configs: &Configs,
     request: &Request,
     is_related: bool,
@@ -313,9 +314,7 @@ fn look_at(
                 seen.findings.extend(check::history(&former, &file));
                 must_have_seal |= former.metadata.seal.is_some();
             }
-            if must_have_seal && file.metadata.seal.is_none() {
-                seen.findings.push(Finding::of_file(Kind::MissingSeal, "the file has no seal"));
-            }
+            seen.findings.extend(untrusted(deps, path, &file, request, must_have_seal));
             seen.findings.extend(check::secrets(bytes, Some(&file), true));
             seen.shape = is_related.then(|| Shape::of_encrypted(&file.tree, file.format));
             if request.decrypt {
@@ -335,6 +334,24 @@ fn look_at(
         }
     }
     seen
+}
+
+/// What is wrong with seal and signature, as far as that takes no key.
+fn untrusted(
+    deps: &Deps<'_>,
+    path: &Path,
+    file: &Encrypted<'_>,
+    request: &Request,
+    must_have_seal: bool,
+) -> Vec<Finding> {
+    let place = &super::error::Place::file(path);
+    let subject = Subject { place, store: file.store, tree: &file.tree, metadata: &file.metadata };
+    // Settings that cannot be read are a finding of their own.
+    let standing = subject.standing(deps, request.open.strictness).unwrap_or_default();
+    let is_missed = must_have_seal && file.metadata.seal.is_none();
+    let seal = standing.seal_fault.or_else(|| is_missed.then(|| "the file has no seal".to_owned()));
+    let of = |kind, fault: Option<String>| fault.map(|fault| Finding::of_file(kind, fault));
+    of(Kind::MissingSeal, seal).into_iter().chain(of(Kind::BadSignature, standing.signature_fault)).collect()
 }
 
 fn sealed(file: &Encrypted<'_>) -> Vec<Vec<SealedKey>> {
@@ -429,13 +446,12 @@ fn opened(
         Look::Plain | Look::Broken(_) => format,
     };
     let place = super::error::Place::file(path);
-    let unlocked = match Locked::parse(bytes, format, &place)?.unlock(deps, options) {
-        Err(Error::Seal { cause, .. }) => {
-            return Ok(vec![Finding::of_file(Kind::SealMismatch, cause.to_string())]);
-        }
-        unlocked => unlocked?,
-    };
+    let options = OpenOptions { ignore_seal: true, ..options.clone() };
+    let unlocked = Locked::parse(bytes, format, &place)?.unlock(deps, &options)?;
     let mut findings = Vec::new();
+    if let Some(Err(error)) = unlocked.locked.subject().seal(&unlocked.data_key)? {
+        findings.push(Finding::of_file(Kind::BrokenSeal, error.to_string()));
+    }
     let computed = match unlocked.file().write_plain(Extras::default(), Vec::new(), &mut Discard) {
         Ok(found) => {
             findings.extend(found.notices.iter().filter_map(unreadable_comment));

@@ -20,6 +20,7 @@ use super::request::{
     Destination, Done, FileOptions, KeyOptions, Notice, OpenOptions, RuleOptions, Source, Task,
 };
 use super::reuse::{self, Onto};
+use super::sealing::{Unsealed, Wanted};
 use crate::domain::document::sink::Discard;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -89,7 +90,7 @@ pub fn clean(
             None => None,
         };
         if rule.is_none() && format != Format::Binary {
-            return Ok((as_before(deps, &former.into_bytes(), &input, format)?, Vec::new()));
+            return as_before(deps, &former.into_bytes(), &input, format);
         }
     }
     // Not for standard output: what is returned in one piece was proven.
@@ -112,13 +113,21 @@ pub fn clean(
     }
 }
 
-/// Locks a file that no rule is for, as its former state was.
-fn as_before(deps: &Deps<'_>, former: &[u8], input: &Input, format: Format) -> Result<SecretBytes, Error> {
+/// Locks a file that no rule is for, as its former state was, and seals it if that was.
+fn as_before(
+    deps: &Deps<'_>,
+    former: &[u8],
+    input: &Input,
+    format: Format,
+) -> Result<(SecretBytes, Vec<Notice>), Error> {
     let place = Place::file(&input.name);
     let keys = nobody();
     let file = Locked::parse(former, format, &place)?.unlock(deps, &keys)?;
     let opened = change::open(&file, &keys, false)?;
-    Ok(change::lock(deps, &file, &input.bytes, opened.known, &place)?.bytes)
+    let bytes = change::lock(deps, &file, &input.bytes, opened.known, &place)?.bytes;
+    let wanted = Wanted::by_old(deps, &file.locked)?;
+    let mut notices = Vec::new();
+    Ok((Unsealed::again(&file, bytes).finish(deps, wanted, &mut notices)?, notices))
 }
 
 /// The bytes for the work tree: `bytes`, if they do not open.

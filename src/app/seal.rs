@@ -207,8 +207,10 @@ pub struct Proof {
     pub seal: Option<Result<(), SealError>>,
     /// True if there is a seal, but no key to check it with.
     pub no_key: bool,
-    /// The signature, and everything that is wrong.
+    /// What can be told without a key.
     pub standing: Standing,
+    /// Everything that is wrong, in a sentence each.
+    pub faults: Vec<String>,
 }
 
 /// Checks one file, which must have a seal: that with a key of the file, the signature
@@ -224,8 +226,9 @@ pub fn verify(deps: &Deps<'_>, path: &Path, request: &Request) -> Result<Proof, 
         (true, _) | (_, Strictness::Signature) => Strictness::Signature,
         _ => Strictness::Seal,
     };
-    let mut proof =
-        Proof { seal: None, no_key: false, standing: locked.subject().standing(deps, strictness)? };
+    let standing = locked.subject().standing(deps, strictness)?;
+    let faults = [&standing.signature_fault, &standing.seal_fault].into_iter().flatten().cloned().collect();
+    let mut proof = Proof { seal: None, no_key: false, standing, faults };
     if locked.metadata.seal.is_none() {
         return Ok(proof);
     }
@@ -237,7 +240,7 @@ pub fn verify(deps: &Deps<'_>, path: &Path, request: &Request) -> Result<Proof, 
         }
         Err(error) => return Err(error),
     }
-    proof.standing.faults.extend(proof.seal.and_then(Result::err).map(|error| error.to_string()));
+    proof.faults.extend(proof.seal.and_then(Result::err).map(|error| error.to_string()));
     Ok(proof)
 }
 

@@ -124,7 +124,7 @@ impl Subject<'_, '_> {
     /// The settings cannot be read.
     pub fn standing(&self, deps: &Deps<'_>, strictness: Strictness) -> Result<Standing, Error> {
         let demand = self.demand(deps, strictness)?;
-        let mut standing = Standing { signature: None, unchecked: None, faults: Vec::new() };
+        let mut standing = Standing::default();
         match self.signature(deps) {
             Ok(verdict) => standing.signature = verdict,
             Err(error) => standing.unchecked = Some(error.to_string()),
@@ -132,11 +132,11 @@ impl Subject<'_, '_> {
         match (&standing.signature, &standing.unchecked) {
             (Some(Verdict::Good(_)), _) => {}
             (None, _) if demand.sign != Level::Strict => {}
-            (None, Some(why)) => standing.faults.push(why.clone()),
-            (verdict, _) => standing.faults.push(told(verdict.as_ref())),
+            (None, Some(why)) => standing.signature_fault = Some(why.clone()),
+            (verdict, _) => standing.signature_fault = Some(told(verdict.as_ref())),
         }
         if self.metadata.seal.is_none() && demand.seal == Level::Strict {
-            standing.faults.push(self.missing(deps));
+            standing.seal_fault = Some(self.missing(deps));
         }
         Ok(standing)
     }
@@ -210,15 +210,16 @@ impl Subject<'_, '_> {
 }
 
 /// What can be told of a file without a key of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Standing {
     /// Whose signature there is.
     pub signature: Option<Verdict>,
     /// Why the signature could not be checked, if there is one.
     pub unchecked: Option<String>,
-    /// What is wrong, in a sentence each: no seal where one must be; a signature that
-    /// does not fit or does not count; none where one must be.
-    pub faults: Vec<String>,
+    /// A signature that does not fit or does not count, or none where one must be.
+    pub signature_fault: Option<String>,
+    /// No seal where one must be.
+    pub seal_fault: Option<String>,
 }
 
 /// What to do about a seal that is gone or does not fit.

@@ -207,7 +207,7 @@ fn check(
     for Finished { item, result } in &checked {
         let Ok(Some(proof)) = result else { continue };
         let _ = writeln!(text, "{}: {}", item.path.display(), state(proof));
-        if !proof.standing.faults.is_empty() {
+        if !proof.faults.is_empty() {
             code = code.max(Some(exit::MAC));
         }
     }
@@ -215,15 +215,15 @@ fn check(
     code.map_or(Ok(()), |code| Err(Failure::Batch { code }))
 }
 
-fn state(Proof { seal, no_key, standing }: &Proof) -> String {
-    let mut words = standing.faults.clone();
+fn state(Proof { seal, no_key, standing, faults }: &Proof) -> String {
+    let mut words = faults.clone();
     if let Some(Ok(())) = seal {
         words.push("sealed".to_owned());
     }
     if let Some(Verdict::Good(signer)) = &standing.signature {
         words.push(format!("signed by {signer}"));
     }
-    if let Some(why) = standing.unchecked.as_ref().filter(|why| !standing.faults.contains(why)) {
+    if let Some(why) = standing.unchecked.as_ref().filter(|why| !faults.contains(why)) {
         words.push(format!("the signature was not checked: {why}"));
     }
     if *no_key {

@@ -91,8 +91,10 @@ pub enum Kind {
     UndecryptableValue,
     /// Verified with a key: the MAC is one of other values.
     MacMismatch,
-    /// Verified with a key: the seal or signature does not hold.
-    SealMismatch,
+    /// Verified with a key: the seal is one of another state.
+    BrokenSeal,
+    /// A signature that does not fit or does not count, or none where one is wanted.
+    BadSignature,
 }
 
 /// A kind, in words.
@@ -157,7 +159,7 @@ impl Kind {
 }
 
 /// Every kind in the order of its declaration.
-const TABLE: [Row; 35] = [
+const TABLE: [Row; 36] = [
     row(
         Kind::NotEncrypted,
         "not-encrypted",
@@ -281,7 +283,7 @@ const TABLE: [Row; 35] = [
         Kind::MissingSeal,
         "missing-seal",
         Severity::Error,
-        "A file has no seal, though the settings ask for one or the last commit has it with one",
+        "A file has no seal, though the settings or the user ask for one or the last commit has it with one",
         "`leaflock seal FILE` shows what changed since the file was sealed, asks, and seals it again",
     ),
     row(
@@ -397,10 +399,17 @@ const TABLE: [Row; 35] = [
         "compare it with the last commit; `leaflock edit --ignore-mac FILE` accepts the change",
     ),
     row(
-        Kind::SealMismatch,
-        "seal-mismatch",
+        Kind::BrokenSeal,
+        "broken-seal",
         Severity::Error,
-        "The seal or the signature of a file does not hold: it was changed by somebody without a key",
-        "`leaflock seal FILE` shows what changed since the file was sealed, asks, and seals it again",
+        "The seal of a file does not fit: it was changed by somebody without a key, or by hand",
+        "`leaflock seal FILE` shows what changed, asks, and seals it again; or restore it from git",
+    ),
+    row(
+        Kind::BadSignature,
+        "bad-signature",
+        Severity::Error,
+        "The signature of a file does not fit or does not count, or is not there and must be",
+        "compare it with the last commit; `leaflock seal --sign FILE` signs it",
     ),
 ];
