@@ -548,6 +548,10 @@ fn binary_crosses_both_ways() {
     differential("bin");
 }
 
+/// Documents with a value that SOPS loses when it encrypts, and we keep: a `#` right
+/// behind the delimiter of an INI key.
+const KEPT_HERE: [&str; 1] = ["round-trip-a-marker-and-a-backquote.all.ini"];
+
 #[test]
 fn what_once_failed_still_holds() {
     let mut report = String::new();
@@ -558,8 +562,13 @@ fn what_once_failed_still_holds() {
             let rule = name.split('.').nth(1).unwrap().to_owned();
             let document =
                 Document { extension: extension.to_owned(), rule, bytes: fs::read(&path).unwrap() };
-            if let Err(failure) = check(&document) {
-                report.push_str(&format!("\n##### {name}: {}\n{}\n", failure.kind, failure.detail));
+            match (check(&document), KEPT_HERE.contains(&name.as_str())) {
+                (Ok(_), false) => {}
+                (Err(failure), true) if failure.kind == "data in sops" => {}
+                (Ok(_), true) => report.push_str(&format!("\n##### {name} agrees now\n")),
+                (Err(failure), _) => {
+                    report.push_str(&format!("\n##### {name}: {}\n{}\n", failure.kind, failure.detail));
+                }
             }
         }
     }
