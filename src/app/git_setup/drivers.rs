@@ -1,6 +1,6 @@
 //! What git is to run for encrypted files, as settings of the repository: the
 //! commands go on without the program where it has gone, as git would without
-//! the setting.
+//! the setting. `exec` spares a process a file.
 
 use crate::app::quote;
 
@@ -22,7 +22,7 @@ pub fn wanted(program: &str) -> Vec<Wanted> {
     vec![
         (
             "diff.leaflock.textconv",
-            format!("f() {{ if {found}; then {program} textconv \"$@\"; else cat \"$@\"; fi; }}; f"),
+            format!("f() {{ {found} && exec {program} textconv \"$@\"; exec cat \"$@\"; }}; f"),
         ),
         // The cache would keep plaintext among git's objects.
         ("diff.leaflock.cachetextconv", "false".to_owned()),
@@ -30,8 +30,8 @@ pub fn wanted(program: &str) -> Vec<Wanted> {
         (
             "merge.leaflock.driver",
             format!(
-                "if {found}; then {program} merge --marker-size=%L --path=%P %O %A %B; \
-                 else git merge-file -q --marker-size=%L -L ours -L base -L theirs %A %O %B; fi"
+                "{found} && exec {program} merge --marker-size=%L --path=%P %O %A %B; \
+                 exec git merge-file -q --marker-size=%L -L ours -L base -L theirs %A %O %B"
             ),
         ),
     ]
@@ -42,18 +42,16 @@ pub fn wanted(program: &str) -> Vec<Wanted> {
 /// plaintext.
 pub fn filter(program: &str) -> Vec<Wanted> {
     let program = quote::shell(program);
+    let found = format!("command -v {program} >/dev/null");
     vec![
         (
             "filter.leaflock.clean",
             format!(
-                "if command -v {program} >/dev/null; then {program} git clean %f; \
-                 else test ! -s %f || grep -q ENC.AES256_GCM,data: %f && cat; fi"
+                "{found} && exec {program} git clean %f; \
+                 test ! -s %f || grep -q ENC.AES256_GCM,data: %f && cat"
             ),
         ),
-        (
-            "filter.leaflock.smudge",
-            format!("if command -v {program} >/dev/null; then {program} git smudge %f; else cat; fi"),
-        ),
+        ("filter.leaflock.smudge", format!("{found} && exec {program} git smudge %f; exec cat")),
         ("filter.leaflock.required", "true".to_owned()),
     ]
 }
