@@ -462,7 +462,7 @@ fn a_program_that_is_not_on_the_path_is_called_by_its_path() {
     repository.setup(&[]);
     let textconv = repository.git(&["config", "diff.leaflock.textconv"]);
     let program = env!("CARGO_BIN_EXE_leaflock");
-    assert!(textconv.contains(&format!("then {program} textconv \"$@\"")), "{textconv}");
+    assert!(textconv.contains(&format!("exec {program} textconv \"$@\"")), "{textconv}");
     let hook = String::from_utf8(repository.sandbox.read(".git/hooks/pre-commit")).unwrap();
     assert!(hook.contains(&format!("{program} check --staged || exit 1")), "{hook}");
 }
