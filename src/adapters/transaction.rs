@@ -18,7 +18,6 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::app::ports::{FileError, Fingerprint, Staging, Transaction, Transactions, Unfinished};
 
-use super::paths::fingerprint;
 use super::replace::{compare, copy_attributes, folder_of, target_of};
 use super::signals::{self, Listed};
 use super::staging::SystemStaging;
@@ -26,7 +25,7 @@ use super::system_error::file_error;
 
 mod journal;
 
-use journal::{Journal, Stage};
+use journal::{Journal, Mark, Stage};
 
 /// The folders of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,7 +71,7 @@ struct Change {
 #[derive(Clone, Copy)]
 struct Staged {
     seen: Option<Fingerprint>,
-    inode: u64,
+    mark: Mark,
 }
 
 impl Transaction for Change {
@@ -87,11 +86,11 @@ impl Transaction for Change {
         let (new, kept) = (journal.new_state(index), journal.old_state(index));
         self.list([Listed::new(new.clone()), Listed::new(kept.clone())]);
         let made = private(&new).map_err(|error| failed("open", error))?;
-        let inode = fill(made, bytes, target, &old).map_err(|error| failed("write", error))?;
+        let mark = fill(made, bytes, target, &old).map_err(|error| failed("write", error))?;
         if fs::hard_link(target, &kept).is_err() {
             keep_copy(target, &old, &kept).map_err(|error| failed("link", error))?;
         }
-        self.staged.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(Staged { seen, inode });
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(Staged { seen, mark });
         Ok(())
     }
 
@@ -101,9 +100,10 @@ impl Transaction for Change {
         let staged: Vec<Option<Staged>> =
             std::mem::take(self.staged.get_mut().unwrap_or_else(PoisonError::into_inner));
         let folders = folders(&journal);
-        let inodes = staged.iter().map(|staged| staged.map_or(0, |staged| staged.inode)).collect();
+        let marks =
+            staged.iter().map(|staged| staged.map_or_else(Mark::default, |staged| staged.mark)).collect();
         let synced = SystemStaging.sync(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>());
-        let result = synced.and_then(|()| journal.record(Stage::Commit(inodes))).and_then(|()| {
+        let result = synced.and_then(|()| journal.record(Stage::Commit(marks))).and_then(|()| {
             let renamed = |(index, staged): (usize, &Option<Staged>)| match staged {
                 Some(staged) => self.put(&journal, index, staged),
                 None => Ok(()),
@@ -113,9 +113,12 @@ impl Transaction for Change {
         match result {
             Ok(()) => finish(journal),
             Err(error) => {
-                let inodes = staged.iter().map(|staged| staged.map_or(0, |staged| staged.inode)).collect();
+                let marks = staged
+                    .iter()
+                    .map(|staged| staged.map_or_else(Mark::default, |staged| staged.mark))
+                    .collect();
                 // A disk that takes no record takes no rename either.
-                let _ = journal.record(Stage::Undo(inodes));
+                let _ = journal.record(Stage::Undo(marks));
                 undo(journal)?;
                 Err(error)
             }
@@ -167,7 +170,7 @@ impl Unfinished for Left {
         let _no_signal = signals::hold();
         let mut journal = self.journal;
         if !forward {
-            journal.record(Stage::Undo(journal.inodes().to_vec()))?;
+            journal.record(Stage::Undo(journal.marks().to_vec()))?;
             return undo(journal);
         }
         let mut left = Vec::new();
@@ -191,7 +194,8 @@ impl Unfinished for Left {
 /// copy.
 fn is_untouched(target: &Path, kept: &Path) -> bool {
     let (Ok(now), Ok(old)) = (fs::symlink_metadata(target), fs::symlink_metadata(kept)) else { return false };
-    inode(&now) == inode(&old) || (now.len() == old.len() && fs::read(target).ok() == fs::read(kept).ok())
+    Mark::of(&now) == Mark::of(&old)
+        || (now.len() == old.len() && fs::read(target).ok() == fs::read(kept).ok())
 }
 
 /// All files are in their new state.
@@ -222,10 +226,10 @@ fn undo(journal: Journal) -> Result<Vec<PathBuf>, FileError> {
     let mut left = Vec::new();
     for index in 0..journal.targets().len() {
         let (target, new, old) = (journal.target(index), journal.new_state(index), journal.old_state(index));
-        let was_renamed = !is_there(&new) && is_there(&old) && !journal.inodes().is_empty();
+        let was_renamed = !is_there(&new) && is_there(&old) && !journal.marks().is_empty();
         if was_renamed {
-            let now = fs::symlink_metadata(target).ok().map(|now| inode(&now));
-            let ours = journal.inodes().get(index).copied();
+            let now = fs::symlink_metadata(target).ok().map(|now| Mark::of(&now));
+            let ours = journal.marks().get(index).copied();
             if now.is_some() && now == ours {
                 fs::rename(&old, target).map_err(|error| file_error("rename", target, &error))?;
             } else if !is_untouched(target, &old) {
@@ -270,23 +274,19 @@ fn private(path: &Path) -> io::Result<File> {
 }
 
 /// Fills `made` with the new state of `target`; returns what tells it from others.
-fn fill(mut made: File, bytes: &[u8], target: &Path, old: &Metadata) -> io::Result<u64> {
+fn fill(mut made: File, bytes: &[u8], target: &Path, old: &Metadata) -> io::Result<Mark> {
     made.write_all(bytes)?;
     copy_attributes(target, old, &made)?;
     if cfg!(not(target_os = "linux")) {
         made.sync_all()?;
     }
-    made.metadata().map(|made| inode(&made))
+    made.metadata().map(|made| Mark::of(&made))
 }
 
 /// A copy of the old state, where the file system has no second names.
 fn keep_copy(target: &Path, old: &Metadata, kept: &Path) -> io::Result<()> {
     let bytes = fs::read(target)?;
     fill(private(kept)?, &bytes, target, old).map(drop)
-}
-
-fn inode(found: &Metadata) -> u64 {
-    fingerprint(found).inode
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! The journal of a transaction: which files, and what became of them.
 #![expect(clippy::disallowed_methods, reason = "the home of the journal")]
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fmt;
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use rand::RngCore;
 
-use crate::app::ports::{FileError, FileErrorKind, Random};
+use crate::app::ports::{FileError, FileErrorKind, Fingerprint, Random};
 use crate::domain::search;
 
+use super::super::paths::fingerprint;
 use super::super::random::SystemRandom;
 use super::super::replace::{TEMPORARY_PREFIX, folder_of};
 use super::super::system_error::file_error;
@@ -18,18 +20,48 @@ use super::super::system_error::file_error;
 const NAME: &str = ".leaflock-journal";
 
 /// Its first line.
-const MAGIC: &[u8] = b"leaflock journal 1\n";
+const MAGIC: &[u8] = b"leaflock journal 2\n";
 
-/// How far a transaction has come. Inode numbers of the new states tell them from
-/// what somebody else puts in their place.
+/// What tells a new state from what somebody else puts in its place, or into it. The
+/// inode number alone does not: a file that is made soon after another was removed
+/// often gets its number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    inode: u64,
+    modified: i128,
+    size: u64,
+}
+
+impl Mark {
+    pub(super) fn of(found: &Metadata) -> Self {
+        let Fingerprint { inode, modified, size, .. } = fingerprint(found);
+        Self { inode, modified, size }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        let mut parts = word.split(':');
+        let (inode, modified, size) = (parts.next()?, parts.next()?, parts.next()?);
+        let mark =
+            Self { inode: inode.parse().ok()?, modified: modified.parse().ok()?, size: size.parse().ok()? };
+        parts.next().is_none().then_some(mark)
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.inode, self.modified, self.size)
+    }
+}
+
+/// How far a transaction has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// No file has changed yet.
     Prepare,
     /// Files are being renamed.
-    Commit(Vec<u64>),
+    Commit(Vec<Mark>),
     /// They are being renamed back.
-    Undo(Vec<u64>),
+    Undo(Vec<Mark>),
 }
 
 /// The journal of one transaction, locked as long as this lives.
@@ -122,10 +154,10 @@ impl Journal {
         folder_of(self.target(index)).join(name)
     }
 
-    /// The inode numbers of the new states; none before they are put in place.
-    pub(super) fn inodes(&self) -> &[u64] {
+    /// The marks of the new states; none before they are put in place.
+    pub(super) fn marks(&self) -> &[Mark] {
         match &self.stage {
-            Stage::Commit(inodes) | Stage::Undo(inodes) => inodes,
+            Stage::Commit(marks) | Stage::Undo(marks) => marks,
             Stage::Prepare => &[],
         }
     }
@@ -138,8 +170,8 @@ impl Journal {
             Stage::Undo(_) => "undo".to_owned(),
         };
         self.stage = stage;
-        for inode in self.inodes() {
-            line.push_str(&format!(" {inode}"));
+        for mark in self.marks() {
+            line.push_str(&format!(" {mark}"));
         }
         line.push('\n');
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_all());
@@ -200,10 +232,10 @@ fn last_record(records: &[u8], count: usize) -> Option<Stage> {
     let Some(line) = text.lines().last() else { return Some(Stage::Prepare) };
     let mut words = line.split(' ');
     let name = words.next();
-    let inodes = words.map(|word| word.parse().ok()).collect::<Option<Vec<u64>>>()?;
-    match (name, inodes.len() == count) {
-        (Some("commit"), true) => Some(Stage::Commit(inodes)),
-        (Some("undo"), true) => Some(Stage::Undo(inodes)),
+    let marks = words.map(Mark::parse).collect::<Option<Vec<Mark>>>()?;
+    match (name, marks.len() == count) {
+        (Some("commit"), true) => Some(Stage::Commit(marks)),
+        (Some("undo"), true) => Some(Stage::Undo(marks)),
         _ => None,
     }
 }

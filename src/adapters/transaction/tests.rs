@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::journal::{Journal, Stage};
-use super::{SystemTransactions, inode};
+use super::SystemTransactions;
+use super::journal::{Journal, Mark, Stage};
 use crate::adapters::files;
 use crate::app::ports::{FileErrorKind, Fingerprint, Transaction, Transactions};
 
@@ -68,11 +68,11 @@ fn a_file_that_changed_takes_all_others_back() {
     let (root, paths) = folder();
     let change = staged(root.path(), &paths);
     fs::write(&paths[2], "theirs").unwrap();
-    let inodes: Vec<u64> = paths.iter().map(|path| inode(&fs::metadata(path).unwrap())).collect();
+    let marks: Vec<Mark> = paths.iter().map(|path| Mark::of(&fs::metadata(path).unwrap())).collect();
     assert_eq!(change.commit().unwrap_err().kind, FileErrorKind::Changed);
     assert!(all_are(&paths[..2], "old") && all_are(&paths[2..], "theirs"));
-    let now: Vec<u64> = paths.iter().map(|path| inode(&fs::metadata(path).unwrap())).collect();
-    assert_eq!((now, count(root.path())), (inodes, NAMES.len()));
+    let now: Vec<Mark> = paths.iter().map(|path| Mark::of(&fs::metadata(path).unwrap())).collect();
+    assert_eq!((now, count(root.path())), (marks, NAMES.len()));
 }
 
 #[test]
@@ -88,19 +88,32 @@ fn one_change_at_a_time() {
 }
 
 /// What a process leaves that dies with `renamed` files in their new state.
-fn left_behind(root: &Path, paths: &[PathBuf], stage: impl FnOnce(Vec<u64>) -> Stage, renamed: usize) {
+fn left_behind(root: &Path, paths: &[PathBuf], stage: impl FnOnce(Vec<Mark>) -> Stage, renamed: usize) {
     let mut journal = Journal::create(root, "rotate", paths.to_vec()).unwrap();
-    let mut inodes = Vec::new();
+    let mut marks = Vec::new();
     for (index, path) in paths.iter().enumerate() {
         let new = journal.new_state(index);
         fs::write(&new, "new").unwrap();
-        inodes.push(inode(&fs::metadata(&new).unwrap()));
+        marks.push(Mark::of(&fs::metadata(&new).unwrap()));
         fs::hard_link(path, journal.old_state(index)).unwrap();
     }
-    journal.record(stage(inodes)).unwrap();
+    journal.record(stage(marks)).unwrap();
     for (index, path) in paths.iter().enumerate().take(renamed) {
         fs::rename(journal.new_state(index), path).unwrap();
     }
+}
+
+#[test]
+fn what_somebody_wrote_into_a_new_state_is_left_alone() {
+    let (root, paths) = folder();
+    left_behind(root.path(), &paths, Stage::Commit, NAMES.len());
+    // The number stays, as it may for a file that was removed and made again.
+    fs::write(&paths[1], "theirs").unwrap();
+    let unfinished = SystemTransactions.unfinished(root.path()).unwrap().unwrap();
+    assert_eq!(unfinished.settle(false).unwrap(), [paths[1].clone()]);
+    assert_eq!(fs::read(&paths[1]).unwrap(), b"theirs");
+    assert!(all_are(&paths[..1], "old") && all_are(&paths[2..], "old"));
+    assert_eq!(count(root.path()), NAMES.len());
 }
 
 #[test]
@@ -120,7 +133,7 @@ fn a_change_that_was_cut_off_goes_on_or_back() {
 
 #[test]
 fn what_needs_no_decision_is_put_right_at_once() {
-    for (stage, renamed) in [((|_| Stage::Prepare) as fn(Vec<u64>) -> Stage, 0), (Stage::Undo, 2)] {
+    for (stage, renamed) in [((|_| Stage::Prepare) as fn(Vec<Mark>) -> Stage, 0), (Stage::Undo, 2)] {
         let (root, paths) = folder();
         left_behind(root.path(), &paths, stage, renamed);
         assert!(SystemTransactions.unfinished(root.path()).unwrap().is_none());
@@ -144,12 +157,14 @@ fn a_record_counts_from_its_last_byte_on() {
     left_behind(root.path(), &paths, |_| Stage::Prepare, 0);
     let path = root.path().join(".leaflock-journal");
     let mut text = fs::read(&path).unwrap();
-    text.extend_from_slice(b"commit 1 2 3");
+    let marks: Vec<Mark> = paths.iter().map(|path| Mark::of(&fs::metadata(path).unwrap())).collect();
+    let words: Vec<String> = marks.iter().map(Mark::to_string).collect();
+    text.extend_from_slice(format!("commit {}", words.join(" ")).as_bytes());
     fs::write(&path, &text).unwrap();
     assert_eq!(Journal::open(root.path()).unwrap().unwrap().stage(), &Stage::Prepare);
     text.push(b'\n');
     fs::write(&path, &text).unwrap();
-    assert_eq!(Journal::open(root.path()).unwrap().unwrap().stage(), &Stage::Commit(vec![1, 2, 3]));
+    assert_eq!(Journal::open(root.path()).unwrap().unwrap().stage(), &Stage::Commit(marks));
 }
 
 #[test]
@@ -157,7 +172,7 @@ fn a_journal_that_was_never_finished_says_nothing_was_done() {
     let (root, paths) = folder();
     left_behind(root.path(), &paths[..0], |_| Stage::Prepare, 0);
     let path = root.path().join(".leaflock-journal");
-    fs::write(&path, "leaflock journal 1\nrotate\n0123\n/a/b").unwrap();
+    fs::write(&path, "leaflock journal 2\nrotate\n0123\n/a/b").unwrap();
     assert!(Journal::open(root.path()).unwrap().is_none());
     assert!(!path.exists());
     fs::write(&path, "something else\0\0").unwrap();
