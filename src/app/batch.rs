@@ -116,7 +116,7 @@ fn put_all(staging: &dyn Staging, results: Vec<Result<Outcome, Error>>) -> Vec<R
     let folders: BTreeSet<PathBuf> = results.iter().filter_map(staged).collect();
     let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
     let written = staging.sync(&folders);
-    let results = parallel::map_waiting(results, |result| put(result, &written));
+    let results = parallel::map_owned(results, |result| put(result, &written));
     match staging.sync(&folders) {
         Ok(()) => results,
         Err(error) => results.into_iter().map(|result| unsure(result, &error)).collect(),

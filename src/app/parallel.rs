@@ -13,12 +13,7 @@ use std::thread;
 /// Threads take the next item as they become free, so that one large file does
 /// not keep the others waiting.
 pub fn map<T: Sync, R: Send>(items: &[T], alone: bool, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    spread(items, if alone { 1 } else { cores() }, work)
-}
-
-/// Runs `work` on every item, on as many `threads` as have one to work on.
-fn spread<T: Sync, R: Send>(items: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = threads.min(items.len());
+    let threads = if alone { 1 } else { cores().min(items.len()) };
     if threads < 2 {
         return items.iter().map(work).collect();
     }
@@ -109,15 +104,11 @@ pub fn both<R: Send>(large: bool, first: impl Fn() -> R + Sync, second: &mut dyn
     })
 }
 
-/// Threads a core where most of them wait for a disk.
-const WAITING: usize = 4;
-
-/// [`map`] over items that the work takes, where the work waits for a disk more than
-/// for a core: a disk may be told of every file that is given up.
-pub fn map_waiting<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+/// [`map`] over items that the work takes.
+pub fn map_owned<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let cells: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
     let take = |cell: &Mutex<Option<T>>| cell.lock().unwrap_or_else(PoisonError::into_inner).take();
-    spread(&cells, WAITING * cores(), |cell| take(cell).map(&work)).into_iter().flatten().collect()
+    map(&cells, false, |cell| take(cell).map(&work)).into_iter().flatten().collect()
 }
 
 /// Cores that this process may use.
@@ -143,7 +134,7 @@ mod tests {
                 });
                 assert_eq!(answers, expected);
             }
-            assert_eq!(map_waiting(items, |item| item * 2), expected);
+            assert_eq!(map_owned(items, |item| item * 2), expected);
         }
     }
 
