@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::args::{FilenameOverride, General, InputType, Opening};
+use super::args::{General, InputType, Opening};
 use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
 use super::{Cli, args, exit, files, wire};
@@ -94,22 +94,14 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         (false, Some(revision)) => Scope::Revision(revision),
         (false, None) => Scope::WorkTree,
     };
-    let mut notices = Vec::new();
+    let open = Opening::default().resolve(&cli.env)?;
     let request = Request {
         scope,
         paths: arguments.paths,
         decrypt: arguments.decrypt,
-        file: args::file_options(
-            arguments.general,
-            arguments.input_type,
-            FilenameOverride::default(),
-            cli.mode,
-            &cli.env,
-            &mut notices,
-        )?,
-        open: Opening::default().resolve(&cli.env)?,
+        file: cli.file_options(arguments.general, arguments.input_type)?,
+        open,
     };
-    cli.output.notices(&notices);
     wire::with_deps(&cli.env, |deps| {
         let outcome = use_case(deps, &request)?;
         let here = deps.files.absolute(std::path::Path::new(".")).unwrap_or_default();

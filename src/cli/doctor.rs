@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::args::{FilenameOverride, General, InputType};
+use super::args::{General, InputType};
 use super::argv::fields::{flags, words};
 use super::output::escape;
 use super::report::Failure;
-use super::{Cli, args, exit, wire};
+use super::{Cli, exit, wire};
 use crate::app::doctor::{Outcome, Problem, Request, Verdict, run as use_case};
 use crate::app::who::FileKeys;
 use crate::domain::keys::sources::Outcome as Looked;
@@ -52,23 +52,11 @@ Examples:
 
 /// Looks at everything.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
-    let mut notices = Vec::new();
     let mut paths = arguments.files;
     if paths.is_empty() {
         paths.push(PathBuf::from("."));
     }
-    let request = Request {
-        paths,
-        file: args::file_options(
-            arguments.general,
-            arguments.input_type,
-            FilenameOverride::default(),
-            cli.mode,
-            &cli.env,
-            &mut notices,
-        )?,
-    };
-    cli.output.notices(&notices);
+    let request = Request { paths, file: cli.file_options(arguments.general, arguments.input_type)? };
     wire::with_deps(&cli.env, |deps| {
         let outcome = use_case(deps, &request)?;
         match arguments.json {

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::args::{FilenameOverride, General, InputType};
+use super::args::{General, InputType};
 use super::argv::fields::{flags, words};
 use super::output::Output;
 use super::report::Failure;
-use super::{Cli, Mode, args, exit, files, wire};
+use super::{Cli, Mode, exit, files, wire};
 use crate::app::batch::{self, Finished};
 use crate::app::filestatus::{self as use_case, Request};
 use crate::app::rekey_batch;
@@ -46,13 +46,9 @@ Examples:
 
 /// Looks at one file, or at many.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
-    let mut notices = Vec::new();
-    let named = FilenameOverride::default();
-    let (general, input_type) = (arguments.general, arguments.input_type);
-    let file = args::file_options(general, input_type, named, cli.mode, &cli.env, &mut notices)?;
+    let file = cli.file_options(arguments.general, arguments.input_type)?;
     let (files, all, mode) = (arguments.files, arguments.all, cli.mode);
     let output = &mut cli.output;
-    output.notices(&notices);
     wire::with_deps(&cli.env, |deps| {
         if all || (mode == Mode::Leaflock && batch::is_batch(deps.files, &files)) {
             let mut items = if all { rekey_batch::all(deps)? } else { Vec::new() };

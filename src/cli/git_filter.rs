@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::args::{FilenameOverride, General, InputType};
+use super::args::{General, InputType};
 use super::argv::fields::{flags, words};
 use super::report::Failure;
-use super::{Cli, args, files, wire};
+use super::{Cli, files, wire};
 use crate::app::git_filter::{Request, Way, run as use_case};
 
 /// Encrypt a file on its way into git (git calls this)
@@ -71,11 +71,8 @@ pub fn smudge(arguments: Smudge, cli: &mut Cli) -> Result<(), Failure> {
 }
 
 fn run(way: Way, file: Option<PathBuf>, general: General, cli: &mut Cli) -> Result<(), Failure> {
-    let mut notices = Vec::new();
     let path = files::required(file)?;
-    let (format, named) = (InputType::default(), FilenameOverride::default());
-    let file = args::file_options(general, format, named, cli.mode, &cli.env, &mut notices)?;
-    cli.output.notices(&notices);
+    let file = cli.file_options(general, InputType::default())?;
     wire::with_deps(&cli.env, |deps| {
         let (bytes, notices) = use_case(deps, &Request { way, path, file })?;
         cli.output.notices(&notices);

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory as _, Parser};
 
-use super::args::{FilenameOverride, General, InputType};
+use super::args::{General, InputType};
 use super::argv::fields::{flags, words};
 use super::env::Variable;
 use super::git_filter::{Clean, Smudge};
 use super::output::escape;
 use super::report::{Failure, Usage};
-use super::{Cli, args, exit, wire};
+use super::{Cli, exit, wire};
 use crate::app::Deps;
 use crate::app::error::Error;
 use crate::app::git_setup::hook::Advice;
@@ -101,16 +101,7 @@ fn is_help(word: &OsString) -> bool {
 
 /// Sets the repository up, or takes everything away.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
-    let mut notices = Vec::new();
-    let file = args::file_options(
-        arguments.general,
-        InputType::default(),
-        FilenameOverride::default(),
-        cli.mode,
-        &cli.env,
-        &mut notices,
-    )?;
-    cli.output.notices(&notices);
+    let file = cli.file_options(arguments.general, InputType::default())?;
     let filter = match (arguments.filter, arguments.no_filter, arguments.remove) {
         (true, true, _) | (true, _, true) => {
             let message = "--filter and what takes it away exclude each other";

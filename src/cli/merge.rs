@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
+use super::args::Reading;
 use super::argv::fields::{flags, words};
 use super::report::{self, Failure, Usage};
-use super::{Cli, args, exit, wire};
+use super::{Cli, exit, wire};
 use crate::app::branch;
 use crate::app::merge::{Ending, Outcome, Request, run as use_case};
 use crate::domain::merge::{Conflict, Labels, Side};
@@ -50,21 +50,12 @@ pub struct Arguments {
     /// Merge a branch into the one that is checked out
     #[arg(long)]
     pub ci: bool,
-    /// Keys and MAC.
+    /// How the files are read.
     #[command(flatten)]
-    pub opening: Opening,
-    /// Input format.
-    #[command(flatten)]
-    pub input_type: InputType,
-    /// Key services.
-    #[command(flatten)]
-    pub services: KeyServices,
-    /// General flags.
-    #[command(flatten)]
-    pub general: General,
+    pub reading: Reading,
 }
 
-flags!(Arguments { path "path" "", marker_size "marker-size" "", stdout "stdout" "p", ci "ci" "" } opening, input_type, services, general);
+flags!(Arguments { path "path" "", marker_size "marker-size" "", stdout "stdout" "p", ci "ci" "" } reading);
 
 words!(Arguments, 3, base, ours, theirs);
 
@@ -85,12 +76,12 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
             .hint("git calls it; `leaflock merge --help` shows how it is told to")
             .into());
     };
-    arguments.services.check(&cli.env)?;
     let size = usize::try_from(arguments.marker_size.unwrap_or(0));
     let Ok(size @ 0..=MOST_CHARACTERS) = size else {
         return Err(Usage::new("--marker-size is a number from 0 to 1000").into());
     };
-    let named = FilenameOverride::default();
+    let (file, open) = arguments.reading.resolve(cli.mode, &cli.env, &mut notices)?;
+    cli.output.notices(&notices);
     let request = Request {
         base,
         ours,
@@ -99,17 +90,9 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         labels: Labels { ours: "ours".to_owned(), theirs: "theirs".to_owned(), size },
         to_stdout: arguments.stdout,
         choices: Vec::new(),
-        file: args::file_options(
-            arguments.general,
-            arguments.input_type,
-            named,
-            cli.mode,
-            &cli.env,
-            &mut notices,
-        )?,
-        open: arguments.opening.resolve(&cli.env)?,
+        file,
+        open,
     };
-    cli.output.notices(&notices);
     wire::with_deps(&cli.env, |deps| {
         let outcome = use_case(deps, &request)?;
         cli.output.notices(&outcome.notices);
@@ -127,7 +110,7 @@ fn merge_branch(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
             .hint("for example: leaflock merge --ci origin/main")
             .into());
     };
-    arguments.services.check(&cli.env)?;
+    arguments.reading.services.check(&cli.env)?;
     let request = branch::Request { revision: revision.to_string_lossy().into_owned() };
     wire::with_deps(&cli.env, |deps| {
         let conflicts = branch::run(deps, &request)?;

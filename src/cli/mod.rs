@@ -53,7 +53,8 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 
 use crate::app::error::Error;
-use crate::app::request::Notice;
+use crate::app::request::{FileOptions, Notice};
+use args::{FilenameOverride, General, InputType};
 use argv::fields::{Flags, Words};
 use argv::{Flag, Line, Reach, Reader};
 use env::Environment;
@@ -95,6 +96,18 @@ pub struct Cli {
     pub env: Environment,
     /// Where to print.
     pub output: Output,
+}
+
+impl Cli {
+    /// What [`General`] and [`InputType`] mean together, for files that are called what
+    /// they are; says what is to be said of it.
+    fn file_options(&mut self, general: General, input: InputType) -> Result<FileOptions, Usage> {
+        let mut notices = Vec::new();
+        let named = FilenameOverride::default();
+        let file = args::file_options(general, input, named, self.mode, &self.env, &mut notices)?;
+        self.output.notices(&notices);
+        Ok(file)
+    }
 }
 
 /// Runs the process's command line.

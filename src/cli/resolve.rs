@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use serde_json::json;
 
-use super::args::{FilenameOverride, General, InputType, KeyServices, Opening};
+use super::args::Reading;
 use super::argv::fields::{flags, words};
 use super::output::{Output, escape};
 use super::report::{Failure, Usage};
-use super::{Cli, args, exit, merge, wire};
+use super::{Cli, exit, merge, wire};
 use crate::app::error::Error;
 use crate::app::request::Notice;
 use crate::app::resolve::{Outcome, Request, run as use_case};
@@ -49,21 +49,12 @@ pub struct Arguments {
     /// Tell it as JSON
     #[arg(long)]
     pub json: bool,
-    /// Keys and MAC.
+    /// How the files are read.
     #[command(flatten)]
-    pub opening: Opening,
-    /// Input format.
-    #[command(flatten)]
-    pub input_type: InputType,
-    /// Key services.
-    #[command(flatten)]
-    pub services: KeyServices,
-    /// General flags.
-    #[command(flatten)]
-    pub general: General,
+    pub reading: Reading,
 }
 
-flags!(Arguments { ours "ours" "", theirs "theirs" "", all_ours "all-ours" "", all_theirs "all-theirs" "", list "list" "", json "json" "" } opening, input_type, services, general);
+flags!(Arguments { ours "ours" "", theirs "theirs" "", all_ours "all-ours" "", all_theirs "all-theirs" "", list "list" "", json "json" "" } reading);
 
 words!(Arguments, usize::MAX, files);
 
@@ -89,11 +80,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
             .hint("name the files whose conflicts are to be solved: git status lists them")
             .into());
     }
-    arguments.services.check(&cli.env)?;
-    let named = FilenameOverride::default();
-    let file =
-        args::file_options(arguments.general, arguments.input_type, named, cli.mode, &cli.env, &mut notices)?;
-    let open = arguments.opening.resolve(&cli.env)?;
+    let (file, open) = arguments.reading.resolve(cli.mode, &cli.env, &mut notices)?;
     cli.output.notices(&notices);
     wire::with_deps(&cli.env, |deps| {
         let mut outcomes = Vec::with_capacity(paths.len());

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::args::{FilenameOverride, General, InputType};
+use super::args::{General, InputType};
 use super::argv::fields::{flags, words};
 use super::env::Variable;
 use super::output::escape;
 use super::report::Failure;
-use super::{Cli, args, exit, wire};
+use super::{Cli, exit, wire};
 use crate::app::error::Error;
 use crate::app::git_setup::{Part, Request};
 use crate::app::status::{FileState, Outcome, State, run as use_case};
@@ -47,16 +47,7 @@ Examples:
 
 /// Looks at the repository.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
-    let mut notices = Vec::new();
-    let file = args::file_options(
-        arguments.general,
-        InputType::default(),
-        FilenameOverride::default(),
-        cli.mode,
-        &cli.env,
-        &mut notices,
-    )?;
-    cli.output.notices(&notices);
+    let file = cli.file_options(arguments.general, InputType::default())?;
     let search_path = cli.env.get(Variable::Path).unwrap_or_default();
     wire::with_deps(&cli.env, |deps| {
         let working = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;

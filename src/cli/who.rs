@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use serde_json::json;
 
-use super::args::{FilenameOverride, General, InputType};
+use super::args::{General, InputType};
 use super::argv::fields::{flags, words};
 use super::output::{Output, escape};
 use super::report::{self, Failure, Usage};
@@ -51,7 +51,6 @@ Examples:
 
 /// Looks at files.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
-    let mut notices = Vec::new();
     let recipient = args::non_empty(arguments.recipient);
     let mut paths = arguments.files;
     if paths.is_empty() && recipient.is_some() {
@@ -61,19 +60,8 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         let usage = Usage::with_code(exit::NO_FILE, "Error: no file specified");
         return Err(usage.hint("name the files to look at, or a recipient with --recipient").into());
     }
-    let request = Request {
-        paths,
-        recipient,
-        file: args::file_options(
-            arguments.general,
-            arguments.input_type,
-            FilenameOverride::default(),
-            cli.mode,
-            &cli.env,
-            &mut notices,
-        )?,
-    };
-    cli.output.notices(&notices);
+    let request =
+        Request { paths, recipient, file: cli.file_options(arguments.general, arguments.input_type)? };
     wire::with_deps(&cli.env, |deps| {
         let outcome = use_case(deps, &request)?;
         let text = match (arguments.json, &request.recipient) {
