@@ -88,7 +88,7 @@ fn create(deps: &Deps<'_>, request: &Request, path: &Path) -> Result<Outcome, Er
         Plain::parse(text, format, &place)?;
         Ok(SecretBytes::new(text.to_vec()))
     })?;
-    let encrypt::LockedFile { bytes, notices: found } =
+    let encrypt::NewFile { bytes, notices: found } =
         encrypt::lock(deps, &edited, format, &plan, &request.rules, &place, None)?;
     notices.extend(found);
     deps.files

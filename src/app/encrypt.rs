@@ -78,7 +78,7 @@ pub fn run_on(
     }
     let stdout = (*destination == Destination::Stdout).then_some(stdout);
     let printed = stdout.is_some();
-    let LockedFile { bytes, notices: found } = lock(deps, plain, to, &plan, &request.rules, &place, stdout)?;
+    let NewFile { bytes, notices: found } = lock(deps, plain, to, &plan, &request.rules, &place, stdout)?;
     notices.extend(found);
     let done = if printed { Done::Printed } else { open::deliver(deps, destination, input, bytes)? };
     Ok(Outcome { done, notices })
@@ -131,7 +131,7 @@ fn is_meant(deps: &Deps<'_>, input: &open::Input, format: Format, request: &Requ
 }
 
 /// An encrypted file with what the user should hear about.
-pub struct LockedFile {
+pub struct NewFile {
     /// Its bytes; empty if they went to standard output.
     pub bytes: SecretBytes,
     /// The notices.
@@ -153,7 +153,7 @@ pub fn lock(
     rules: &RuleOptions,
     place: &Place,
     stdout: Option<&mut dyn Sink>,
-) -> Result<LockedFile, Error> {
+) -> Result<NewFile, Error> {
     let data_key = &DataKey::generate(&mut *deps.random.rng());
     let job = Job { plain, format, plan, rules, place, data_key };
     let wanted = sealing::Wanted::by_new(deps, place.path.as_deref(), rules.seal)?;
@@ -161,12 +161,12 @@ pub fn lock(
         return job.lock(deps, stdout);
     }
     // A seal is made over the whole file.
-    let LockedFile { bytes, mut notices } = job.lock(deps, None)?;
+    let NewFile { bytes, mut notices } = job.lock(deps, None)?;
     let mut bytes = Unsealed { bytes, format, place, data_key }.finish(deps, wanted, &mut notices)?;
     if let Some(stdout) = stdout {
         stdout.push(&std::mem::take(&mut bytes));
     }
-    Ok(LockedFile { bytes, notices })
+    Ok(NewFile { bytes, notices })
 }
 
 /// A file that is to be encrypted under `data_key`.
@@ -180,7 +180,7 @@ struct Job<'j> {
 }
 
 impl Job<'_> {
-    fn lock(&self, deps: &Deps<'_>, stdout: Option<&mut dyn Sink>) -> Result<LockedFile, Error> {
+    fn lock(&self, deps: &Deps<'_>, stdout: Option<&mut dyn Sink>) -> Result<NewFile, Error> {
         let Self { plain, format, plan, rules, place, data_key } = *self;
         let mut metadata = Metadata {
             groups: Vec::new(),
@@ -222,7 +222,7 @@ impl Job<'_> {
             stdout.push(&std::mem::take(&mut locked.bytes));
         }
         notices.extend(locked.notices.iter().map(|it| open::notice(place, it)));
-        Ok(LockedFile { bytes: locked.bytes, notices })
+        Ok(NewFile { bytes: locked.bytes, notices })
     }
 }
 
@@ -234,7 +234,7 @@ pub fn lock_binary(
     metadata: Metadata,
     place: &Place,
     stdout: Option<&mut dyn Sink>,
-) -> Result<LockedFile, Error> {
+) -> Result<NewFile, Error> {
     let failed = |error| Error::Emit { place: place.clone(), during: While::Encrypting, error };
     let mut bytes = SecretBytes::default();
     match stdout {
@@ -245,7 +245,7 @@ pub fn lock_binary(
             lock::prove_binary(&bytes, cipher, plain, &mac, place)?;
         }
     }
-    Ok(LockedFile { bytes, notices: Vec::new() })
+    Ok(NewFile { bytes, notices: Vec::new() })
 }
 
 /// The keys of the plan.
