@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+from bench_documents import WORDS, array, deep, dotenv, flat, groups
+
 IDENTITIES = 1000
 MEASURE = r"""
 #include <stdio.h>
@@ -127,73 +129,6 @@ class Bench:
             with open(locked, "wb") as f:
                 f.write(text)
         return locked
-
-
-# --- documents -------------------------------------------------------------
-
-def leaf(rng, index):
-    if index % 20 == 7:
-        return rng.randrange(10**6)
-    if index % 20 == 13:
-        return rng.random() < 0.5
-    return "value-%024x" % rng.getrandbits(96)
-
-
-def as_text(value):
-    return ("false", "true")[value] if isinstance(value, bool) else str(value)
-
-
-def groups(count, rng):
-    """YAML and JSON of `count` values, twenty to a group, as sops lays them out."""
-    yaml, json = [], []
-    for group in range((count + 19) // 20):
-        size = min(20, count - 20 * group)
-        values = [leaf(rng, index) for index in range(size)]
-        yaml.append("group_%05d:\n" % group)
-        yaml += ["    key_%02d: %s\n" % (index, as_text(value)) for index, value in enumerate(values)]
-        inner = ",\n".join('\t\t"key_%02d": %s' % (index, quoted(value)) for index, value in enumerate(values))
-        json.append('\t"group_%05d": {\n%s\n\t}' % (group, inner))
-    return "".join(yaml), "{\n" + ",\n".join(json) + "\n}\n"
-
-
-def quoted(value):
-    return as_text(value) if not isinstance(value, str) else '"%s"' % value
-
-
-def flat(count, rng):
-    values = [leaf(rng, index) for index in range(count)]
-    yaml = "".join("KEY_%06d: %s\n" % (index, as_text(value)) for index, value in enumerate(values))
-    json = ",\n".join('\t"KEY_%06d": %s' % (index, quoted(value)) for index, value in enumerate(values))
-    return yaml, "{\n" + json + "\n}\n"
-
-
-def array(count, rng):
-    return "list:\n" + "".join("    - value-%024x\n" % rng.getrandbits(96) for _ in range(count))
-
-
-def dotenv(count, rng):
-    return "".join("KEY_%06d=value-%024x\n" % (index, rng.getrandbits(96)) for index in range(count))
-
-
-WORDS = ["password", "token", "secret", "apikey", "private_key", "client_secret", "access_key", "dsn", "cert", "salt",
-         "passphrase", "credential", "signing", "webhook", "cookie", "session_key", "master", "pin", "otp"]
-
-
-def deep(count, rng):
-    """A file of depth 6 in which half of the names match one of 19 words."""
-    lines, made, last = [], 0, ()
-    while made < count:
-        path = tuple("%s%d" % ("abcde"[level], (made // 4 ** (6 - level)) % (8 if level else 10**6)) for level in range(5))
-        shared = 0
-        while shared < 5 and last[:shared + 1] == path[:shared + 1]:
-            shared += 1
-        lines += ["%s%s:\n" % ("    " * level, path[level]) for level in range(shared, 5)]
-        for _ in range(4):
-            name = rng.choice(WORDS) if made % 2 else "plain"
-            lines.append("%s%s_%d: value-%020x\n" % ("    " * 5, name, made, rng.getrandbits(80)))
-            made += 1
-        last = path
-    return "".join(lines)
 
 
 # --- cases -----------------------------------------------------------------

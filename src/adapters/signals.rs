@@ -9,7 +9,10 @@
 //! SIGTERM and SIGHUP are handed on to it first. While another program runs, all
 //! of them are handed on, but for those that its terminal gives it anyway, and we
 //! end when it ends.
-#![expect(clippy::disallowed_methods, reason = "temporary files go with the process")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "temporary files go with the process; its own status is no file"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -170,9 +173,7 @@ mod unix {
 
     /// The signals that this process ignores, as a set of bits.
     fn ignored() -> u64 {
-        let status = super::super::files::read(std::path::Path::new("/proc/self/status"));
-        let status = status.map(|found| String::from_utf8_lossy(&found.bytes).into_owned());
-        let set = status.ok().and_then(|text| {
+        let set = std::fs::read_to_string("/proc/self/status").ok().and_then(|text| {
             let line = text.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
             u64::from_str_radix(line.trim(), 16).ok()
         });
