@@ -24,3 +24,4 @@ pub mod config;
 pub mod settings;
 pub mod check;
 pub mod diff;
+pub mod agent;

@@ -1,0 +1,3 @@
+//! Agents: who may have which value, by what right, and what is written down about it.
+
+pub mod denial;
