@@ -1,3 +1,4 @@
 //! Agents: who may have which value, by what right, and what is written down about it.
 
 pub mod denial;
+pub mod redact;
