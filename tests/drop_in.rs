@@ -7,7 +7,7 @@ use std::path::Path;
 
 use clap::CommandFactory as _;
 use leaflock::cli::env::Variable;
-use leaflock::cli::{Mode, Verb, exit, legacy};
+use leaflock::cli::{Family, Mode, Verb, exit, legacy};
 
 use super::testkit::docs;
 use super::testkit::sandbox::{ALICE, BOB, Sandbox};
@@ -171,14 +171,15 @@ fn commands(sandbox: &Sandbox) -> Vec<(String, Help)> {
 fn ours(command: &str) -> Option<clap::Command> {
     let mut words = command.split_whitespace();
     let Some(first) = words.next() else { return Some(legacy::Arguments::command()) };
-    let top = Verb::of_word(first, Mode::Sops)?.command();
+    if let Some(family) = Family::of_word(first, Mode::Sops) {
+        let family = family.command(Mode::Sops);
+        return words.next().map_or(Some(family.clone()), |inner| family.find_subcommand(inner).cloned());
+    }
+    let top = Verb::of_words(first, Mode::Sops)?.command();
     match words.next() {
         // The shells of `completion` are words for us.
-        Some(_) if first == "completion" => Some(top),
-        Some("add") if first == "groups" => Some(Verb::GroupsAdd.command()),
-        Some("delete") if first == "groups" => Some(Verb::GroupsDelete.command()),
-        Some(inner) => top.find_subcommand(inner).cloned(),
-        None => Some(top),
+        Some(inner) if first != "completion" => top.find_subcommand(inner).cloned(),
+        _ => Some(top),
     }
 }
 

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::Deps;
 use super::error::Error;
+use super::integrity::{self, Subject};
 use super::open::{self, Locked};
 use super::request::{FileOptions, OpenOptions, Together};
 use super::snapshot::{Scope, View};
-use super::trust::{self, Subject};
 use super::{config, names};
 use crate::domain::check::{
     self, Encrypted, Finding, Ignores, Kind, Look, Related, Rule, Rulebook, Shape, related_name,
@@ -233,7 +233,7 @@ fn demands(view: &View<'_>, configs: &mut Configs) -> Result<(), Error> {
     let folders: HashSet<&Path> = view.chosen.iter().filter_map(|path| path.parent()).collect();
     for folder in folders {
         for above in folder.ancestors().take_while(|above| above.starts_with(&view.root)) {
-            let path = above.join(trust::PLACE);
+            let path = above.join(integrity::PLACE);
             let level = match known.get(&path) {
                 Some(level) => *level,
                 None => {

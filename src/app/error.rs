@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ports::{EditLockError, EditorError, FileError, LaunchError, LaunchErrorKind, PromptError};
+use crate::domain::agent::denial::DenyCode;
 use crate::domain::store::{ReadError, WriteError};
 
 /// Where in a file something is wrong.
@@ -294,6 +295,48 @@ pub enum Error {
         total: usize,
     },
 
+    /// Exit 3: whoever asks may not.
+    #[error("{message}")]
+    Denied {
+        /// Why, for programs.
+        code: DenyCode,
+        /// Why, for people.
+        message: String,
+        /// Advice.
+        hints: Vec<String>,
+    },
+
+    /// Exit 5: policy, manifest, allowed signers or audit trail do not verify.
+    #[error("{cause}")]
+    Integrity {
+        /// The file.
+        place: Place,
+        /// What is wrong, for programs.
+        code: DenyCode,
+        /// What is wrong, for people.
+        cause: Cause,
+        /// Advice.
+        hints: Vec<String>,
+    },
+
+    /// Exit 7: no identity or signing key, where one is needed.
+    #[error("{cause}")]
+    NoIdentity {
+        /// What is missing.
+        cause: Cause,
+        /// Advice.
+        hints: Vec<String>,
+    },
+
+    /// Exit 9: nothing was opened, because it cannot be written down.
+    #[error("{cause}")]
+    Unrecorded {
+        /// Why the audit trail cannot be written.
+        cause: Cause,
+        /// Advice.
+        hints: Vec<String>,
+    },
+
     /// Exit 1: everything else.
     #[error("{cause}")]
     Other {
@@ -332,6 +375,7 @@ impl Error {
             | Self::DataKey { place, .. }
             | Self::Emit { place, .. }
             | Self::NotFound { place, .. }
+            | Self::Integrity { place, .. }
             | Self::Other { place, .. } => place.clone(),
             _ => Place::default(),
         }
@@ -356,6 +400,9 @@ impl Error {
             | Self::Decrypt { cause, .. }
             | Self::Mac { cause, .. }
             | Self::DataKey { cause, .. }
+            | Self::Integrity { cause, .. }
+            | Self::NoIdentity { cause, .. }
+            | Self::Unrecorded { cause, .. }
             | Self::Other { cause, .. } => cause.source(),
             _ => None,
         }
@@ -373,6 +420,10 @@ impl Error {
             | Self::SetArgument { hints, .. }
             | Self::NotFound { hints, .. }
             | Self::Conflict { hints, .. }
+            | Self::Denied { hints, .. }
+            | Self::Integrity { hints, .. }
+            | Self::NoIdentity { hints, .. }
+            | Self::Unrecorded { hints, .. }
             | Self::Other { hints, .. } => hints.clone(),
             Self::Syntax { error, .. } => error.hint.map(str::to_owned).into_iter().collect(),
             Self::Emit { error, .. } => error.hint.map(str::to_owned).into_iter().collect(),

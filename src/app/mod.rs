@@ -12,7 +12,7 @@ pub mod request;
 pub mod batch;
 pub mod config;
 pub mod names;
-pub mod trust;
+pub mod integrity;
 pub mod open;
 pub mod lock;
 pub mod sealing;
@@ -99,5 +99,5 @@ pub struct Deps<'d> {
     /// Signatures.
     pub signers: &'d dyn Signers,
     /// The settings of repositories that were read so far.
-    pub settings: &'d trust::Memory,
+    pub settings: &'d integrity::Memory,
 }

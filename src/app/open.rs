@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::error::{Error, Place, While};
+use super::integrity::Subject;
 use super::names;
 use super::parallel::{self, LARGE};
 use super::ports::{Asking, Contents, Durability, FileErrorKind, Fingerprint, Others};
 use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source, Together};
-use super::trust::Subject;
 use crate::domain::crypto::cipher::{Cipher, PIECE};
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::crypto::mac::Mac;

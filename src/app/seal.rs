@@ -6,13 +6,13 @@ use std::path::Path;
 use super::Deps;
 use super::change;
 use super::error::Error;
+use super::integrity::{self, Standing};
 use super::open::{self, Input, Locked, Unlocked};
 use super::ports::Fingerprint;
 use super::repository::Snapshot;
 use super::request::{Destination, FileOptions, OpenOptions, Outcome, Strictness};
 use super::sealing::{Unsealed, Wanted};
 use super::signers::Verdict;
-use super::trust::{self, Standing};
 use crate::domain::crypto::token;
 use crate::domain::metadata::SEAL;
 use crate::domain::seal::changes::{self, Change};
@@ -115,7 +115,7 @@ pub fn has_tokens(deps: &Deps<'_>, path: &Path) -> Result<bool, Error> {
 
 /// What the file is to have.
 fn wanted(deps: &Deps<'_>, locked: &Locked<'_>, request: &Request) -> Result<Wanted, Error> {
-    let settings = trust::settings(deps, locked.place.path.as_deref())?;
+    let settings = integrity::settings(deps, locked.place.path.as_deref())?;
     Ok(match (request.sign || settings.sign != Level::Off, &locked.metadata.signature) {
         (true, _) => Wanted::Signed,
         (false, Some(_)) => Wanted::SignedIfPossible,

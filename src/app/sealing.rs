@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::Deps;
 use super::error::{Error, Place};
+use super::integrity;
 use super::lock;
 use super::open::{Locked, Unlocked};
 use super::request::Notice;
-use super::trust;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::metadata::{SEAL, SIGNATURE};
 use crate::domain::scalar::Scalar;
@@ -35,7 +35,7 @@ pub enum Wanted {
 impl Wanted {
     /// For a new file: what the settings say; `asked` is `--seal`.
     pub fn by_new(deps: &Deps<'_>, path: Option<&Path>, asked: bool) -> Result<Self, Error> {
-        let settings = trust::settings(deps, path)?;
+        let settings = integrity::settings(deps, path)?;
         Ok(match asked || settings.seal != Level::Off || settings.sign != Level::Off {
             true if settings.sign == Level::Off => Self::Seal,
             true => Self::Signed,
@@ -58,7 +58,7 @@ impl Wanted {
         if old.metadata.seal.is_none() {
             return Ok(Self::Nothing);
         }
-        let settings = trust::settings(deps, old.place.path.as_deref())?;
+        let settings = integrity::settings(deps, old.place.path.as_deref())?;
         Ok(match (settings.sign, &old.metadata.signature) {
             (Level::Off, None) => Self::Seal,
             (Level::Off, Some(_)) => Self::SignedIfPossible,

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
-use super::{Cli, Verb, exit, legacy};
+use super::{Cli, Found, Verb, exit, find, legacy};
 
 /// What the completion scripts of SOPS put at the end of the line to ask for
 /// candidates.
@@ -58,17 +58,28 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
 /// command in the line when a flag is being typed.
 pub fn answer(arguments: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
     let typed = &arguments[..arguments.len().saturating_sub(1)];
-    let verb = typed.iter().find_map(|word| Verb::of_word(&word.to_string_lossy(), cli.mode));
+    let found = (0..typed.len()).find_map(|at| find(&typed[at..], cli.mode));
     let flag = typed.last().is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
     let mut candidates = String::new();
-    if flag {
-        let command = verb.map_or_else(legacy::Arguments::command, Verb::command);
-        let flags = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
-        flags.for_each(|name| candidates.extend(["--", name, "\n"]));
-    } else if verb.is_none() {
-        let twice = |verb: &Verb| *verb == Verb::GroupsDelete;
-        let verbs = Verb::of_mode(cli.mode).filter(|verb| !twice(verb));
-        verbs.map(Verb::word).for_each(|word| candidates.extend([word, "\n"]));
+    match found {
+        _ if flag => {
+            let command = match found {
+                Some(Found::Verb(verb, _)) => verb.command(),
+                Some(Found::Family(family)) => family.command(cli.mode),
+                None => legacy::Arguments::command(),
+            };
+            let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+            shown.filter_map(clap::Arg::get_long).for_each(|name| candidates.extend(["--", name, "\n"]));
+        }
+        Some(Found::Verb(..)) => {}
+        Some(Found::Family(family)) => {
+            family.members(cli.mode).for_each(|verb| candidates.extend([verb.last_word(), "\n"]));
+        }
+        None => {
+            let mut words: Vec<&str> = Verb::of_mode(cli.mode).map(Verb::word).collect();
+            words.dedup();
+            words.into_iter().for_each(|word| candidates.extend([word, "\n"]));
+        }
     }
     cli.output.text(&candidates)
 }

@@ -1,14 +1,13 @@
 //! `leaflock config explain`.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, Parser};
+use clap::Parser;
 
 use super::args::{FilenameOverride, General, InputType};
 use super::argv::fields::{flags, words};
-use super::report::{Failure, Usage};
+use super::report::Failure;
 use super::{Cli, args, files, wire};
 use crate::app::config_explain::{Outcome, Request, run as use_case};
 
@@ -42,24 +41,6 @@ const EXAMPLES: &str = "\
 Examples:
   leaflock config explain config/prod.yaml
   leaflock config explain --config other/.sops.yaml config/prod.yaml";
-
-/// `config` with its only command, for the tree of all commands.
-pub fn parent() -> clap::Command {
-    clap::Command::new("config").about("Explain .sops.yaml").subcommand(Arguments::command().name("explain"))
-}
-
-/// The words behind `config explain`, given those behind `config`.
-pub fn behind(rest: &[OsString]) -> Result<&[OsString], Usage> {
-    match rest.split_first() {
-        Some((word, rest)) if word == "explain" => Ok(rest),
-        Some((word, _)) if is_help(word) => Ok(&rest[..1]),
-        _ => Err(Usage::new("`config` needs to know what to do").hint("leaflock config explain FILE")),
-    }
-}
-
-fn is_help(word: &OsString) -> bool {
-    ["-h", "--help", "-help", "help"].iter().any(|help| word == help)
-}
 
 /// Explains one file.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {

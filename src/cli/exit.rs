@@ -23,6 +23,14 @@ pub const CANNOT_READ: u8 = 2;
 pub const CANNOT_WRITE: u8 = 3;
 /// The result cannot be written in the wanted format.
 pub const CANNOT_EMIT: u8 = 4;
+/// An agent may not.
+pub const DENIED: u8 = 3;
+/// Policy, manifest, allowed signers or audit trail do not verify.
+pub const INTEGRITY: u8 = 5;
+/// No identity or signing key.
+pub const NO_IDENTITY: u8 = 7;
+/// It cannot be written down, so nothing was opened.
+pub const UNRECORDED: u8 = 9;
 /// `--encryption-context` is malformed.
 pub const ENCRYPTION_CONTEXT: u8 = 6;
 /// Index or value of `set` and `unset`.
@@ -74,11 +82,19 @@ pub const MEANINGS: &[Meaning] = &[
         text: "other errors: not encrypted, config, recipients, unknown flag, no such key",
     },
     Meaning { code: CANNOT_READ, text: "the input cannot be read or parsed" },
-    Meaning { code: CANNOT_WRITE, text: "the output cannot be written" },
+    Meaning { code: CANNOT_WRITE, text: "the output cannot be written; agents: not allowed" },
     Meaning { code: CANNOT_EMIT, text: "the result does not fit the output format" },
+    Meaning {
+        code: INTEGRITY,
+        text: "the policy for agents, its manifest, the allowed signers or the audit trail do not verify",
+    },
     Meaning { code: ENCRYPTION_CONTEXT, text: "malformed --encryption-context" },
-    Meaning { code: SET_ARGUMENT, text: "malformed index or value for set or unset" },
+    Meaning {
+        code: SET_ARGUMENT,
+        text: "malformed index or value for set or unset; agents: no identity or signing key",
+    },
     Meaning { code: CONFLICT, text: "contradicting parameters" },
+    Meaning { code: UNRECORDED, text: "nothing was opened, because the audit trail cannot be written" },
     Meaning { code: CANNOT_ENCRYPT, text: "a value cannot be encrypted" },
     Meaning { code: CANNOT_DECRYPT, text: "a value cannot be decrypted" },
     Meaning { code: NO_FILE_FOR_KEYS, text: "keys are to be added to or removed from a missing file" },
@@ -142,5 +158,9 @@ pub fn of_error(error: &Error) -> u8 {
         Error::FileNotChanged => FILE_NOT_CHANGED,
         Error::Editor(_) => EDITOR,
         Error::KeysOfNoFile { .. } => NO_FILE_FOR_KEYS,
+        Error::Denied { .. } => DENIED,
+        Error::Integrity { .. } => INTEGRITY,
+        Error::NoIdentity { .. } => NO_IDENTITY,
+        Error::Unrecorded { .. } => UNRECORDED,
     }
 }

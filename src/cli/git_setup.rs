@@ -1,15 +1,13 @@
 //! `leaflock git setup`.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory as _, Parser};
+use clap::Parser;
 
 use super::args::{General, InputType};
 use super::argv::fields::{flags, words};
 use super::env::Variable;
-use super::git_filter::{Clean, Smudge};
 use super::output::escape;
 use super::report::{Failure, Usage};
 use super::{Cli, exit, wire};
@@ -63,41 +61,6 @@ Examples:
   leaflock git setup --dry-run
   leaflock git setup --filter
   leaflock git setup --yes --remove";
-
-/// Which command of `git`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
-    /// `git setup`
-    Setup,
-    /// `git clean`
-    Clean,
-    /// `git smudge`
-    Smudge,
-}
-
-/// `git` with its commands, for the tree of all commands.
-pub fn parent() -> clap::Command {
-    clap::Command::new("git")
-        .about("Teach git about encrypted files")
-        .subcommand(Arguments::command().name("setup"))
-        .subcommand(Clean::command().name("clean"))
-        .subcommand(Smudge::command().name("smudge"))
-}
-
-/// Which command follows `git`, and what stands behind it.
-pub fn word(rest: &[OsString]) -> Result<(Word, &[OsString]), Usage> {
-    match rest.split_first() {
-        Some((word, rest)) if word == "setup" => Ok((Word::Setup, rest)),
-        Some((word, rest)) if word == "clean" => Ok((Word::Clean, rest)),
-        Some((word, rest)) if word == "smudge" => Ok((Word::Smudge, rest)),
-        Some((word, _)) if is_help(word) => Ok((Word::Setup, &rest[..1])),
-        _ => Err(Usage::new("`git` needs to know what to do").hint("leaflock git setup")),
-    }
-}
-
-fn is_help(word: &OsString) -> bool {
-    ["-h", "--help", "-help", "help"].iter().any(|help| word == help)
-}
 
 /// Sets the repository up, or takes everything away.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {

@@ -1,29 +1,19 @@
 //! `leaflock groups add` and `leaflock groups delete`.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, Parser};
+use clap::Parser;
 
 use super::args::Reading;
 use super::argv::fields::{flags, words};
 use super::keychange::{Change, Many, Screen};
 use super::report::{Failure, Usage};
-use super::{Cli, Mode, args, exit, files, wire};
+use super::{Cli, Mode, args, files, wire};
 use crate::app::groups::{self as use_case, Action, Request};
 use crate::app::open;
 use crate::app::rekey::{self, Rewritten};
 use crate::app::request::{Destination, Done};
 use crate::domain::keys::kinds::KeyKind;
-
-/// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
-    /// `groups add`
-    Add,
-    /// `groups delete`
-    Delete,
-}
 
 /// What both have.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -130,34 +120,6 @@ const DELETE_EXAMPLES: &str = "\
 Examples:
   leaflock groups delete -i --shamir-secret-sharing-threshold 2 1 config/prod.yaml
   leaflock groups delete --file config/prod.yaml 0";
-
-/// `groups` with its commands, for the tree of all commands.
-pub fn parent() -> clap::Command {
-    clap::Command::new("groups")
-        .about("Add key groups to files, and delete them")
-        .subcommand(Add::command().name("add"))
-        .subcommand(Delete::command().name("delete"))
-}
-
-/// Which command follows `groups`.
-pub fn word(rest: &[OsString]) -> Result<Word, Usage> {
-    match rest.first().and_then(|word| word.to_str()) {
-        Some("add") => Ok(Word::Add),
-        Some("delete") => Ok(Word::Delete),
-        Some(flag) if flag.starts_with('-') => Ok(Word::Add),
-        Some(other) => Err(Usage::with_code(exit::CANNOT_WRITE, format!("No help topic for '{other}'"))
-            .hint("`groups add` and `groups delete` exist")),
-        None => Err(Usage::new("`groups` needs to know what to do").hint("leaflock groups add|delete …")),
-    }
-}
-
-/// What stands behind that word; a flag in its place is the command's.
-pub fn behind(rest: &[OsString]) -> &[OsString] {
-    match rest.split_first() {
-        Some((word, behind)) if !word.as_encoded_bytes().starts_with(b"-") => behind,
-        _ => rest,
-    }
-}
 
 /// Adds a group.
 pub fn add(arguments: Add, cli: &mut Cli) -> Result<(), Failure> {

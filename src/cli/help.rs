@@ -1,6 +1,7 @@
 //! `leaflock help`, `--help` and the help topics, made from the definitions that
 //! parse the command line and from the tables of exit codes and variables.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use clap::Parser;
@@ -9,7 +10,7 @@ use super::argv::Help;
 use super::argv::fields::{flags, words};
 use super::env::Variable;
 use super::report::{Failure, Usage};
-use super::{Cli, Mode, NOT_BUILT, Verb, exit, overview};
+use super::{Cli, Family, Found, Mode, NOT_BUILT, Verb, exit, find, overview};
 
 /// Explain a command or a topic
 ///
@@ -32,11 +33,9 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     match topic.as_str() {
         "exit-codes" => cli.output.text(&exit_codes()),
         "environment" => cli.output.text(&environment()),
-        "groups" if arguments.topics.get(1).is_some_and(|word| word == "delete") => {
-            of_verb(Verb::GroupsDelete, Help::Long, cli)
-        }
-        word => match Verb::of_word(word, cli.mode) {
-            Some(verb) => of_verb(verb, Help::Long, cli),
+        word => match find(&arguments.topics.iter().map(OsString::from).collect::<Vec<_>>(), cli.mode) {
+            Some(Found::Verb(verb, _)) => of_command(verb.command(), Help::Long, cli),
+            Some(Found::Family(family)) => of_family(family, cli),
             None => {
                 let message = format!("No help topic for '{word}'");
                 let hint = "leaflock help lists the commands; other topics are exit-codes and environment";
@@ -47,9 +46,28 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
 }
 
 /// The help of one command.
-pub fn of_verb(verb: Verb, how_much: Help, cli: &mut Cli) -> Result<(), Failure> {
-    let text = render(verb.command(), how_much, cli);
+pub fn of_command(command: clap::Command, how_much: Help, cli: &mut Cli) -> Result<(), Failure> {
+    let text = render(command, how_much, cli);
     cli.output.text(&text)
+}
+
+/// The help of the commands that share a word.
+pub fn of_family(family: &Family, cli: &mut Cli) -> Result<(), Failure> {
+    let mut text = format!("{}\n\nCommands:\n", family.about);
+    list(family.members(cli.mode), &mut text);
+    let _ = writeln!(text, "\n`leaflock {} COMMAND --help` explains one of them.", family.word);
+    cli.output.text(&named(&text, cli.mode))
+}
+
+/// Commands, a line each.
+fn list(verbs: impl Iterator<Item = &'static Verb>, text: &mut String) {
+    for verb in verbs {
+        let command = verb.command();
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        if !command.is_hide_set() {
+            let _ = writeln!(text, "  {:<16} {about}", verb.words());
+        }
+    }
 }
 
 /// The help of the program; `command` is its form without a command word.
@@ -59,14 +77,7 @@ pub fn top(command: clap::Command, cli: &mut Cli) -> Result<(), Failure> {
     let _ = writeln!(text, "{about}\n");
     let _ =
         writeln!(text, "Usage: leaflock COMMAND [OPTIONS] …\n       leaflock [OPTIONS] FILE\n\nCommands:");
-    for verb in Verb::of_mode(cli.mode) {
-        let name = verb.words();
-        let command = verb.command();
-        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        if !command.is_hide_set() {
-            let _ = writeln!(text, "  {name:<15} {about}");
-        }
-    }
+    list(Verb::of_mode(cli.mode), &mut text);
     let _ = writeln!(text, "\nNot in this build yet: {}", NOT_BUILT.map(|(word, _)| word).join(", "));
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let _ = writeln!(text, "\n{after}");

@@ -340,8 +340,7 @@ fn refuse_mistyped_command(word: &str, cli: &Cli) -> Result<(), Failure> {
     if cli.mode == Mode::Sops || word.contains(['/', '\\', '.']) {
         return Ok(());
     }
-    let words =
-        Verb::ALL.iter().map(|verb| verb.word()).chain(super::NOT_BUILT.iter().map(|(word, _)| *word));
+    let words = Verb::all().map(Verb::word).chain(super::NOT_BUILT.iter().map(|(word, _)| *word));
     let Some(meant) = argv::closest(word, words) else { return Ok(()) };
     let there = wire::with_deps(&cli.env, |deps: &Deps<'_>| {
         Ok(matches!(deps.files.kind(word.as_ref()), Ok(Some(_))))

@@ -1,10 +1,12 @@
 //! `leaflock man`: manual pages from the definitions that parse the command line.
 
-use clap::{CommandFactory as _, Parser};
+use std::ffi::OsString;
+
+use clap::Parser;
 
 use super::argv::fields::{flags, words};
 use super::report::{Failure, Usage};
-use super::{Cli, Verb, config_explain, exit, groups};
+use super::{Cli, Found, exit, find};
 
 /// Print a manual page
 #[derive(Parser, Clone, Debug, Default)]
@@ -12,12 +14,12 @@ use super::{Cli, Verb, config_explain, exit, groups};
 pub struct Arguments {
     /// The command to describe [default: leaflock itself]
     #[arg(value_name = "COMMAND")]
-    pub command: Option<String>,
+    pub command: Vec<String>,
 }
 
 flags!(Arguments {});
 
-words!(Arguments, 1, command);
+words!(Arguments, usize::MAX, command);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,19 +28,19 @@ Examples:
 
 /// Prints one page.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
-    let command = match arguments.command.as_deref() {
-        None => super::tree(cli.mode),
-        Some(word) => match Verb::of_word(word, cli.mode) {
-            Some(Verb::ConfigExplain) => {
-                config_explain::Arguments::command().display_name("leaflock-config-explain")
-            }
-            Some(Verb::GroupsAdd | Verb::GroupsDelete) => groups::parent().display_name("leaflock-groups"),
-            Some(verb) => verb.command().display_name(format!("leaflock-{word}")),
-            None => {
-                let message = format!("No help topic for '{word}'");
-                return Err(Usage::with_code(exit::CANNOT_WRITE, message).into());
-            }
-        },
+    let words: Vec<OsString> = arguments.command.iter().map(OsString::from).collect();
+    let command = match find(&words, cli.mode) {
+        _ if words.is_empty() => super::tree(cli.mode),
+        Some(Found::Verb(verb, count)) if count == words.len() => {
+            verb.command().display_name(format!("leaflock-{}", verb.words().replace(' ', "-")))
+        }
+        Some(Found::Family(family)) if words.len() == 1 => {
+            family.command(cli.mode).display_name(format!("leaflock-{}", family.word))
+        }
+        _ => {
+            let message = format!("No help topic for '{}'", arguments.command.join(" "));
+            return Err(Usage::with_code(exit::CANNOT_WRITE, message).into());
+        }
     };
     let command = command.version(env!("CARGO_PKG_VERSION")).disable_version_flag(true);
     let mut page = Vec::with_capacity(16 * 1024);

@@ -178,7 +178,7 @@ pub fn list(conflicts: &[Conflict], text: &mut String) {
 }
 
 /// A failure that leaves no result must not look like a merge with conflicts to git.
-pub fn aborted(failure: Failure) -> Failure {
+pub fn aborted(failure: Failure, _: &mut Cli) -> Failure {
     match failure {
         Failure::Command { .. } => failure,
         failure => {

@@ -43,6 +43,7 @@ pub mod status;
 pub mod textconv;
 pub mod unset;
 pub mod updatekeys;
+pub mod verbs;
 pub mod who;
 pub mod wire;
 
@@ -131,287 +132,150 @@ pub fn call(arguments: &[OsString], cli: &mut Cli) -> u8 {
     }
 }
 
-/// The commands.
+/// Under which names of the program a command exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// `encrypt`
-    Encrypt,
-    /// `decrypt`
-    Decrypt,
-    /// `edit`
-    Edit,
-    /// `set`
-    Set,
-    /// `unset`
-    Unset,
-    /// `run`
-    Run,
-    /// `exec-env`
-    ExecEnv,
-    /// `exec-file`
-    ExecFile,
-    /// `filestatus`
-    Filestatus,
-    /// `updatekeys`
-    Updatekeys,
-    /// `rotate`
-    Rotate,
-    /// `groups add`
-    GroupsAdd,
-    /// `groups delete`
-    GroupsDelete,
-    /// `check`
-    Check,
-    /// `seal`
-    Seal,
-    /// `diff`
-    Diff,
-    /// `textconv`
-    Textconv,
-    /// `who`
-    Who,
-    /// `doctor`
-    Doctor,
-    /// `revoke`
-    Revoke,
-    /// `merge`
-    Merge,
-    /// `resolve`
-    Resolve,
-    /// `config explain`
-    ConfigExplain,
-    /// `git setup`
-    GitSetup,
-    /// `git clean`
-    GitClean,
-    /// `git smudge`
-    GitSmudge,
-    /// `status`
-    Status,
-    /// `init`
-    Init,
-    /// `completion`
-    Completion,
-    /// `man`
-    Man,
-    /// `help`
-    Help,
+enum Manner {
+    /// SOPS has it.
+    Sops,
+    /// Ours: under the name `sops` its word is that of a file.
+    Own,
+}
+
+/// A command.
+pub struct Verb {
+    words: &'static str,
+    manner: Manner,
+    command: fn() -> clap::Command,
+    run: Run,
+    /// The error of a command that wants an exact number of words.
+    wants_exactly: Option<fn() -> Usage>,
+    /// What a failure is to its caller.
+    failed: fn(Failure, &mut Cli) -> Failure,
+}
+
+/// Runs a command with the flags before its word and everything behind it.
+type Run = fn(&Verb, &[Flag], &[OsString], &mut Cli) -> Result<(), Failure>;
+
+/// Commands that share their first word.
+pub struct Family {
+    /// That word.
+    pub word: &'static str,
+    /// What they are for.
+    pub about: &'static str,
+}
+
+impl Family {
+    /// The family of a word.
+    pub fn of_word(word: &str, mode: Mode) -> Option<&'static Self> {
+        verbs::FAMILIES.iter().find(|family| family.word == word && family.members(mode).next().is_some())
+    }
+
+    /// Its commands that exist under a name.
+    pub fn members(&self, mode: Mode) -> impl Iterator<Item = &'static Verb> {
+        let word = self.word;
+        Verb::of_mode(mode).filter(move |verb| verb.word() == word && verb.words != word)
+    }
+
+    /// Its commands in one tree, for help, completions and man pages.
+    pub fn command(&self, mode: Mode) -> clap::Command {
+        let named = |verb: &'static Verb| verb.command().name(verb.last_word());
+        clap::Command::new(self.word).about(self.about).subcommands(self.members(mode).map(named))
+    }
+
+    /// The error for a word that is none of its commands, or for none at all.
+    fn misses(&self, word: Option<&str>, mode: Mode) -> Usage {
+        let words: Vec<&str> = self.members(mode).map(Verb::last_word).collect();
+        let hint = format!("leaflock {} {} …", self.word, words.join("|"));
+        match word {
+            Some(word) => {
+                Usage::with_code(exit::CANNOT_WRITE, format!("No help topic for '{word}'")).hint(hint)
+            }
+            None => Usage::new(format!("`{}` needs to know what to do", self.word)).hint(hint),
+        }
+    }
+}
+
+/// Prints as its words.
+impl std::fmt::Debug for Verb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.words)
+    }
+}
+
+/// What the first words of a line stand for.
+pub enum Found {
+    /// A command, and how many words it has.
+    Verb(&'static Verb, usize),
+    /// A family without one of its commands.
+    Family(&'static Family),
+}
+
+/// The command at the front of `line`, where there is one. Under the name `sops`, the
+/// words that SOPS does not have are names of files, as there.
+pub fn find(line: &[OsString], mode: Mode) -> Option<Found> {
+    let first = line.first()?.to_str()?;
+    if let Some(family) = Family::of_word(first, mode) {
+        let second = line.get(1).and_then(|word| word.to_str());
+        let member = family.members(mode).find(|verb| Some(verb.last_word()) == second);
+        return Some(member.map_or(Found::Family(family), |verb| Found::Verb(verb, 2)));
+    }
+    let first = if first == "h" { "help" } else { first };
+    Verb::of_words(first, mode).map(|verb| Found::Verb(verb, 1))
+}
+
+/// Runs the command at the front of `line` with the flags `before` it; `None` where
+/// there is none.
+fn run_command(before: &[Flag], line: &[OsString], cli: &mut Cli) -> Option<Result<(), Failure>> {
+    Some(match find(line, cli.mode)? {
+        Found::Verb(verb, words) => {
+            (verb.run)(verb, before, &line[words..], cli).map_err(|failure| (verb.failed)(failure, cli))
+        }
+        Found::Family(family) => match line.get(1).and_then(|word| word.to_str()) {
+            Some("-h" | "--help" | "-help" | "help") => help::of_family(family, cli),
+            word => Err(family.misses(word.filter(|word| !word.starts_with('-')), cli.mode).into()),
+        },
+    })
 }
 
 impl Verb {
-    /// All of them, in the order of the help.
-    pub const ALL: &'static [Verb] = &[
-        Verb::Init,
-        Verb::Encrypt,
-        Verb::Decrypt,
-        Verb::Edit,
-        Verb::Set,
-        Verb::Unset,
-        Verb::Run,
-        Verb::ExecEnv,
-        Verb::ExecFile,
-        Verb::Filestatus,
-        Verb::Updatekeys,
-        Verb::Rotate,
-        Verb::GroupsAdd,
-        Verb::GroupsDelete,
-        Verb::Check,
-        Verb::Seal,
-        Verb::Diff,
-        Verb::Textconv,
-        Verb::Who,
-        Verb::Doctor,
-        Verb::Revoke,
-        Verb::Merge,
-        Verb::Resolve,
-        Verb::ConfigExplain,
-        Verb::GitSetup,
-        Verb::GitClean,
-        Verb::GitSmudge,
-        Verb::Status,
-        Verb::Completion,
-        Verb::Man,
-        Verb::Help,
-    ];
-
-    /// Its word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Encrypt => "encrypt",
-            Self::Decrypt => "decrypt",
-            Self::Edit => "edit",
-            Self::Set => "set",
-            Self::Unset => "unset",
-            Self::Run => "run",
-            Self::ExecEnv => "exec-env",
-            Self::ExecFile => "exec-file",
-            Self::Filestatus => "filestatus",
-            Self::Updatekeys => "updatekeys",
-            Self::Rotate => "rotate",
-            Self::GroupsAdd | Self::GroupsDelete => "groups",
-            Self::Check => "check",
-            Self::Seal => "seal",
-            Self::Diff => "diff",
-            Self::Textconv => "textconv",
-            Self::Who => "who",
-            Self::Doctor => "doctor",
-            Self::Revoke => "revoke",
-            Self::Merge => "merge",
-            Self::Resolve => "resolve",
-            Self::ConfigExplain => "config",
-            Self::GitSetup | Self::GitClean | Self::GitSmudge => "git",
-            Self::Status => "status",
-            Self::Init => "init",
-            Self::Completion => "completion",
-            Self::Man => "man",
-            Self::Help => "help",
-        }
-    }
-
     /// Its words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::ConfigExplain => "config explain",
-            Self::GitSetup => "git setup",
-            Self::GitClean => "git clean",
-            Self::GitSmudge => "git smudge",
-            Self::GroupsAdd => "groups add",
-            Self::GroupsDelete => "groups delete",
-            verb => verb.word(),
-        }
+    pub fn words(&self) -> &'static str {
+        self.words
     }
 
-    /// The command of a word. Under the name `sops`, the words that SOPS does not
-    /// have are names of files, as there.
-    pub fn of_word(word: &str, mode: Mode) -> Option<Self> {
-        let word = if word == "h" { "help" } else { word };
-        Self::of_mode(mode).find(|verb| verb.word() == word)
+    /// The first of them.
+    pub fn word(&self) -> &'static str {
+        self.words.split(' ').next().unwrap_or_default()
+    }
+
+    /// The last of them.
+    pub fn last_word(&self) -> &'static str {
+        self.words.rsplit(' ').next().unwrap_or_default()
+    }
+
+    /// All of them, in the order of the help.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        verbs::VERBS.iter()
     }
 
     /// The commands that exist under a name.
-    pub fn of_mode(mode: Mode) -> impl Iterator<Item = Self> {
-        let ours = |verb: &Self| {
-            matches!(
-                verb,
-                Self::Check
-                    | Self::Seal
-                    | Self::Who
-                    | Self::Diff
-                    | Self::Textconv
-                    | Self::Doctor
-                    | Self::Revoke
-                    | Self::Merge
-                    | Self::Resolve
-                    | Self::ConfigExplain
-                    | Self::GitSetup
-                    | Self::GitClean
-                    | Self::GitSmudge
-                    | Self::Status
-                    | Self::Init
-                    | Self::Man
-                    | Self::Run
-            )
-        };
-        Self::ALL.iter().copied().filter(move |verb| mode == Mode::Leaflock || !ours(verb))
+    pub fn of_mode(mode: Mode) -> impl Iterator<Item = &'static Self> {
+        Self::all().filter(move |verb| mode == Mode::Leaflock || verb.manner == Manner::Sops)
+    }
+
+    /// The command of these words.
+    pub fn of_words(words: &str, mode: Mode) -> Option<&'static Self> {
+        Self::of_mode(mode).find(|verb| verb.words == words)
     }
 
     /// Its flags and help.
-    pub fn command(self) -> clap::Command {
-        match self {
-            Self::Encrypt => encrypt::Arguments::command(),
-            Self::Decrypt => decrypt::Arguments::command(),
-            Self::Edit => edit::Arguments::command(),
-            Self::Set => set::Arguments::command(),
-            Self::Unset => unset::Arguments::command(),
-            Self::Run => run::Arguments::command(),
-            Self::ExecEnv => exec_env::Arguments::command(),
-            Self::ExecFile => exec_file::Arguments::command(),
-            Self::Filestatus => filestatus::Arguments::command(),
-            Self::Updatekeys => updatekeys::Arguments::command(),
-            Self::Rotate => rotate::Arguments::command(),
-            Self::GroupsAdd => groups::Add::command(),
-            Self::GroupsDelete => groups::Delete::command(),
-            Self::Check => check::Arguments::command(),
-            Self::Seal => seal::Arguments::command(),
-            Self::Diff => diff::Arguments::command(),
-            Self::Textconv => textconv::Arguments::command(),
-            Self::Who => who::Arguments::command(),
-            Self::Doctor => doctor::Arguments::command(),
-            Self::Revoke => revoke::Arguments::command(),
-            Self::Merge => merge::Arguments::command(),
-            Self::Resolve => resolve::Arguments::command(),
-            Self::ConfigExplain => config_explain::Arguments::command(),
-            Self::GitSetup => git_setup::Arguments::command(),
-            Self::GitClean => git_filter::Clean::command(),
-            Self::GitSmudge => git_filter::Smudge::command(),
-            Self::Status => status::Arguments::command(),
-            Self::Init => init::Arguments::command(),
-            Self::Completion => completion::Arguments::command(),
-            Self::Man => man::Arguments::command(),
-            Self::Help => help::Arguments::command(),
-        }
-    }
-
-    /// The error of a command that wants an exact number of words.
-    fn wants_exactly(self) -> Option<Usage> {
-        match self {
-            Self::Set => Some(set::missing(set::VALUE_MISSING)),
-            Self::Unset => Some(unset::missing()),
-            Self::ExecEnv | Self::ExecFile => Some(exec_env::missing(self.word())),
-            _ => None,
-        }
-    }
-
-    /// Runs it with the flags before its word and everything behind it.
-    fn run(self, before: &[Flag], rest: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
-        match self {
-            Self::Encrypt => self.with(before, rest, cli, encrypt::run),
-            Self::Decrypt => self.with(before, rest, cli, decrypt::run),
-            Self::Edit => self.with(before, rest, cli, edit::run),
-            Self::Set => self.with(before, rest, cli, set::run),
-            Self::Unset => self.with(before, rest, cli, unset::run),
-            Self::Run => self.with(before, rest, cli, run::run),
-            Self::ExecEnv => self.with(before, rest, cli, exec_env::run),
-            Self::ExecFile => self.with(before, rest, cli, exec_file::run),
-            Self::Filestatus => self.with(before, rest, cli, filestatus::run),
-            Self::Updatekeys => self.with(before, rest, cli, updatekeys::run),
-            Self::Rotate => self.with(before, rest, cli, rotate::run),
-            Self::GroupsAdd | Self::GroupsDelete => match groups::word(rest)? {
-                groups::Word::Add => Self::GroupsAdd.with(before, groups::behind(rest), cli, groups::add),
-                groups::Word::Delete => {
-                    Self::GroupsDelete.with(before, groups::behind(rest), cli, groups::delete)
-                }
-            },
-            Self::Check => {
-                self.with(before, rest, cli, check::run).map_err(|failure| check::failed(failure, cli))
-            }
-            Self::Seal => self.with(before, rest, cli, seal::run),
-            Self::Diff => self.with(before, rest, cli, diff::run),
-            Self::Textconv => self.with(before, rest, cli, textconv::run),
-            Self::Who => self.with(before, rest, cli, who::run),
-            Self::Doctor => self.with(before, rest, cli, doctor::run),
-            Self::Revoke => self.with(before, rest, cli, revoke::run),
-            Self::Merge => self.with(before, rest, cli, merge::run).map_err(merge::aborted),
-            Self::Resolve => self.with(before, rest, cli, resolve::run),
-            Self::ConfigExplain => self.with(before, config_explain::behind(rest)?, cli, config_explain::run),
-            Self::GitSetup | Self::GitClean | Self::GitSmudge => match git_setup::word(rest)? {
-                (git_setup::Word::Setup, rest) => Self::GitSetup.with(before, rest, cli, git_setup::run),
-                (git_setup::Word::Clean, rest) => Self::GitClean.with(before, rest, cli, git_filter::clean),
-                (git_setup::Word::Smudge, rest) => {
-                    Self::GitSmudge.with(before, rest, cli, git_filter::smudge)
-                }
-            },
-            Self::Status => self.with(before, rest, cli, status::run),
-            Self::Init => self.with(before, rest, cli, init::run),
-            Self::Completion => self.with(before, rest, cli, completion::run),
-            Self::Man => self.with(before, rest, cli, man::run),
-            Self::Help => self.with(before, rest, cli, help::run),
-        }
+    pub fn command(&self) -> clap::Command {
+        (self.command)()
     }
 
     /// Reads the arguments of `work` and calls it, or prints its help.
     fn with<A: Flags + Words + Default>(
-        self,
+        &self,
         before: &[Flag],
         rest: &[OsString],
         cli: &mut Cli,
@@ -423,10 +287,10 @@ impl Verb {
         };
         let empty = A::default();
         let may_dash = |index| empty.may_dash(index);
-        let reader = Reader { command: self.words(), flags: &empty, may_dash: &may_dash, reach };
+        let reader = Reader { command: self.words, flags: &empty, may_dash: &may_dash, reach };
         let mut line = reader.read(rest)?;
         if let Some(how_much) = line.help {
-            return help::of_verb(self, how_much, cli);
+            return help::of_command(self.command(), how_much, cli);
         }
         let behind = if empty.takes_command() { line.behind_dashes } else { 0 };
         let command = line.words.split_off(line.words.len() - behind);
@@ -441,7 +305,7 @@ impl Verb {
     /// The flags from before the word that reach the command (sops-compat 10.1).
     /// Under the name `sops` they are few, the others are ignored; otherwise all do.
     fn reaching<'f>(
-        self,
+        &self,
         before: &'f [Flag],
         own: &dyn Flags,
         cli: &mut Cli,
@@ -454,12 +318,12 @@ impl Verb {
                 (true, false, _) => {}
                 (false, _, Mode::Sops) => {
                     let text = format!("--{} before the command is ignored, as sops does", flag.name);
-                    let hint = format!("write it behind `{}`", self.word());
+                    let hint = format!("write it behind `{}`", self.words);
                     cli.output.notice(&Notice::warning(text).with_hint(hint));
                 }
                 (false, false, Mode::Leaflock) => {
-                    let message = format!("--{} is no flag of `{}`", flag.name, self.word());
-                    let hint = format!("leaflock {} --help lists its flags", self.word());
+                    let message = format!("--{} is no flag of `{}`", flag.name, self.words);
+                    let hint = format!("leaflock {} --help lists its flags", self.words);
                     return Err(Usage::new(message).hint(hint));
                 }
             }
@@ -469,17 +333,17 @@ impl Verb {
 
     /// Refuses more words than the command takes; under the name `sops` they are
     /// dropped with a warning.
-    fn check_count(self, limit: usize, words: &mut Vec<OsString>, cli: &mut Cli) -> Result<(), Usage> {
+    fn check_count(&self, limit: usize, words: &mut Vec<OsString>, cli: &mut Cli) -> Result<(), Usage> {
         if words.len() <= limit {
             return Ok(());
         }
-        if let Some(usage) = self.wants_exactly() {
-            return Err(usage);
+        if let Some(wants_exactly) = self.wants_exactly {
+            return Err(wants_exactly());
         }
         if cli.mode == Mode::Leaflock {
             let takes = if limit == 1 { "one word".to_owned() } else { format!("{limit} words") };
             let message = format!("`{}` takes {takes}, {} were given", self.word(), words.len());
-            let hint = format!("leaflock {} --help shows how it is called", self.word());
+            let hint = format!("leaflock {} --help shows how it is called", self.words);
             return Err(Usage::new(message).hint(hint));
         }
         files::warn_of_ignored(&words[1..], &mut cli.output);
@@ -488,13 +352,8 @@ impl Verb {
     }
 }
 
-/// The help of the program.
-fn overview(cli: &mut Cli) -> Result<(), Failure> {
-    help::top(legacy::Arguments::command(), cli)
-}
-
 /// A command's arguments from flags that it has and words that it takes.
-fn fill<'f, A: Flags + Words + Default>(
+pub fn fill<'f, A: Flags + Words + Default>(
     flags: impl Iterator<Item = &'f Flag>,
     words: Vec<OsString>,
 ) -> Result<A, Usage> {
@@ -504,6 +363,22 @@ fn fill<'f, A: Flags + Words + Default>(
     }
     arguments.take(words);
     Ok(arguments)
+}
+
+/// The flags that reach a command from before its word (sops-compat 10.1).
+const REACHING: &[&str] = &[
+    "config",
+    "askpass",
+    "disable-version-check",
+    "check-for-updates",
+    "indent",
+    "mac-only-encrypted",
+    "verbose",
+];
+
+/// The help of the program.
+fn overview(cli: &mut Cli) -> Result<(), Failure> {
+    help::top(legacy::Arguments::command(), cli)
 }
 
 /// Commands of SOPS that come later.
@@ -526,8 +401,8 @@ fn dispatch(arguments: &[OsString], cli: &mut Cli) -> Result<(), Failure> {
     if let Some((_, name)) = NOT_BUILT.iter().find(|(known, _)| *known == word) {
         return Err(Error::NotBuilt(name).into());
     }
-    match Verb::of_word(&word, cli.mode) {
-        Some(verb) => verb.run(&leading.flags, &arguments[at + 1..], cli),
+    match run_command(&leading.flags, &arguments[at..], cli) {
+        Some(done) => done,
         None => legacy::run(&word, arguments, &leading, at, cli),
     }
 }
@@ -549,17 +424,6 @@ fn leading(arguments: &[OsString]) -> Result<Line, Usage> {
     }
 }
 
-/// The flags that reach a command from before its word (sops-compat 10.1).
-const REACHING: &[&str] = &[
-    "config",
-    "askpass",
-    "disable-version-check",
-    "check-for-updates",
-    "indent",
-    "mac-only-encrypted",
-    "verbose",
-];
-
 /// What `--version` prints. Under the name `sops` the first line is SOPS's,
 /// because scripts read the number off it.
 pub fn version(mode: Mode) -> String {
@@ -577,14 +441,13 @@ pub fn tree(mode: Mode) -> clap::Command {
         .bin_name(mode.program())
         .disable_help_subcommand(true);
     for verb in Verb::of_mode(mode) {
-        top = match verb {
-            Verb::ConfigExplain => top.subcommand(config_explain::parent()),
-            Verb::GitSetup => top.subcommand(git_setup::parent()),
-            Verb::GroupsAdd => top.subcommand(groups::parent()),
-            // Together with the first of their word.
-            Verb::GroupsDelete | Verb::GitClean | Verb::GitSmudge => top,
-            _ => top.subcommand(verb.command()),
-        };
+        let family = Family::of_word(verb.word(), mode);
+        let family = family.map(|family| family.command(mode));
+        let command = family.unwrap_or_else(|| verb.command());
+        // A family comes with its first command.
+        if top.find_subcommand(command.get_name()).is_none() {
+            top = top.subcommand(command);
+        }
     }
     top
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::env::Environment;
 use super::output::Output;
-use super::{Cli, Mode, Verb, call, tree};
+use super::{Cli, Found, Mode, Verb, call, find, tree};
 
 /// A stream that keeps what is written to it.
 #[derive(Clone, Default)]
@@ -102,11 +102,12 @@ fn variables_count_like_flags_and_empty_ones_do_not() {
 
 #[test]
 fn words_that_sops_does_not_know_are_files_under_its_name() {
+    let find = |word: &str, mode| find(&[word.into()], mode);
     for word in ["init", "config", "man", "run"] {
-        assert!(Verb::of_word(word, Mode::Leaflock).is_some());
-        assert!(Verb::of_word(word, Mode::Sops).is_none());
+        assert!(find(word, Mode::Leaflock).is_some());
+        assert!(find(word, Mode::Sops).is_none());
     }
-    assert_eq!(Verb::of_word("h", Mode::Sops), Some(Verb::Help));
+    assert!(matches!(find("h", Mode::Sops), Some(Found::Verb(verb, 1)) if verb.words() == "help"));
 }
 
 #[test]
@@ -120,14 +121,29 @@ fn the_completion_scripts_of_sops_still_get_answers() {
     assert_eq!(stdout, "");
 }
 
+/// A call of `word` on a command.
+fn with(word: &'static str, verb: &'static Verb) -> Vec<&'static str> {
+    std::iter::once(word).chain(verb.words().split(' ')).collect()
+}
+
+#[test]
+fn families_have_help_and_say_what_is_missing() {
+    let (code, stdout, _) = run(Mode::Leaflock, &["groups", "--help"], &[]);
+    assert!(code == 0 && stdout.contains("groups add") && stdout.contains("groups delete"), "{stdout}");
+    assert_eq!(run(Mode::Leaflock, &["help", "groups"], &[]).1, stdout);
+    let (code, _, stderr) = run(Mode::Leaflock, &["git"], &[]);
+    assert!(code == 1 && stderr.contains("leaflock git setup|clean|smudge"), "{stderr}");
+    assert_eq!(run(Mode::Leaflock, &["groups", "x"], &[]).0, 3);
+}
+
 #[test]
 fn every_command_is_well_formed_and_has_help_with_examples() {
     tree(Mode::Leaflock).debug_assert();
-    for verb in Verb::ALL {
+    for verb in Verb::all() {
         let command = verb.command();
         assert!(command.get_about().is_some(), "{verb:?}");
-        assert!(*verb == Verb::Help || command.get_after_help().is_some(), "{verb:?}");
-        let (code, stdout, stderr) = run(Mode::Leaflock, &["help", verb.word()], &[]);
+        assert!(verb.words() == "help" || command.get_after_help().is_some(), "{verb:?}");
+        let (code, stdout, stderr) = run(Mode::Leaflock, &with("help", verb), &[]);
         assert_eq!((code, stderr.as_str()), (0, ""));
         assert!(stdout.lines().all(|line| line.chars().count() <= 120), "{verb:?}");
     }
@@ -140,8 +156,8 @@ fn completions_and_manual_pages_are_made_for_every_command() {
         assert!(code == 0 && stdout.contains("filestatus") && stdout.contains("explain"), "{shell}");
     }
     assert!(run(Mode::Leaflock, &["man"], &[]).1.contains(".TH leaflock 1"));
-    for verb in Verb::ALL {
-        let (code, page, _) = run(Mode::Leaflock, &["man", verb.word()], &[]);
+    for verb in Verb::all() {
+        let (code, page, _) = run(Mode::Leaflock, &with("man", verb), &[]);
         assert!(code == 0 && page.starts_with(".ie"), "{verb:?}");
     }
 }

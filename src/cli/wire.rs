@@ -22,7 +22,7 @@ use crate::adapters::staging::SystemStaging;
 use crate::adapters::transaction::SystemTransactions;
 use crate::app::config::Memory;
 use crate::app::ports::Files as _;
-use crate::app::{Deps, reuse, trust};
+use crate::app::{Deps, integrity, reuse};
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
 use crate::domain::secret::SecretBytes;
 
@@ -72,7 +72,7 @@ pub fn with_deps<T>(
             env.path(Variable::AllowedSigners),
             &private_files,
         ),
-        settings: &trust::Memory::default(),
+        settings: &integrity::Memory::default(),
     })
 }
 

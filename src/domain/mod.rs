@@ -22,6 +22,6 @@ pub mod seal;
 pub mod merge;
 pub mod config;
 pub mod settings;
-pub mod agent;
 pub mod check;
 pub mod diff;
+pub mod agent;

@@ -1,0 +1,74 @@
+//! The table of commands: words, manner, arguments, what runs.
+
+use clap::CommandFactory;
+
+use super::{
+    Family, Manner, Verb, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt, exec_env,
+    exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, resolve, revoke, rotate,
+    run, seal, set, status, textconv, unset, updatekeys, who,
+};
+
+/// A line of the table: words, manner, arguments, what runs.
+macro_rules! verb {
+    ($words:literal, $manner:ident, $arguments:ty, $run:expr) => {
+        Verb {
+            words: $words,
+            manner: Manner::$manner,
+            command: || <$arguments as CommandFactory>::command(),
+            run: |verb, before, rest, cli| verb.with::<$arguments>(before, rest, cli, $run),
+            wants_exactly: None,
+            failed: |failure, _| failure,
+        }
+    };
+}
+
+/// All of them, in the order of the help.
+pub static VERBS: &[Verb] = &[
+    verb!("init", Own, init::Arguments, init::run),
+    verb!("encrypt", Sops, encrypt::Arguments, encrypt::run),
+    verb!("decrypt", Sops, decrypt::Arguments, decrypt::run),
+    verb!("edit", Sops, edit::Arguments, edit::run),
+    Verb {
+        wants_exactly: Some(|| set::missing(set::VALUE_MISSING)),
+        ..verb!("set", Sops, set::Arguments, set::run)
+    },
+    Verb { wants_exactly: Some(unset::missing), ..verb!("unset", Sops, unset::Arguments, unset::run) },
+    verb!("run", Own, run::Arguments, run::run),
+    Verb {
+        wants_exactly: Some(|| exec_env::missing("exec-env")),
+        ..verb!("exec-env", Sops, exec_env::Arguments, exec_env::run)
+    },
+    Verb {
+        wants_exactly: Some(|| exec_env::missing("exec-file")),
+        ..verb!("exec-file", Sops, exec_file::Arguments, exec_file::run)
+    },
+    verb!("filestatus", Sops, filestatus::Arguments, filestatus::run),
+    verb!("updatekeys", Sops, updatekeys::Arguments, updatekeys::run),
+    verb!("rotate", Sops, rotate::Arguments, rotate::run),
+    verb!("groups add", Sops, groups::Add, groups::add),
+    verb!("groups delete", Sops, groups::Delete, groups::delete),
+    Verb { failed: check::failed, ..verb!("check", Own, check::Arguments, check::run) },
+    verb!("seal", Own, seal::Arguments, seal::run),
+    verb!("diff", Own, diff::Arguments, diff::run),
+    verb!("textconv", Own, textconv::Arguments, textconv::run),
+    verb!("who", Own, who::Arguments, who::run),
+    verb!("doctor", Own, doctor::Arguments, doctor::run),
+    verb!("revoke", Own, revoke::Arguments, revoke::run),
+    Verb { failed: merge::aborted, ..verb!("merge", Own, merge::Arguments, merge::run) },
+    verb!("resolve", Own, resolve::Arguments, resolve::run),
+    verb!("config explain", Own, config_explain::Arguments, config_explain::run),
+    verb!("git setup", Own, git_setup::Arguments, git_setup::run),
+    verb!("git clean", Own, git_filter::Clean, git_filter::clean),
+    verb!("git smudge", Own, git_filter::Smudge, git_filter::smudge),
+    verb!("status", Own, status::Arguments, status::run),
+    verb!("completion", Sops, completion::Arguments, completion::run),
+    verb!("man", Own, man::Arguments, man::run),
+    verb!("help", Sops, help::Arguments, help::run),
+];
+
+/// The first words of commands of two.
+pub static FAMILIES: &[Family] = &[
+    Family { word: "groups", about: "Add key groups to files, and delete them" },
+    Family { word: "config", about: "Explain .sops.yaml" },
+    Family { word: "git", about: "Teach git about encrypted files" },
+];
