@@ -196,6 +196,12 @@ fn the_key_is_named_by_a_path_its_text_or_its_public_half() {
     sandbox.set_env("LEAFLOCK_SIGNING_KEY", &text[..200]);
     let told = signer(&sandbox).unwrap_err();
     assert!(told.contains("LEAFLOCK_SIGNING_KEY") && !told.contains(&text[60..80]), "{told}");
+    // Kinds that are not verified here: files take them, for ssh-keygen does.
+    let large = make_key(&sandbox, "large", ("ecdsa", "521"), "");
+    sandbox.set_env("LEAFLOCK_SIGNING_KEY", &large);
+    sandbox.write("f.yaml", "a: 1\n");
+    sandbox.ours(&["encrypt", "-i", "--seal", "--age", ALICE.recipient, "f.yaml"]).ok();
+    sandbox.ours(&["seal", "--yes", "--sign", "f.yaml"]).ok();
     set_mode(Path::new(&ana), 0o644);
     sandbox.set_env("LEAFLOCK_SIGNING_KEY", &ana);
     let told = signer(&sandbox).unwrap_err();

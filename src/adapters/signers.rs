@@ -77,7 +77,7 @@ impl<'p> SystemSigners<'p> {
         if let Some(outcome) = &*unlocked {
             return Some(outcome.clone());
         }
-        if kept.is_encrypted() && in_agent(&known.found.public) {
+        if kept.is_encrypted() && in_agent(kept.public()) {
             return None;
         }
         let place = &known.found.place;
@@ -101,22 +101,25 @@ impl<'p> SystemSigners<'p> {
         let _asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         let mut command = keygen("sign", namespace);
         command.arg("-q").stderr(Stdio::inherit());
-        let folder;
+        let folder = self.private_files.create().map_err(failed)?;
+        let in_agent = |command: &mut Command, public: &str| {
+            let public = folder.write("key.pub", public.as_bytes()).map_err(failed)?;
+            command.arg("-U").arg("-f").arg(public);
+            Ok(())
+        };
         match &found.half {
             Half::Elsewhere(path) => drop(command.arg("-f").arg(path)),
-            Half::Agent | Half::Private(_) => {
-                folder = self.private_files.create().map_err(failed)?;
-                let public = folder.write("key.pub", found.public.to_string().as_bytes()).map_err(failed)?;
-                command.arg("-U").arg("-f").arg(public);
-            }
+            Half::Agent(public) => in_agent(&mut command, public)?,
+            Half::Private(kept) => in_agent(&mut command, &kept.public().to_string())?,
         }
         let done = finish(command, message)?;
         if !done.status.success() {
             return Err(SignerError::Program(format!("it could not sign ({})", done.status)));
         }
         let armour = String::from_utf8_lossy(&done.stdout).into_owned();
-        match sshsig::verify(&armour, message, namespace) {
-            Ok(key) if key == found.public => Ok(armour),
+        match (sshsig::verify(&armour, message, namespace), &found.public) {
+            (_, Err(_)) => Ok(armour),
+            (Ok(key), Ok(public)) if key == *public => Ok(armour),
             _ => Err(signing_key::unusable(
                 &found.place,
                 &"ssh-keygen signed with another key than the public one that stands there",
@@ -144,7 +147,7 @@ impl<'p> SystemSigners<'p> {
 
 impl Signers for SystemSigners<'_> {
     fn public_key(&self, chosen: Option<&str>) -> Result<Option<PublicKey>, SignerError> {
-        Ok(self.known(chosen)?.map(|known| known.found.public.clone()))
+        self.known(chosen)?.map(|known| known.found.public.clone()).transpose()
     }
 
     fn sign(

@@ -15,8 +15,9 @@ use super::system_error::reason;
 
 /// A signing key.
 pub struct Found {
-    /// Its public half.
-    pub public: PublicKey,
+    /// Its public half; why not, if it is of a kind that cannot be verified here:
+    /// `ssh-keygen` may sign with it all the same.
+    pub public: Result<PublicKey, SignerError>,
     /// Where it is, for people.
     pub place: String,
     /// Its private half.
@@ -27,10 +28,10 @@ pub struct Found {
 pub enum Half {
     /// Here, perhaps under a passphrase.
     Private(Box<KeptKey>),
-    /// In ssh's agent.
-    Agent,
-    /// Where `ssh-keygen` finds it by this path: on hardware, or in a format that is
-    /// not OpenSSH's own.
+    /// In ssh's agent: the public half as text.
+    Agent(String),
+    /// Where `ssh-keygen` finds it by this path: on hardware, or in a format or of a
+    /// kind that is not read here.
     Elsewhere(PathBuf),
 }
 
@@ -39,10 +40,9 @@ pub enum Half {
 pub fn find(named: &[u8], place: &str) -> Result<Found, SignerError> {
     if named.trim_ascii_start().starts_with(ARMOUR) {
         let kept = KeptKey::parse(named).map_err(|error| unusable(place, &error, advice(error)))?;
-        return if kept.public().is_on_hardware() {
-            Err(unusable(place, &PrivateKeyError::Unsupported, Some(NAME_THE_FILE)))
-        } else {
-            Ok(private(kept, place))
+        return match kept.public().is_on_hardware() {
+            true => Err(unusable(place, &"it is on hardware", Some(NAME_THE_FILE))),
+            false => Ok(private(kept, place)),
         };
     }
     let text = std::str::from_utf8(named).map_err(|_| unusable(place, &"its name is no text", None))?;
@@ -50,12 +50,14 @@ pub fn find(named: &[u8], place: &str) -> Result<Found, SignerError> {
     let literal = text
         .strip_prefix("key::")
         .or_else(|| kinds.iter().any(|kind| text.starts_with(kind)).then_some(text));
-    if let Some(literal) = literal {
-        let public =
-            PublicKey::parse(literal.trim()).map_err(|error| unusable(place, &error, Some(error.hint())))?;
-        return Ok(Found { public, place: place.to_owned(), half: Half::Agent });
+    match literal {
+        None => in_file(Path::new(text)),
+        Some(literal) => {
+            let public =
+                PublicKey::parse(literal.trim()).map_err(|error| unusable(place, &error, Some(error.hint())));
+            Ok(Found { public, place: place.to_owned(), half: Half::Agent(literal.to_owned()) })
+        }
     }
-    in_file(Path::new(text))
 }
 
 /// How a private key begins, whatever its format.
@@ -76,16 +78,16 @@ fn in_file(path: &Path) -> Result<Found, SignerError> {
     if bytes.trim_ascii_start().starts_with(ARMOUR) {
         return in_private_file(path, &bytes, &place);
     }
-    let public = public(&bytes).map_err(|(error, hint)| unusable(&place, &error, Some(hint)))?;
+    let public = public(&bytes, &place);
     let beside = path.with_extension("");
     let is_pub = path.extension().is_some_and(|extension| extension == "pub");
     if is_pub && let Ok(bytes) = fs::read(&beside).map(SecretBytes::new) {
         let found = in_private_file(&beside, &bytes, &beside.display().to_string())?;
-        if found.public == public {
+        if public.is_ok() && found.public == public {
             return Ok(found);
         }
     }
-    Ok(Found { public, place, half: Half::Agent })
+    Ok(Found { public, place, half: Half::Elsewhere(path.to_owned()) })
 }
 
 fn in_private_file(path: &Path, bytes: &[u8], place: &str) -> Result<Found, SignerError> {
@@ -96,39 +98,38 @@ fn in_private_file(path: &Path, bytes: &[u8], place: &str) -> Result<Found, Sign
             Some("`chmod 600` takes that away; ssh refuses such keys too"),
         ));
     }
-    if bytes.trim_ascii_start().starts_with(OPENSSH) {
-        let kept = KeptKey::parse(bytes).map_err(|error| unusable(place, &error, advice(error)))?;
-        return Ok(match kept.public().is_on_hardware() {
-            true => elsewhere(kept.public().clone(), path),
-            false => private(kept, place),
-        });
+    let elsewhere =
+        |public| Found { public, place: place.to_owned(), half: Half::Elsewhere(path.to_owned()) };
+    if !bytes.trim_ascii_start().starts_with(OPENSSH) {
+        // Older formats do not show their public half.
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".pub");
+        let public = fs::read(&beside).map(|bytes| public(&bytes, place));
+        return Ok(elsewhere(public.unwrap_or_else(|_| Err(unusable(place, &OLD_FORMAT, Some(NEW_FORMAT))))));
     }
-    // Older formats do not show their public half.
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".pub");
-    let known = fs::read(&beside).ok().and_then(|bytes| public(&bytes).ok());
-    known.map(|public| elsewhere(public, path)).ok_or_else(|| {
-        unusable(
-            place,
-            &"it is in another format than OpenSSH's own, and no public key stands beside it",
-            Some("`ssh-keygen -p -f FILE` writes it in OpenSSH's own format"),
-        )
-    })
+    match KeptKey::parse(bytes) {
+        Ok(kept) if kept.public().is_on_hardware() => Ok(elsewhere(Ok(kept.public().clone()))),
+        Ok(kept) => Ok(private(kept, place)),
+        Err(error @ PrivateKeyError::Unsupported) => {
+            Ok(elsewhere(Err(unusable(place, &error, advice(error)))))
+        }
+        Err(error) => Err(unusable(place, &error, advice(error))),
+    }
 }
+
+const OLD_FORMAT: &str = "it is in another format than OpenSSH's own, and no public key stands beside it";
+const NEW_FORMAT: &str = "`ssh-keygen -p -f FILE` writes it in OpenSSH's own format";
 
 fn private(kept: KeptKey, place: &str) -> Found {
-    Found { public: kept.public().clone(), place: place.to_owned(), half: Half::Private(Box::new(kept)) }
-}
-
-fn elsewhere(public: PublicKey, path: &Path) -> Found {
-    Found { public, place: path.display().to_string(), half: Half::Elsewhere(path.to_owned()) }
+    Found { public: Ok(kept.public().clone()), place: place.to_owned(), half: Half::Private(Box::new(kept)) }
 }
 
 /// The first key of a file of public keys.
-fn public(bytes: &[u8]) -> Result<PublicKey, (String, &'static str)> {
+fn public(bytes: &[u8], place: &str) -> Result<PublicKey, SignerError> {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    PublicKey::parse(lines.next().unwrap_or_default()).map_err(|error| (error.to_string(), error.hint()))
+    PublicKey::parse(lines.next().unwrap_or_default())
+        .map_err(|error| unusable(place, &error, Some(error.hint())))
 }
 
 /// OpenSSH's rule: a private key of one's own that others may read is not used.
