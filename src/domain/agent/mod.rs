@@ -1,4 +1,12 @@
 //! Agents: who may have which value, by what right, and what is written down about it.
+//! `pattern` has the wildcards for names, key paths and files; `policy` what
+//! `.leaflock/policy.yaml` says and how it decides; `sshsig` signatures, and
+//! `allowed_signers` whose count; `redact` finds values in the output of programs.
 
 pub mod denial;
 pub mod redact;
+pub mod public_key;
+pub mod sshsig;
+pub mod allowed_signers;
+pub mod pattern;
+pub mod policy;
