@@ -32,6 +32,7 @@ pub mod legacy;
 pub mod man;
 pub mod merge;
 pub mod output;
+pub mod redact;
 pub mod report;
 pub mod resolve;
 pub mod revoke;

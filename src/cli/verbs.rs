@@ -4,8 +4,8 @@ use clap::CommandFactory;
 
 use super::{
     Family, Manner, Verb, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt, exec_env,
-    exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, resolve, revoke, rotate,
-    run, seal, set, status, textconv, unset, updatekeys, who,
+    exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, redact, resolve, revoke,
+    rotate, run, seal, set, status, textconv, unset, updatekeys, who,
 };
 
 /// A line of the table: words, manner, arguments, what runs.
@@ -34,6 +34,7 @@ pub static VERBS: &[Verb] = &[
     },
     Verb { wants_exactly: Some(unset::missing), ..verb!("unset", Sops, unset::Arguments, unset::run) },
     verb!("run", Own, run::Arguments, run::run),
+    verb!("redact", Own, redact::Arguments, redact::run),
     Verb {
         wants_exactly: Some(|| exec_env::missing("exec-env")),
         ..verb!("exec-env", Sops, exec_env::Arguments, exec_env::run)
