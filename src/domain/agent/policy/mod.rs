@@ -1,0 +1,322 @@
+//! `.leaflock/policy.yaml`: who may do what with which secret. This module holds what a policy says;
+//! `read` reads it, `decision` answers from it.
+//!
+//! ```yaml
+//! version: 1
+//! repo: 6f0c51b2
+//! serial: 42
+//! valid_until: 2027-03-01T00:00:00Z
+//! principals:
+//!   humans/ana: { age: age1…, sign: ssh-ed25519 AAAA…, roles: [admin] }
+//!   ops/deploy: { age: age1…, sign: ssh-ed25519 AAAA… }
+//! access_control:
+//!   secrets:
+//!     databases.postgres: { allowed_agents: ["ops/*"], access_level: read }
+//!   deny:
+//!     - { agents: ["**"], secrets: cloud.aws, levels: read }
+//! ```
+//!
+//! What no rule allows is denied, what several allow is their union, and a denial that
+//! matches wins, however wide or narrow the rules are.
+
+mod decision;
+mod levels;
+mod read;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use decision::{Decision, RuleRef, RuleSource, Subject};
+pub use levels::{Level, Levels};
+
+use super::pattern::{FilePattern, NamePattern, PathPattern, PatternError};
+use crate::domain::keys::{recipient_kind, same_ssh_key};
+
+/// Where the policy lies, from the folder that it governs.
+pub const PLACE: &str = ".leaflock/policy.yaml";
+
+/// Where signed denials lie, from the same folder.
+pub const REVOCATIONS: &str = ".leaflock/revocations.jsonl";
+
+/// A policy as it is written. Whether it counts is a matter of signatures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// A random name of the repository, which stops copies of policies between repositories.
+    pub repo: Option<String>,
+    /// Grows with every change.
+    pub serial: Option<u64>,
+    /// RFC 3339 in UTC with whole seconds: `2027-03-01T00:00:00Z`. Of two such texts the later
+    /// time is the greater one.
+    pub valid_until: Option<String>,
+    /// Everybody who has keys, by name.
+    pub principals: BTreeMap<String, Principal>,
+    /// Names for several principals.
+    pub groups: BTreeMap<String, Group>,
+    /// Who can open every derived file: age recipients and names, as they are written.
+    pub recovery: Vec<String>,
+    /// The files that it governs; `None`: every encrypted file.
+    pub sources: Option<Vec<SourceRule>>,
+    /// The rules that allow.
+    pub allows: Vec<Allow>,
+    /// The rules that deny.
+    pub denies: Vec<Deny>,
+    /// True when a reason must be given for every use.
+    pub require_reason: bool,
+    /// The lines of the top-level keys that are there.
+    pub lines: BTreeMap<&'static str, usize>,
+}
+
+/// Somebody with keys: an agent, a human, CI or a broker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Principal {
+    /// Segments with `/` between them; also a path.
+    pub name: String,
+    /// Age recipients, for reading.
+    pub age: Vec<String>,
+    /// OpenSSH public keys, for signing.
+    pub sign: Vec<String>,
+    /// What it is besides an agent.
+    pub roles: BTreeSet<Role>,
+    /// Who holds what it may use without reading it.
+    pub broker: Option<String>,
+    /// One-based line of the policy.
+    pub line: usize,
+}
+
+impl Principal {
+    /// True for those that are neither people nor machines that people trust.
+    pub fn is_agent(&self) -> bool {
+        ![Role::Admin, Role::Human, Role::Ci, Role::Broker].iter().any(|role| self.roles.contains(role))
+    }
+}
+
+/// What a principal is, and what else than reading it may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// A person who may sign the policy.
+    Admin,
+    /// A person.
+    Human,
+    /// A build machine.
+    Ci,
+    /// A program that uses secrets for agents which may not read them.
+    Broker,
+    /// May sign checkpoints of the audit log.
+    Auditor,
+    /// May sign revocations.
+    Responder,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 6] =
+        [Self::Admin, Self::Human, Self::Ci, Self::Broker, Self::Auditor, Self::Responder];
+
+    /// Its word in the policy.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Human => "human",
+            Self::Ci => "ci",
+            Self::Broker => "broker",
+            Self::Auditor => "auditor",
+            Self::Responder => "responder",
+        }
+    }
+
+    /// The role of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+}
+
+/// A name for several principals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Names and patterns of names; no groups.
+    pub members: Vec<NamePattern>,
+    /// One-based line of the policy.
+    pub line: usize,
+}
+
+/// A source or several, and who opens them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRule {
+    /// Which files.
+    pub file: FilePattern,
+    /// Their recipients as they are written: names, groups, age recipients. Empty: not said.
+    pub recipients: Vec<String>,
+    /// One-based line of the policy.
+    pub line: usize,
+}
+
+/// Whom a rule is about: patterns of names, and groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agents(Vec<Entry>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    text: NamePattern,
+    /// Its members, if it is a group.
+    members: Option<Vec<NamePattern>>,
+}
+
+impl Agents {
+    /// Reads a list; an entry that is the name of a group stands for its members.
+    ///
+    /// # Errors
+    /// For an entry that can match no name.
+    pub fn parse(entries: &[String], groups: &BTreeMap<String, Group>) -> Result<Self, PatternError> {
+        let entry = |text: &String| {
+            let members = groups.get(text).map(|group| group.members.clone());
+            Ok(Entry { text: NamePattern::parse(text)?, members })
+        };
+        entries.iter().map(entry).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// True when `name` is one of them.
+    pub fn covers(&self, name: &str) -> bool {
+        self.0.iter().any(|entry| match &entry.members {
+            Some(members) => members.iter().any(|member| member.matches(name)),
+            None => entry.text.matches(name),
+        })
+    }
+
+    /// The entries as they are written.
+    pub fn entries(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|entry| entry.text.as_str())
+    }
+
+    /// The patterns that names are compared with, those of groups in place of the groups.
+    pub fn patterns(&self) -> impl Iterator<Item = &NamePattern> {
+        self.0.iter().flat_map(|entry| match &entry.members {
+            Some(members) => members.as_slice(),
+            None => std::slice::from_ref(&entry.text),
+        })
+    }
+}
+
+/// A rule that allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allow {
+    /// Which secrets.
+    pub path: PathPattern,
+    /// Of which files; empty: of all.
+    pub files: Vec<FilePattern>,
+    /// Who.
+    pub agents: Agents,
+    /// What.
+    pub levels: Levels,
+    /// True when [`Level::Use`] is meant for sending only (`post`).
+    pub only_post: bool,
+    /// `audit`, if it is written. Everything is recorded, whatever it says.
+    pub audit: Option<bool>,
+    /// True when a reason must be given.
+    pub reason: bool,
+    /// True when it holds during a lease only: it is no standing grant.
+    pub lease: bool,
+    /// One-based line of the policy.
+    pub line: usize,
+}
+
+/// A rule that denies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deny {
+    /// Who.
+    pub agents: Agents,
+    /// Which secrets.
+    pub paths: Vec<PathPattern>,
+    /// Of which files; empty: of all.
+    pub files: Vec<FilePattern>,
+    /// What.
+    pub levels: Levels,
+    /// One-based line of the file that it stands in.
+    pub line: usize,
+}
+
+/// A signed denial outside of the policy, of [`REVOCATIONS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// What it takes away.
+    pub deny: Deny,
+    /// SHA-256 of its line: `sha256:HEX`.
+    pub digest: String,
+}
+
+/// A fault of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PolicyError {
+    /// What is wrong, with the key path where it is known.
+    pub message: String,
+    /// One-based line, where known.
+    pub line: Option<usize>,
+    /// What belongs there.
+    pub advice: Option<String>,
+}
+
+impl Policy {
+    /// Reads the bytes of a policy. What it does not know is an error: a rule that is silently
+    /// ignored protects nobody.
+    ///
+    /// # Errors
+    /// For what is not YAML, unknown keys, values that do not fit, names that lead nowhere.
+    pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
+        read::read(bytes)
+    }
+
+    /// Whose signing key it is: `ssh-ed25519 AAAA…`, perhaps with a comment.
+    pub fn principal_of_key(&self, openssh_public: &str) -> Option<&Principal> {
+        self.principals
+            .values()
+            .find(|principal| principal.sign.iter().any(|key| same_ssh_key(key, openssh_public)))
+    }
+
+    /// The age recipients of every derived file besides its owner.
+    pub fn recovery_recipients(&self) -> Vec<String> {
+        self.recipients(&self.recovery)
+    }
+
+    /// The age recipients that the policy names for a source; `None` where it names none.
+    pub fn source_recipients(&self, source: &str) -> Option<Vec<String>> {
+        let rules = self.sources.iter().flatten().filter(|rule| rule.file.matches(source));
+        let words: Vec<String> = rules.flat_map(|rule| rule.recipients.iter().cloned()).collect();
+        (!words.is_empty()).then(|| self.recipients(&words))
+    }
+
+    /// True when the policy governs that file, given that it is an encrypted one.
+    pub fn governs(&self, source: &str) -> bool {
+        match &self.sources {
+            Some(rules) => rules.iter().any(|rule| rule.file.matches(source)),
+            None => !source.starts_with(".leaflock/"),
+        }
+    }
+
+    /// The age recipients behind names, groups and recipients, each once and in their order.
+    fn recipients(&self, words: &[String]) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        let mut add = |key: &String| {
+            if !found.contains(key) {
+                found.push(key.clone());
+            }
+        };
+        for word in words {
+            if recipient_kind(word).is_ok() && !self.principals.contains_key(word) {
+                add(word);
+            }
+            self.members(word).flat_map(|principal| &principal.age).for_each(&mut add);
+        }
+        found
+    }
+
+    /// The principals that a name of a principal or of a group stands for.
+    fn members(&self, word: &str) -> impl Iterator<Item = &Principal> {
+        let group = self.groups.get(word);
+        self.principals.values().filter(move |principal| match group {
+            Some(group) => group.members.iter().any(|member| member.matches(&principal.name)),
+            None => principal.name == word,
+        })
+    }
+}
