@@ -1,7 +1,9 @@
 //! Agents: who may have which value, by what right, and what is written down about it.
 //! `pattern` has the wildcards for names, key paths and files; `policy` what
 //! `.leaflock/policy.yaml` says and how it decides; `sshsig` signatures, and
-//! `allowed_signers` whose count; `redact` finds values in the output of programs.
+//! `allowed_signers` whose count; `view` is a source cut to what one may have, and
+//! `manifest` the list of what was cut from what; `redact` finds values in the output of
+//! programs.
 
 pub mod denial;
 pub mod redact;
@@ -10,3 +12,5 @@ pub mod sshsig;
 pub mod allowed_signers;
 pub mod pattern;
 pub mod policy;
+pub mod view;
+pub mod manifest;
