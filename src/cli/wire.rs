@@ -1,6 +1,7 @@
 //! Builds the adapters and hands them to the use cases; the only file that may
 //! import adapters.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::env::{Environment, Variable};
@@ -15,6 +16,7 @@ use crate::adapters::private_dir::SystemPrivateFiles;
 use crate::adapters::processes::{self, SystemProcesses};
 use crate::adapters::progress::TerminalProgress;
 use crate::adapters::prompt::{Askpass, TerminalPrompt};
+use crate::adapters::pty;
 use crate::adapters::random::SystemRandom;
 use crate::adapters::repository::Git;
 use crate::adapters::signers::SystemSigners;
@@ -29,6 +31,12 @@ use crate::domain::secret::SecretBytes;
 /// Keeps the memory of this process from others; the first thing that is done.
 pub fn harden() {
     hardening::harden();
+}
+
+/// Puts a program on a terminal of its own, if that is what this process was started
+/// for; its exit code if that failed.
+pub fn helper(arguments: &[OsString]) -> Option<u8> {
+    pty::helper(arguments)
 }
 
 /// Ends this process by a signal, after everything is cleaned up.
