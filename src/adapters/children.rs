@@ -1,5 +1,5 @@
-//! A program as a child of this process: how it is started, and how its end is
-//! waited for.
+//! A program as a child of this process: how it is started, how its end is waited
+//! for, and how this process ends as it did.
 #![expect(clippy::disallowed_methods, reason = "the home of starting children")]
 
 use std::ffi::{OsStr, OsString};
@@ -31,13 +31,42 @@ pub(super) fn find(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
     search_path::find(path, name)
 }
 
-/// Waits for the end of the program, and stops and goes on with it; `pause` is called
-/// before it stops.
-pub(super) fn wait(mut child: Child, pause: &mut dyn FnMut()) -> io::Result<Ending> {
+/// Dies of a signal as the program did that was run, so that the caller's own
+/// parent sees the same. Returns where that cannot be.
+pub fn die_of(signal: i32) {
     #[cfg(unix)]
-    stop_along(&child, pause);
+    {
+        use rustix::process::{Signal, getpid, kill_process};
+        match signal_hook::low_level::emulate_default_handler(signal) {
+            Ok(()) => {}
+            // SIGKILL, which nobody can handle.
+            Err(_) => {
+                if let Some(signal) = Signal::from_named_raw(signal) {
+                    let _ = kill_process(getpid(), signal);
+                }
+            }
+        }
+    }
     #[cfg(not(unix))]
-    let _ = pause;
+    let _ = signal;
+}
+
+/// Who goes on when a program that was stopped goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Jobs {
+    /// The program: a shell sees to the rest of the job, which is ours.
+    Program,
+    /// The whole group that it leads.
+    Group,
+}
+
+/// Waits for the end of the program, and stops and goes on with it; `pause` is called
+/// before we stop.
+pub(super) fn wait(mut child: Child, jobs: Jobs, pause: &mut dyn FnMut()) -> io::Result<Ending> {
+    #[cfg(unix)]
+    stop_along(&child, jobs, pause);
+    #[cfg(not(unix))]
+    let _ = (jobs, pause);
     let status = child.wait()?;
     #[cfg(unix)]
     {
@@ -53,8 +82,10 @@ pub(super) fn wait(mut child: Child, pause: &mut dyn FnMut()) -> io::Result<Endi
 /// process stops too; after Ctrl-Z that has happened by the time the program's
 /// stop is seen, so it is looked at twice.
 #[cfg(unix)]
-fn stop_along(child: &Child, pause: &mut dyn FnMut()) {
-    use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, waitid};
+fn stop_along(child: &Child, jobs: Jobs, pause: &mut dyn FnMut()) {
+    use rustix::process::{
+        Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, kill_process_group, waitid,
+    };
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
     let ended_or_stopped = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
     loop {
@@ -67,7 +98,10 @@ fn stop_along(child: &Child, pause: &mut dyn FnMut()) {
         if matches!(still, Ok(Some(status)) if status.stopped()) {
             pause();
             let _ = kill_process(getpid(), Signal::STOP);
-            let _ = kill_process(pid, Signal::CONT);
+            let _ = match jobs {
+                Jobs::Program => kill_process(pid, Signal::CONT),
+                Jobs::Group => kill_process_group(pid, Signal::CONT),
+            };
         }
     }
 }

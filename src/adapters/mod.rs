@@ -5,7 +5,7 @@
 //! What is special to an operating system stays in here, behind `cfg`.
 
 pub mod accounts;
-mod children;
+pub mod children;
 pub mod clock;
 pub mod edit_lock;
 pub mod editor;

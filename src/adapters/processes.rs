@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::app::ports::{Account, Ending, FileError, Launch, LaunchError, LaunchErrorKind, Processes};
 use crate::domain::agent::redact::Patterns;
 
-use super::children::{command, wait};
+use super::children::{Jobs, command, wait};
 use super::signals::{self, Manner};
 use super::system_error::reason;
 use super::{accounts, hardening, redacted, search_path};
@@ -51,7 +51,7 @@ impl Processes for SystemProcesses {
             }
             started
         };
-        let ended = started.flatten().and_then(|child| wait(child, &mut || ()));
+        let ended = started.flatten().and_then(|child| wait(child, Jobs::Program, &mut || ()));
         signals::pending().child = None;
         ended.map_err(|error| launch_error(launch, &error))
     }
@@ -79,26 +79,6 @@ impl Processes for SystemProcesses {
             None
         }
     }
-}
-
-/// Dies of a signal as the program did that was run, so that the caller's own
-/// parent sees the same. Returns where that cannot be.
-pub fn die_of(signal: i32) {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Signal, getpid, kill_process};
-        match signal_hook::low_level::emulate_default_handler(signal) {
-            Ok(()) => {}
-            // SIGKILL, which nobody can handle.
-            Err(_) => {
-                if let Some(signal) = Signal::from_named_raw(signal) {
-                    let _ = kill_process(getpid(), signal);
-                }
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = signal;
 }
 
 #[cfg(unix)]

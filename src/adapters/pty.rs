@@ -6,9 +6,11 @@
 //! and is put back on every way out. Its size, and each change of it, is handed on.
 //!
 //! Making a session takes work between fork and exec, where only unsafe code can be.
-//! So this program is started once more, as a [`helper`]: it makes the session, puts
-//! the terminal in place and becomes the program. A failure to do so it reports through
-//! the slot in which the terminal is to be.
+//! So this program is started twice more, as a [`helper`]. The first one leads the
+//! session and stays, as a shell would: a job whose parent is outside of its session
+//! cannot be stopped by Ctrl-Z. The second one is put in front, takes its place on the
+//! terminal and becomes the program. A failure to do so is reported through the slot in
+//! which the terminal is to be.
 #![cfg_attr(
     unix,
     expect(clippy::disallowed_methods, reason = "the home of terminals that programs are given")
@@ -16,10 +18,11 @@
 
 use std::ffi::OsString;
 
-use super::redacted::Stream;
+/// The first word of the command line of the helper that leads the session.
+const LEADER: &str = "__terminal-leader";
 
-/// The first word of a helper's command line.
-const HELPER: &str = "__on-terminal";
+/// The first word of the command line of the helper that becomes the program.
+const PROGRAM: &str = "__terminal-program";
 
 /// Which of a program's streams are its terminal.
 #[derive(Clone, Copy, Debug)]
@@ -32,31 +35,20 @@ pub(super) struct Slots {
     pub(super) error: bool,
 }
 
-impl Slots {
-    /// Whether a stream is among them.
-    pub(super) fn has(self, stream: Stream) -> bool {
-        match stream {
-            Stream::Output => self.output,
-            Stream::Error => self.error,
-        }
-    }
-}
-
 #[cfg(unix)]
 pub(super) use unix::Terminal;
 
-/// The exit code of this process if its arguments say that it is a helper and it could
-/// not become the program.
+/// The exit code of this process if its arguments say that it is a helper.
 pub fn helper(arguments: &[OsString]) -> Option<u8> {
     let (first, rest) = arguments.split_first()?;
-    if first != HELPER {
-        return None;
-    }
     #[cfg(unix)]
-    unix::become_program(rest);
+    return match first.to_str() {
+        Some(LEADER) => Some(unix::lead(rest)),
+        Some(PROGRAM) => Some(unix::become_program(rest)),
+        _ => None,
+    };
     #[cfg(not(unix))]
-    let _ = rest;
-    Some(1)
+    return (first == LEADER || first == PROGRAM).then_some(rest.len().min(1) as u8);
 }
 
 #[cfg(unix)]
@@ -73,19 +65,21 @@ mod unix {
 
     use rustix::event::{PollFd, PollFlags, poll};
     use rustix::fs::{Mode, OFlags, open};
-    use rustix::process::{ioctl_tiocsctty, setsid};
+    use rustix::process::{Pid, getpgrp, ioctl_tiocsctty, setsid};
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout};
     use rustix::termios::{
-        OptionalActions, OutputModes, Termios, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
+        OptionalActions, OutputModes, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetpgrp,
+        tcsetwinsize,
     };
     use signal_hook::consts::{SIGCONT, SIGWINCH};
     use signal_hook::iterator::{Handle, Signals};
 
-    use super::{HELPER, Slots};
-    use crate::adapters::children::find;
+    use super::{LEADER, PROGRAM, Slots};
+    use crate::adapters::children::{Jobs, die_of, find, wait};
+    use crate::adapters::signals::Manner;
     use crate::adapters::{hardening, signals};
-    use crate::app::ports::Launch;
+    use crate::app::ports::{Ending, Launch};
 
     /// How often a job in the background looks whether it is in front again.
     const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -133,7 +127,7 @@ mod unix {
             let place = found.as_deref().map_or(program.as_os_str(), |path| path.as_os_str());
             let (mut report, reported) = io::pipe()?;
             let mut helper = Command::new(std::env::current_exe()?);
-            helper.arg(HELPER).arg(word_of(slots)).arg(&self.path).arg(place).arg(program).args(arguments);
+            helper.arg(LEADER).arg(word_of(slots)).arg(&self.path).arg(place).arg(program).args(arguments);
             helper.env_clear().envs(launch.environment.iter());
             if slots.input {
                 helper.stdin(Stdio::null());
@@ -261,15 +255,72 @@ mod unix {
         letters.into_iter().filter(|(is_set, _)| *is_set).map(|(_, letter)| letter).collect()
     }
 
-    /// The helper: returns only if it could not become the program, which it has then
-    /// reported.
-    pub(super) fn become_program(words: &[OsString]) {
-        let [slots, path, program, name, arguments @ ..] = words else { return };
-        let has = |letter: u8| slots.as_bytes().contains(&letter);
-        let slot = if has(b'o') { stdout() } else { stderr() };
+    /// The slot that is to be the terminal, and holds the report until then.
+    fn reporting(slots: &OsStr) -> BorrowedFd<'static> {
+        if slots.as_bytes().contains(&b'o') { stdout() } else { stderr() }
+    }
+
+    /// Tells what went wrong.
+    fn report(to: OwnedFd, error: &io::Error) {
+        let number = error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error());
+        let _ = File::from(to).write_all(&number.to_le_bytes());
+    }
+
+    /// Leads a session on the terminal, starts the program there and ends as it does.
+    pub(super) fn lead(words: &[OsString]) -> u8 {
+        let [slots, path, ..] = words else { return 1 };
+        let Ok(to) = rustix::io::fcntl_dupfd_cloexec(reporting(slots), 3) else { return 1 };
+        let child = match start_job(words, slots, path) {
+            Ok(child) => child,
+            Err(error) => {
+                report(to, &error);
+                return 1;
+            }
+        };
+        // The program alone holds the report now, until it runs.
+        drop(to);
+        match wait(child, Jobs::Group, &mut || ()) {
+            Ok(Ending::Code(code)) => code,
+            Ok(Ending::Signal(signal)) => {
+                signals::pending().child = None;
+                die_of(signal);
+                1
+            }
+            Err(_) => 1,
+        }
+    }
+
+    /// Starts the other helper as the job in front of the terminal at `path`.
+    fn start_job(words: &[OsString], slots: &OsStr, path: &OsStr) -> io::Result<Child> {
+        setsid()?;
+        let terminal = open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+        ioctl_tiocsctty(&terminal)?;
+        signals::watch();
+        let mut job = Command::new(std::env::current_exe()?);
+        job.arg(PROGRAM).args(words).process_group(0);
+        let child = {
+            let mut pending = signals::pending();
+            let child = hardening::as_before(|| job.spawn())?;
+            pending.child = Some((child.id(), Manner::Session));
+            child
+        };
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            tcsetpgrp(&terminal, group)?;
+        }
+        match slots.as_bytes().contains(&b'o') {
+            true => dup2_stdout(&terminal)?,
+            false => dup2_stderr(&terminal)?,
+        }
+        Ok(child)
+    }
+
+    /// Becomes the program, once this is the job in front of the terminal; returns only
+    /// if it could not.
+    pub(super) fn become_program(words: &[OsString]) -> u8 {
+        let [slots, path, program, name, arguments @ ..] = words else { return 1 };
         // It is closed when the program takes this process over.
-        let Ok(report) = rustix::io::fcntl_dupfd_cloexec(slot, 3) else { return };
-        let error = match enter(path, &has) {
+        let Ok(to) = rustix::io::fcntl_dupfd_cloexec(reporting(slots), 3) else { return 1 };
+        let error = match take_place(slots, path) {
             Ok(()) => {
                 let mut command = Command::new(program);
                 command.arg0(name).args(arguments);
@@ -277,23 +328,23 @@ mod unix {
             }
             Err(error) => error,
         };
-        let number = error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error());
-        let _ = File::from(report).write_all(&number.to_le_bytes());
+        report(to, &error);
+        1
     }
 
-    /// Leads a session on the terminal at `path`, in these slots.
-    fn enter(path: &OsStr, has: &dyn Fn(u8) -> bool) -> io::Result<()> {
-        setsid()?;
-        let terminal = open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-        ioctl_tiocsctty(&terminal)?;
-        if has(b'i') {
-            dup2_stdin(&terminal)?;
+    /// Puts the terminal at `path` into these slots.
+    fn take_place(slots: &OsStr, path: &OsStr) -> io::Result<()> {
+        let terminal = open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
+        // The leader puts it in front a moment after it was started.
+        while tcgetpgrp(&terminal)? != getpgrp() {
+            thread::sleep(Duration::from_micros(100));
         }
-        if has(b'o') {
-            dup2_stdout(&terminal)?;
-        }
-        if has(b'e') {
-            dup2_stderr(&terminal)?;
+        for slot in slots.as_bytes() {
+            match slot {
+                b'i' => dup2_stdin(&terminal)?,
+                b'o' => dup2_stdout(&terminal)?,
+                _ => dup2_stderr(&terminal)?,
+            }
         }
         Ok(())
     }

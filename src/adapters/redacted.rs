@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::children::{command, wait};
+use super::children::{Jobs, command, wait};
 use super::signals::{self, Manner};
 use super::{hardening, pty};
 use crate::app::ports::{Ending, Launch};
@@ -89,7 +89,7 @@ fn on_pipes(launch: &Launch, patterns: &Arc<Patterns>) -> io::Result<Ending> {
         .into_iter()
         .map(|(from, to)| end.pass(from, to, patterns, GRACE))
         .collect::<io::Result<Vec<_>>>()?;
-    let ended = wait(child, &mut || ());
+    let ended = wait(child, Jobs::Program, &mut || ());
     signals::pending().child = None;
     end.come(passers);
     ended
@@ -128,7 +128,11 @@ fn on_its_terminal(launch: &Launch, patterns: &Arc<Patterns>, terminal: pty::Ter
     let end = End::new()?;
     let mut passers = Vec::new();
     for (from, to) in pipes_of(&mut child) {
-        if !slots.has(to) {
+        let is_taken = match to {
+            Stream::Output => slots.output,
+            Stream::Error => slots.error,
+        };
+        if !is_taken {
             passers.push(end.pass(from, to, patterns, GRACE)?);
         }
     }
@@ -136,7 +140,7 @@ fn on_its_terminal(launch: &Launch, patterns: &Arc<Patterns>, terminal: pty::Ter
     // Who outlives the leader of the session is cut off from its terminal by the system.
     passers.push(end.pass(terminal.screen()?, shown, patterns, Duration::ZERO)?);
     let attended = terminal.attend(slots.input);
-    let ended = wait(child, &mut || signals::pending().give_terminal_back());
+    let ended = wait(child, Jobs::Program, &mut || signals::pending().give_terminal_back());
     signals::pending().child = None;
     end.come(passers);
     drop(attended);

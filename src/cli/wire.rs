@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::env::{Environment, Variable};
 use super::report::Failure;
+use crate::adapters::children;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::edit_lock::SystemEditLocks;
 use crate::adapters::editor::SystemEditor;
@@ -13,7 +14,7 @@ use crate::adapters::files::SystemFiles;
 use crate::adapters::hardening;
 use crate::adapters::keys::KeySources;
 use crate::adapters::private_dir::SystemPrivateFiles;
-use crate::adapters::processes::{self, SystemProcesses};
+use crate::adapters::processes::SystemProcesses;
 use crate::adapters::progress::TerminalProgress;
 use crate::adapters::prompt::{Askpass, TerminalPrompt};
 use crate::adapters::pty;
@@ -41,7 +42,7 @@ pub fn helper(arguments: &[OsString]) -> Option<u8> {
 
 /// Ends this process by a signal, after everything is cleaned up.
 pub fn die_of(signal: i32) {
-    processes::die_of(signal);
+    children::die_of(signal);
 }
 
 /// Calls `work` with the ports of this machine.
