@@ -3,5 +3,6 @@
 //! `.leaflock/policy.yaml` says and how it decides.
 
 pub mod denial;
+pub mod leaves;
 pub mod pattern;
 pub mod policy;
