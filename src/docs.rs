@@ -31,3 +31,6 @@ pub mod bench {}
 
 #[doc = include_str!("docs/merge.md")]
 pub mod merge {}
+
+#[doc = include_str!("docs/threat-model.md")]
+pub mod threat_model {}

@@ -12,6 +12,8 @@
     reason = "a test that cannot go on fails by panicking, and it owns the files that it touches"
 )]
 
+mod agent_signatures;
+mod agent_policy;
 mod batch;
 mod callers;
 mod changes;

@@ -23,6 +23,7 @@ pub mod repository;
 mod search_path;
 pub mod signals;
 pub mod signers;
+pub mod signing_key;
 pub mod staging;
 mod system_error;
 pub mod transaction;

@@ -1,31 +1,131 @@
-//! Signatures by OpenSSH's `ssh-keygen`, as git makes and checks them: it knows every
-//! kind of key, agents and hardware among them, certificates, and the dates and
-//! namespaces of a list of allowed signers. Its exit status is all that is believed.
+//! Signatures in OpenSSH's format. Those of a key whose private half can be read are
+//! made here; for all others, in an agent or on hardware, OpenSSH's `ssh-keygen`
+//! makes them. It also checks those of files against the user's list: it knows
+//! every kind of key, certificates among them. Its exit status is all that is believed.
 #![expect(clippy::disallowed_methods, reason = "the home of ssh-keygen, and of its list of signers")]
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::app::ports::{FileError, PrivateDir, PrivateFiles};
+use crate::app::ports::{FileError, PrivateDir, PrivateFiles, Prompt};
 use crate::app::signers::{SignerError, Signers, Verdict};
+use crate::domain::agent::public_key::PublicKey;
+use crate::domain::agent::sshsig::{self, SigningKey};
+use crate::domain::secret::SecretBytes;
 
+use super::signing_key::{self, Found, Half};
 use super::system_error::reason;
 
-/// The `ssh-keygen` on the PATH.
-pub struct SshKeygen<'p> {
-    key: Option<String>,
+/// The signer of this machine: its keys, and the `ssh-keygen` on the PATH.
+pub struct SystemSigners<'p> {
+    key: Option<SecretBytes>,
     list: Option<PathBuf>,
     private_files: &'p dyn PrivateFiles,
-    /// One signature at a time: for each, somebody may be asked something.
+    prompt: &'p dyn Prompt,
+    /// The keys that were looked for, by how they were chosen.
+    known: Mutex<BTreeMap<Option<String>, Outcome>>,
+    /// One signature at a time of those for which somebody may be asked something.
     asking: Mutex<()>,
 }
 
-impl<'p> SshKeygen<'p> {
-    /// `key` and `list` are those of the environment, which win over git's.
-    pub fn new(key: Option<String>, list: Option<PathBuf>, private_files: &'p dyn PrivateFiles) -> Self {
-        Self { key, list, private_files, asking: Mutex::default() }
+/// What became of the search for a key.
+type Outcome = Result<Option<Arc<Known>>, SignerError>;
+
+/// A key that was found.
+struct Known {
+    found: Found,
+    /// Unlocked, or why it cannot be: whoever mistyped is not asked for every file.
+    unlocked: Mutex<Option<Result<Arc<SigningKey>, SignerError>>>,
+}
+
+impl<'p> SystemSigners<'p> {
+    /// `key`, a path or a key itself, and `list` are those of the environment, which
+    /// win over git's.
+    pub fn new(
+        key: Option<SecretBytes>,
+        list: Option<PathBuf>,
+        private_files: &'p dyn PrivateFiles,
+        prompt: &'p dyn Prompt,
+    ) -> Self {
+        Self { key, list, private_files, prompt, known: Mutex::default(), asking: Mutex::default() }
+    }
+
+    /// The key, looked for once.
+    fn known(&self, chosen: Option<&str>) -> Outcome {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outcome) = known.get(&chosen.map(str::to_owned)) {
+            return outcome.clone();
+        }
+        let found = match (chosen, &self.key) {
+            (Some(path), _) => signing_key::find(path.as_bytes(), path).map(Some),
+            (None, Some(key)) => signing_key::find(key, VARIABLE).map(Some),
+            (None, None) => key_of_git().map(|key| signing_key::find(key.as_bytes(), SETTING)).transpose(),
+        };
+        let outcome: Outcome =
+            found.map(|found| found.map(|found| Arc::new(Known { found, unlocked: Mutex::default() })));
+        known.insert(chosen.map(str::to_owned), outcome.clone());
+        outcome
+    }
+
+    /// The private key, unlocked once.
+    fn unlocked(&self, known: &Known) -> Option<Result<Arc<SigningKey>, SignerError>> {
+        let Half::Private(kept) = &known.found.half else { return None };
+        let mut unlocked = known.unlocked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outcome) = &*unlocked {
+            return Some(outcome.clone());
+        }
+        if kept.is_encrypted() && in_agent(kept.public()) {
+            return None;
+        }
+        let place = &known.found.place;
+        let unlock = || {
+            let passphrase = match kept.is_encrypted() {
+                true => self
+                    .prompt
+                    .secret(&format!("Enter passphrase for {place}"))
+                    .map_err(|error| signing_key::unusable(place, &error, None))?,
+                false => SecretBytes::default(),
+            };
+            kept.unlock(&passphrase).map(Arc::new).map_err(|error| signing_key::unusable(place, &error, None))
+        };
+        let outcome = unlock();
+        *unlocked = Some(outcome.clone());
+        Some(outcome)
+    }
+
+    /// The signature of a key that is not here.
+    fn sign_elsewhere(&self, found: &Found, message: &[u8], namespace: &str) -> Result<String, SignerError> {
+        let _asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut command = keygen("sign", namespace);
+        command.arg("-q").stderr(Stdio::inherit());
+        let folder = self.private_files.create().map_err(failed)?;
+        let in_agent = |command: &mut Command, public: &str| {
+            let public = folder.write("key.pub", public.as_bytes()).map_err(failed)?;
+            command.arg("-U").arg("-f").arg(public);
+            Ok(())
+        };
+        match &found.half {
+            Half::Elsewhere(path) => drop(command.arg("-f").arg(path)),
+            Half::Agent(public) => in_agent(&mut command, public)?,
+            Half::Private(kept) => in_agent(&mut command, &kept.public().to_string())?,
+        }
+        let done = finish(command, message)?;
+        if !done.status.success() {
+            return Err(SignerError::Program(format!("it could not sign ({})", done.status)));
+        }
+        let armour = String::from_utf8_lossy(&done.stdout).into_owned();
+        match (sshsig::verify(&armour, message, namespace), &found.public) {
+            (_, Err(_)) => Ok(armour),
+            (Ok(key), Ok(public)) if key == *public => Ok(armour),
+            _ => Err(signing_key::unusable(
+                &found.place,
+                &"ssh-keygen signed with another key than the public one that stands there",
+                None,
+            )),
+        }
     }
 
     /// The list of allowed signers, if it is there and outside of the repository
@@ -45,26 +145,25 @@ impl<'p> SshKeygen<'p> {
     }
 }
 
-impl Signers for SshKeygen<'_> {
-    fn sign(&self, message: &[u8], namespace: &str) -> Result<Option<String>, SignerError> {
-        let Some(key) = self.key.clone().or_else(key_of_git) else { return Ok(None) };
-        let _asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut command = keygen("sign", namespace);
-        command.arg("-q").stderr(Stdio::inherit());
-        let folder;
-        match literal(&key) {
-            // A key that stands in the setting itself is one of the agent's.
-            Some(public) => {
-                folder = self.private_files.create().map_err(failed)?;
-                command.arg("-U").arg("-f").arg(folder.write("key.pub", public.as_bytes()).map_err(failed)?);
-            }
-            None => drop(command.arg("-f").arg(&key)),
+impl Signers for SystemSigners<'_> {
+    fn public_key(&self, chosen: Option<&str>) -> Result<Option<PublicKey>, SignerError> {
+        self.known(chosen)?.map(|known| known.found.public.clone()).transpose()
+    }
+
+    fn sign(
+        &self,
+        chosen: Option<&str>,
+        message: &[u8],
+        namespace: &str,
+    ) -> Result<Option<String>, SignerError> {
+        let Some(known) = self.known(chosen)? else { return Ok(None) };
+        match self.unlocked(&known) {
+            Some(key) => key?
+                .sign(message, namespace)
+                .map(Some)
+                .map_err(|error| signing_key::unusable(&known.found.place, &error, None)),
+            None => self.sign_elsewhere(&known.found, message, namespace).map(Some),
         }
-        let done = finish(command, message)?;
-        if !done.status.success() {
-            return Err(SignerError::Program(format!("it could not sign ({})", done.status)));
-        }
-        Ok(Some(String::from_utf8_lossy(&done.stdout).into_owned()))
     }
 
     fn verify(
@@ -158,8 +257,15 @@ fn settings(name: &str) -> Vec<(String, String)> {
     settings
 }
 
-/// The public key in a setting that holds it instead of a path, as git allows.
-fn literal(key: &str) -> Option<&str> {
-    let kinds = ["ssh-", "ecdsa-", "sk-"];
-    key.strip_prefix("key::").or_else(|| kinds.iter().any(|kind| key.starts_with(kind)).then_some(key))
+/// True if ssh's agent has the private half of the key.
+fn in_agent(public: &PublicKey) -> bool {
+    let mut command = Command::new("ssh-add");
+    command.arg("-L").stdin(Stdio::null()).stderr(Stdio::null());
+    let Ok(done) = command.output() else { return false };
+    let list = String::from_utf8_lossy(&done.stdout).into_owned();
+    list.lines().any(|line| PublicKey::parse(line).is_ok_and(|key| key == *public))
 }
+
+/// Where the user's key was named.
+const VARIABLE: &str = "LEAFLOCK_SIGNING_KEY";
+const SETTING: &str = "user.signingKey";

@@ -142,11 +142,11 @@ impl<'f> Unsealed<'f> {
         };
         let signed = deps
             .signers
-            .sign(message.as_bytes(), signature::NAMESPACE)
+            .sign(None, message.as_bytes(), signature::NAMESPACE)
             .map_err(|error| failed(error.to_string(), error.hint()))?;
         match signed.as_deref().map(signature::to_field) {
             Some(Some(field)) => Ok(Some(field)),
-            Some(None) => Err(failed("ssh-keygen made no signature".to_owned(), None)),
+            Some(None) => Err(failed("there came no signature".to_owned(), None)),
             None if wanted == Wanted::Signed => {
                 Err(failed("no key to sign with is chosen".to_owned(), Some(CHOOSE)))
             }

@@ -3,11 +3,24 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::agent::public_key::PublicKey;
+
 /// Makes and checks signatures.
+///
+/// Where a key is `chosen`, it is named by the path of its file, private or public;
+/// `None` is the key that environment or git name as the user's.
 pub trait Signers: Sync {
-    /// The armoured signature of `message` by the user's key; `None` if no key was
-    /// chosen.
-    fn sign(&self, message: &[u8], namespace: &str) -> Result<Option<String>, SignerError>;
+    /// The public half of the key; `None` if no key was chosen. Nobody is asked anything.
+    fn public_key(&self, chosen: Option<&str>) -> Result<Option<PublicKey>, SignerError>;
+
+    /// The armoured signature of `message` by the key; `None` if no key was chosen.
+    /// A passphrase is asked for once; then the key is in memory while this lives.
+    fn sign(
+        &self,
+        chosen: Option<&str>,
+        message: &[u8],
+        namespace: &str,
+    ) -> Result<Option<String>, SignerError>;
 
     /// Whose signature of `file` `armoured` is.
     ///
@@ -48,6 +61,16 @@ pub enum SignerError {
     /// The list cannot be read.
     #[error("the list of allowed signers cannot be read ({})", .0.display())]
     Unreadable(PathBuf),
+    /// The key to sign with cannot be used.
+    #[error("the signing key ({place}) cannot be used: {reason}")]
+    Key {
+        /// Where it is: a path, or a variable.
+        place: String,
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        hint: Option<&'static str>,
+    },
     /// There is no `ssh-keygen`, or it failed.
     #[error("ssh-keygen: {0}")]
     Program(String),
@@ -61,6 +84,7 @@ impl SignerError {
                 "LEAFLOCK_ALLOWED_SIGNERS, or `git config --global gpg.ssh.allowedSignersFile`, \
                  names a file outside of the repository; its lines: NAME KEY-TYPE KEY",
             ),
+            Self::Key { hint, .. } => *hint,
             Self::Program(_) => Some("signatures need OpenSSH 8.2 or later"),
         }
     }

@@ -195,9 +195,10 @@ impl Variable {
             V::Strict => {
                 ("LEAFLOCK_STRICT", "what files must have to be opened: seal (as --strict) or signature")
             }
-            V::SigningKey => {
-                ("LEAFLOCK_SIGNING_KEY", "the SSH key to sign files with, instead of git's user.signingKey")
-            }
+            V::SigningKey => (
+                "LEAFLOCK_SIGNING_KEY",
+                "the SSH key to sign with, its path or text; else git's user.signingKey",
+            ),
             V::AllowedSigners => (
                 "LEAFLOCK_ALLOWED_SIGNERS",
                 "whose signatures count, instead of git's gpg.ssh.allowedSignersFile",

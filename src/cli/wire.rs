@@ -17,7 +17,7 @@ use crate::adapters::progress::TerminalProgress;
 use crate::adapters::prompt::{Askpass, TerminalPrompt};
 use crate::adapters::random::SystemRandom;
 use crate::adapters::repository::Git;
-use crate::adapters::signers::SshKeygen;
+use crate::adapters::signers::SystemSigners;
 use crate::adapters::staging::SystemStaging;
 use crate::adapters::transaction::SystemTransactions;
 use crate::app::config::Memory;
@@ -67,10 +67,11 @@ pub fn with_deps<T>(
         transactions: &SystemTransactions,
         configs: &Memory::default(),
         formers: &reuse::Memory::default(),
-        signers: &SshKeygen::new(
-            env.text(Variable::SigningKey),
+        signers: &SystemSigners::new(
+            env.get(Variable::SigningKey).map(|key| SecretBytes::new(key.into_encoded_bytes())),
             env.path(Variable::AllowedSigners),
             &private_files,
+            &prompt,
         ),
         settings: &integrity::Memory::default(),
     })
