@@ -8,15 +8,18 @@
 
 pub mod args;
 pub mod argv;
+pub mod can;
 pub mod check;
 pub mod completion;
 pub mod config_explain;
+pub mod decisions;
 pub mod decrypt;
 pub mod diff;
 pub mod doctor;
 pub mod edit;
 pub mod encrypt;
 pub mod env;
+pub mod envelope;
 pub mod exec_env;
 pub mod exec_file;
 pub mod exit;
@@ -32,6 +35,9 @@ pub mod legacy;
 pub mod man;
 pub mod merge;
 pub mod output;
+pub mod policy_explain;
+pub mod policy_lint;
+pub mod policy_test;
 pub mod report;
 pub mod resolve;
 pub mod revoke;
@@ -44,7 +50,9 @@ pub mod textconv;
 pub mod unset;
 pub mod updatekeys;
 pub mod verbs;
+pub mod what_can;
 pub mod who;
+pub mod who_can;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -151,6 +159,8 @@ pub struct Verb {
     wants_exactly: Option<fn() -> Usage>,
     /// What a failure is to its caller.
     failed: fn(Failure, &mut Cli) -> Failure,
+    /// It answers in an [`envelope`].
+    answers: bool,
 }
 
 /// Runs a command with the flags before its word and everything behind it.
@@ -232,7 +242,13 @@ fn run_command(before: &[Flag], line: &[OsString], cli: &mut Cli) -> Option<Resu
         }
         Found::Family(family) => match line.get(1).and_then(|word| word.to_str()) {
             Some("-h" | "--help" | "-help" | "help") => help::of_family(family, cli),
-            word => Err(family.misses(word.filter(|word| !word.starts_with('-')), cli.mode).into()),
+            word => {
+                let misses = family.misses(word.filter(|word| !word.starts_with('-')), cli.mode);
+                match family.members(cli.mode).any(Verb::answers) {
+                    true => envelope::call(family.word, &line[1..], cli, |_| Err(misses.into())),
+                    false => Err(misses.into()),
+                }
+            }
         },
     })
 }
@@ -266,6 +282,11 @@ impl Verb {
     /// The command of these words.
     pub fn of_words(words: &str, mode: Mode) -> Option<&'static Self> {
         Self::of_mode(mode).find(|verb| verb.words == words)
+    }
+
+    /// True when it answers in an [`envelope`]: it has `--json`.
+    pub fn answers(&self) -> bool {
+        self.answers
     }
 
     /// Its flags and help.
@@ -341,7 +362,11 @@ impl Verb {
             return Err(wants_exactly());
         }
         if cli.mode == Mode::Leaflock {
-            let takes = if limit == 1 { "one word".to_owned() } else { format!("{limit} words") };
+            let takes = match limit {
+                0 => "no words".to_owned(),
+                1 => "one word".to_owned(),
+                _ => format!("{limit} words"),
+            };
             let message = format!("`{}` takes {takes}, {} were given", self.word(), words.len());
             let hint = format!("leaflock {} --help shows how it is called", self.words);
             return Err(Usage::new(message).hint(hint));
