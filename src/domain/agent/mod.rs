@@ -9,3 +9,4 @@ pub mod sshsig;
 pub mod allowed_signers;
 pub mod pattern;
 pub mod policy;
+pub mod report;
