@@ -113,6 +113,13 @@ pub trait Files: Sync {
         }
     }
 
+    /// Hands what is read to `take`, piece by piece as it comes, until that says to
+    /// stop.
+    fn read_pieces(&self, path: &Path, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), FileError> {
+        take(&self.read(path)?.bytes);
+        Ok(())
+    }
+
     /// The permission bits of what stands at `path`, links followed; `None` where
     /// there are none.
     fn mode(&self, path: &Path) -> Option<u32> {
@@ -241,6 +248,12 @@ pub trait Transactions: Sync {
 pub trait Transaction: Send + Sync {
     /// Writes the new state of the file with this index beside it.
     fn stage(&self, index: usize, bytes: &[u8], seen: Option<Fingerprint>) -> Result<(), FileError>;
+
+    /// Writes a file that does not exist yet, with the folders above it.
+    fn create(&self, index: usize, bytes: &[u8]) -> Result<(), FileError>;
+
+    /// Says that the file with this index goes away.
+    fn remove(&self, index: usize, seen: Option<Fingerprint>) -> Result<(), FileError>;
 
     /// Puts all new states in place. After an error all files are what they were.
     fn commit(self: Box<Self>) -> Result<(), FileError>;
