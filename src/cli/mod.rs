@@ -38,6 +38,7 @@ pub mod output;
 pub mod policy_explain;
 pub mod policy_lint;
 pub mod policy_test;
+pub mod redact;
 pub mod report;
 pub mod resolve;
 pub mod revoke;
