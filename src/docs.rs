@@ -37,3 +37,6 @@ pub mod threat_model {}
 
 #[doc = include_str!("docs/redact.md")]
 pub mod redact {}
+
+#[doc = include_str!("docs/policy.md")]
+pub mod policy {}

@@ -111,7 +111,7 @@ fn sandbox() -> Sandbox {
 /// The lines of a battery that show anything of the value: what is left around a label
 /// is less than a character of base64 that the value shares with its neighbour.
 fn leaks(shown: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(shown).replace('\r', "").replace('\0', "");
+    let text = String::from_utf8_lossy(shown).replace(['\r', '\0'], "");
     let mut leaks = Vec::new();
     for line in text.lines() {
         let (name, rest) = line.split_once(": ").unwrap_or(("", line));

@@ -3,9 +3,10 @@
 use clap::CommandFactory;
 
 use super::{
-    Family, Manner, Verb, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt, exec_env,
-    exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, redact, resolve, revoke,
-    rotate, run, seal, set, status, textconv, unset, updatekeys, who,
+    Family, Manner, Verb, can, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt,
+    exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, policy_explain,
+    policy_lint, policy_test, redact, resolve, revoke, rotate, run, seal, set, status, textconv, unset,
+    updatekeys, what_can, who, who_can,
 };
 
 /// A line of the table: words, manner, arguments, what runs.
@@ -25,7 +26,6 @@ macro_rules! verb {
 
 /// A line for a command that answers in an envelope: words, arguments, what makes
 /// the answer.
-#[allow(unused_macros, reason = "its first commands come with the next change")]
 macro_rules! answering {
     ($words:literal, $arguments:ty, $answer:expr) => {
         Verb {
@@ -79,6 +79,12 @@ pub static VERBS: &[Verb] = &[
     Verb { failed: merge::aborted, ..verb!("merge", Own, merge::Arguments, merge::run) },
     verb!("resolve", Own, resolve::Arguments, resolve::run),
     verb!("config explain", Own, config_explain::Arguments, config_explain::run),
+    answering!("policy lint", policy_lint::Arguments, policy_lint::run),
+    answering!("policy explain", policy_explain::Arguments, policy_explain::run),
+    answering!("policy test", policy_test::Arguments, policy_test::run),
+    answering!("can", can::Arguments, can::run),
+    answering!("who-can", who_can::Arguments, who_can::run),
+    answering!("what-can", what_can::Arguments, what_can::run),
     verb!("git setup", Own, git_setup::Arguments, git_setup::run),
     verb!("git clean", Own, git_filter::Clean, git_filter::clean),
     verb!("git smudge", Own, git_filter::Smudge, git_filter::smudge),
@@ -92,5 +98,6 @@ pub static VERBS: &[Verb] = &[
 pub static FAMILIES: &[Family] = &[
     Family { word: "groups", about: "Add key groups to files, and delete them" },
     Family { word: "config", about: "Explain .sops.yaml" },
+    Family { word: "policy", about: "Explain, check and test the policy for agents" },
     Family { word: "git", about: "Teach git about encrypted files" },
 ];
