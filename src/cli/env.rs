@@ -70,6 +70,8 @@ pub enum Variable {
     Home,
     /// Folder of configuration.
     XdgConfigHome,
+    /// Folder of state.
+    XdgStateHome,
     /// Folder in memory for private files.
     XdgRuntimeDir,
     /// Folder of temporary files.
@@ -90,6 +92,8 @@ pub enum Variable {
     SigningKey,
     /// Whose signatures count.
     AllowedSigners,
+    /// Lists of allowed signers that are trusted.
+    Trust,
     /// No colours.
     NoColor,
 }
@@ -125,6 +129,7 @@ impl Variable {
         V::Editor,
         V::Home,
         V::XdgConfigHome,
+        V::XdgStateHome,
         V::XdgRuntimeDir,
         V::TmpDir,
         V::Path,
@@ -135,6 +140,7 @@ impl Variable {
         V::Strict,
         V::SigningKey,
         V::AllowedSigners,
+        V::Trust,
         V::NoColor,
     ];
 
@@ -184,7 +190,10 @@ impl Variable {
             V::SopsEditor => ("SOPS_EDITOR", "the editor, before EDITOR"),
             V::Editor => ("EDITOR", "the editor; without it the first of vim, nano, vi"),
             V::Home => ("HOME", "where ~/.ssh and the default identities are"),
-            V::XdgConfigHome => ("XDG_CONFIG_HOME", "where sops/age/keys.txt is, if not in ~/.config"),
+            V::XdgConfigHome => ("XDG_CONFIG_HOME", "where sops/age/keys.txt and leaflock/trust.json are, if not in ~/.config"),
+            V::XdgStateHome => {
+                ("XDG_STATE_HOME", "where leaflock keeps what it has seen, if not in ~/.local/state")
+            }
             V::XdgRuntimeDir => ("XDG_RUNTIME_DIR", "a folder in memory, for plaintext while it is edited"),
             V::TmpDir => ("TMPDIR", "temporary files where no folder is in memory"),
             V::Path => ("PATH", "where editors and commands are found"),
@@ -203,6 +212,9 @@ impl Variable {
                 "LEAFLOCK_ALLOWED_SIGNERS",
                 "whose signatures count, instead of git's gpg.ssh.allowedSignersFile",
             ),
+            V::Trust => {
+                ("LEAFLOCK_TRUST", "digests of lists of allowed signers to trust, for CI: sha256:HEX,…")
+            }
             V::NoColor => ("NO_COLOR", "no colours in help, if set to anything"),
         }
     }
@@ -282,6 +294,23 @@ impl Environment {
             None => self.path(V::Home)?.join(".config"),
         };
         Some(config.join("sops").join("age").join("keys.txt"))
+    }
+
+    /// Where the user's own settings of Leaflock are, if there is a home.
+    pub fn config_folder(&self) -> Option<PathBuf> {
+        self.own_folder(V::XdgConfigHome, ".config")
+    }
+
+    /// Where Leaflock keeps what it has seen, if there is a home.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        self.own_folder(V::XdgStateHome, ".local/state")
+    }
+
+    fn own_folder(&self, variable: Variable, default: &str) -> Option<PathBuf> {
+        // Relative paths do not count, as the XDG specification demands.
+        let named = self.path(variable).filter(|folder| folder.is_absolute());
+        let folder = named.or_else(|| Some(self.path(V::Home)?.join(default)))?;
+        Some(folder.join("leaflock"))
     }
 }
 

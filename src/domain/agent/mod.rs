@@ -1,11 +1,16 @@
 //! Agents: who may have which value, by what right, and what is written down about it.
 //! `pattern` has the wildcards for names, key paths and files; `policy` what
-//! `.leaflock/policy.yaml` says and how it decides; `sshsig` signatures, and
-//! `allowed_signers` whose count.
+//! `.leaflock/policy.yaml` says and how it decides; `sshsig` signatures,
+//! `allowed_signers` and `signer_list` whose count, `trust` what is known of that outside
+//! of the repository; `revocations` the denials beside the policy.
 
 pub mod denial;
 pub mod public_key;
 pub mod sshsig;
 pub mod allowed_signers;
+pub mod digest;
+pub mod signer_list;
+pub mod trust;
 pub mod pattern;
 pub mod policy;
+pub mod revocations;
