@@ -1,7 +1,8 @@
 //! Many files that change all together or not at all. Beside every file its new
 //! state and a second name of its old one are made; then all is synced, a record
 //! in the journal says "commit", and the files are renamed. From that record on a
-//! process that dies leaves all it takes to go on, or back.
+//! process that dies leaves all it takes to go on, or back. A file that is new has
+//! an empty file in place of the second name, one that goes has no new state.
 //!
 //! The journal lies in the root folder and is locked while its process lives. Its
 //! last record says what is to be done about it: without any, or after `undo`,
@@ -25,7 +26,7 @@ use super::system_error::file_error;
 
 mod journal;
 
-use journal::{Journal, Mark, Stage};
+use journal::{Journal, Mark, Stage, Way};
 
 /// The folders of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,7 +91,46 @@ impl Transaction for Change {
         if fs::hard_link(target, &kept).is_err() {
             keep_copy(target, &old, &kept).map_err(|error| failed("link", error))?;
         }
-        self.staged.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(Staged { seen, mark });
+        self.set(index, Staged { seen, mark });
+        Ok(())
+    }
+
+    fn create(&self, index: usize, bytes: &[u8]) -> Result<(), FileError> {
+        let (Some(path), Some(journal)) = (self.files.get(index), &self.journal) else { return Ok(()) };
+        let failed = |action, error: io::Error| file_error(action, path, &error);
+        let _no_signal = signals::hold();
+        refuse_taken(path, journal.target(index))?;
+        let folder = folder_of(journal.target(index));
+        fs::create_dir_all(folder).map_err(|error| failed("mkdir", error))?;
+        let (new, kept) = (journal.new_state(index), journal.old_state(index));
+        self.list([Listed::new(new.clone()), Listed::new(kept.clone())]);
+        // What others may do with a new file is what the umask leaves, as for any other.
+        let made = OpenOptions::new().write(true).create_new(true).open(&new);
+        let mut made = made.map_err(|error| failed("open", error))?;
+        let written = made.write_all(bytes).and_then(|()| match cfg!(target_os = "linux") {
+            true => Ok(()),
+            false => made.sync_all(),
+        });
+        written.map_err(|error| failed("write", error))?;
+        let found = made.metadata().map_err(|error| failed("stat", error))?;
+        private(&kept).map_err(|error| failed("open", error))?;
+        self.set(index, Staged { seen: None, mark: Mark::of(&found).on(Way::Created) });
+        Ok(())
+    }
+
+    fn remove(&self, index: usize, seen: Option<Fingerprint>) -> Result<(), FileError> {
+        let (Some(path), Some(journal)) = (self.files.get(index), &self.journal) else { return Ok(()) };
+        let target = journal.target(index);
+        let failed = |action, error: io::Error| file_error(action, path, &error);
+        let _no_signal = signals::hold();
+        let old = fs::symlink_metadata(target).map_err(|error| failed("open", error))?;
+        compare(path, Some(&old), seen)?;
+        let kept = journal.old_state(index);
+        self.list([Listed::new(kept.clone()), Listed::new(journal.new_state(index))]);
+        if fs::hard_link(target, &kept).is_err() {
+            keep_copy(target, &old, &kept).map_err(|error| failed("link", error))?;
+        }
+        self.set(index, Staged { seen, mark: Mark::default().on(Way::Removed) });
         Ok(())
     }
 
@@ -131,10 +171,21 @@ impl Change {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
     }
 
+    fn set(&self, index: usize, staged: Staged) {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(staged);
+    }
+
     fn put(&self, journal: &Journal, index: usize, staged: &Staged) -> Result<(), FileError> {
         let path = &self.files[index];
         let target = journal.target(index);
-        compare(path, fs::symlink_metadata(target).ok().as_ref(), staged.seen)?;
+        if staged.mark.way == Way::Created {
+            refuse_taken(path, target)?;
+        } else {
+            compare(path, fs::symlink_metadata(target).ok().as_ref(), staged.seen)?;
+        }
+        if staged.mark.way == Way::Removed {
+            return fs::remove_file(target).map_err(|error| file_error("remove", path, &error));
+        }
         fs::rename(journal.new_state(index), target).map_err(|error| file_error("rename", path, &error))
     }
 }
@@ -163,7 +214,7 @@ impl Unfinished for Left {
     }
 
     fn done(&self) -> usize {
-        (0..self.files().len()).filter(|&index| !is_there(&self.journal.new_state(index))).count()
+        (0..self.files().len()).filter(|&index| is_put(&self.journal, index)).count()
     }
 
     fn settle(self: Box<Self>, forward: bool) -> Result<Vec<PathBuf>, FileError> {
@@ -176,14 +227,23 @@ impl Unfinished for Left {
         let mut left = Vec::new();
         for index in 0..journal.targets().len() {
             let (target, new) = (journal.target(index), journal.new_state(index));
-            if !is_there(&new) {
+            if is_put(&journal, index) {
                 continue;
             }
-            if is_untouched(target, &journal.old_state(index)) {
-                fs::rename(&new, target).map_err(|error| file_error("rename", target, &error))?;
-            } else {
-                left.push(target.to_owned());
-                remove(&new)?;
+            let way = way(&journal, index);
+            let is_untouched = match way {
+                Way::Created => !is_there(target),
+                Way::Replaced | Way::Removed => is_untouched(target, &journal.old_state(index)),
+            };
+            match way {
+                _ if !is_untouched => {
+                    left.push(target.to_owned());
+                    remove(&new)?;
+                }
+                Way::Removed => remove(target)?,
+                Way::Created | Way::Replaced => {
+                    fs::rename(&new, target).map_err(|error| file_error("rename", target, &error))?;
+                }
             }
         }
         finish(journal).map(|()| left)
@@ -216,8 +276,28 @@ fn is_done(journal: &Journal) -> bool {
 fn clean(journal: Journal) -> Result<(), FileError> {
     for index in 0..journal.targets().len() {
         remove(&journal.old_state(index))?;
+        if way(&journal, index) == Way::Removed {
+            remove_empty(&journal, index);
+        }
     }
     journal.remove()
+}
+
+/// Removes the folders of a file that are empty without it, below the journal's. What
+/// stays of them does no harm.
+fn remove_empty(journal: &Journal, index: usize) {
+    for folder in folders_of(journal, index) {
+        if fs::remove_dir(folder).is_err() {
+            return;
+        }
+    }
+}
+
+/// The folders of a file, the innermost first, that are below the journal's.
+fn folders_of(journal: &Journal, index: usize) -> impl Iterator<Item = &Path> {
+    let root = folder_of(journal.path());
+    let folders = folder_of(journal.target(index)).ancestors();
+    folders.take_while(move |folder| folder.starts_with(root) && *folder != root)
 }
 
 /// Brings all files back to their old state; returns those that somebody else
@@ -226,11 +306,18 @@ fn undo(journal: Journal) -> Result<Vec<PathBuf>, FileError> {
     let mut left = Vec::new();
     for index in 0..journal.targets().len() {
         let (target, new, old) = (journal.target(index), journal.new_state(index), journal.old_state(index));
-        let was_renamed = !is_there(&new) && is_there(&old) && !journal.marks().is_empty();
-        if was_renamed {
+        let was_put = is_there(&old) && is_put(&journal, index);
+        if was_put {
             let now = fs::symlink_metadata(target).ok().map(|now| Mark::of(&now));
-            let ours = journal.marks().get(index).copied();
-            if now.is_some() && now == ours {
+            let way = way(&journal, index);
+            let ours = journal.marks().get(index).map(|mark| mark.on(Way::Replaced));
+            if way == Way::Created {
+                match now {
+                    None => {}
+                    now if now == ours => remove(target)?,
+                    Some(_) => left.push(target.to_owned()),
+                }
+            } else if now == ours || way == Way::Removed && now.is_none() {
                 fs::rename(&old, target).map_err(|error| file_error("rename", target, &error))?;
             } else if !is_untouched(target, &old) {
                 left.push(target.to_owned());
@@ -238,14 +325,42 @@ fn undo(journal: Journal) -> Result<Vec<PathBuf>, FileError> {
         }
         remove(&new)?;
         remove(&old)?;
+        if !is_there(target) {
+            remove_empty(&journal, index);
+        }
     }
     journal.remove()?;
     Ok(left)
 }
 
+/// What happens to a file; before the record that says "commit", nothing does.
+fn way(journal: &Journal, index: usize) -> Way {
+    journal.marks().get(index).map(|mark| mark.way).unwrap_or_default()
+}
+
+/// True if a file is in its new state.
+fn is_put(journal: &Journal, index: usize) -> bool {
+    match way(journal, index) {
+        Way::Removed => !is_there(journal.target(index)),
+        Way::Created | Way::Replaced => !journal.marks().is_empty() && !is_there(&journal.new_state(index)),
+    }
+}
+
+/// A new file takes nobody's place.
+fn refuse_taken(path: &Path, target: &Path) -> Result<(), FileError> {
+    match is_there(target) {
+        true => Err(file_error("create", path, &io::Error::from(io::ErrorKind::AlreadyExists))),
+        false => Ok(()),
+    }
+}
+
 fn folders(journal: &Journal) -> BTreeSet<PathBuf> {
     let mut folders: BTreeSet<PathBuf> =
         journal.targets().iter().map(|target| folder_of(target).to_owned()).collect();
+    // Folders may be new as well.
+    for index in 0..journal.targets().len() {
+        folders.extend(folders_of(journal, index).map(Path::to_owned));
+    }
     folders.insert(folder_of(journal.path()).to_owned());
     folders
 }

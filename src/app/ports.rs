@@ -242,6 +242,12 @@ pub trait Transaction: Send + Sync {
     /// Writes the new state of the file with this index beside it.
     fn stage(&self, index: usize, bytes: &[u8], seen: Option<Fingerprint>) -> Result<(), FileError>;
 
+    /// Writes a file that does not exist yet, with the folders above it.
+    fn create(&self, index: usize, bytes: &[u8]) -> Result<(), FileError>;
+
+    /// Says that the file with this index goes away.
+    fn remove(&self, index: usize, seen: Option<Fingerprint>) -> Result<(), FileError>;
+
     /// Puts all new states in place. After an error all files are what they were.
     fn commit(self: Box<Self>) -> Result<(), FileError>;
 }

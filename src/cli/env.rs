@@ -94,6 +94,10 @@ pub enum Variable {
     AllowedSigners,
     /// Lists of allowed signers that are trusted.
     Trust,
+    /// The form of answers.
+    Output,
+    /// How far a call is kept apart from its caller.
+    Isolation,
     /// No colours.
     NoColor,
 }
@@ -141,6 +145,8 @@ impl Variable {
         V::SigningKey,
         V::AllowedSigners,
         V::Trust,
+        V::Output,
+        V::Isolation,
         V::NoColor,
     ];
 
@@ -190,7 +196,10 @@ impl Variable {
             V::SopsEditor => ("SOPS_EDITOR", "the editor, before EDITOR"),
             V::Editor => ("EDITOR", "the editor; without it the first of vim, nano, vi"),
             V::Home => ("HOME", "where ~/.ssh and the default identities are"),
-            V::XdgConfigHome => ("XDG_CONFIG_HOME", "where sops/age/keys.txt and leaflock/trust.json are, if not in ~/.config"),
+            V::XdgConfigHome => (
+                "XDG_CONFIG_HOME",
+                "where sops/age/keys.txt and leaflock/trust.json are, if not in ~/.config",
+            ),
             V::XdgStateHome => {
                 ("XDG_STATE_HOME", "where leaflock keeps what it has seen, if not in ~/.local/state")
             }
@@ -215,6 +224,11 @@ impl Variable {
             V::Trust => {
                 ("LEAFLOCK_TRUST", "digests of lists of allowed signers to trust, for CI: sha256:HEX,…")
             }
+            V::Output => ("LEAFLOCK_OUTPUT", "json: commands that have --json answer in JSON without it"),
+            V::Isolation => (
+                "LEAFLOCK_ISOLATION",
+                "1 within a program of `run --agent`, which sets it; shown in answers, grants nothing",
+            ),
             V::NoColor => ("NO_COLOR", "no colours in help, if set to anything"),
         }
     }

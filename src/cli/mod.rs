@@ -6,6 +6,7 @@
 //! The program answers to two names. As `leaflock` it refuses what is probably
 //! a mistake; as `sops` (by link or rename) it does what SOPS does, and warns.
 
+pub mod agent_revoke;
 pub mod args;
 pub mod argv;
 pub mod check;
@@ -17,6 +18,7 @@ pub mod doctor;
 pub mod edit;
 pub mod encrypt;
 pub mod env;
+pub mod envelope;
 pub mod exec_env;
 pub mod exec_file;
 pub mod exit;
@@ -32,6 +34,8 @@ pub mod legacy;
 pub mod man;
 pub mod merge;
 pub mod output;
+pub mod policy_init;
+pub mod policy_sign;
 pub mod report;
 pub mod resolve;
 pub mod revoke;
@@ -41,6 +45,7 @@ pub mod seal;
 pub mod set;
 pub mod status;
 pub mod textconv;
+pub mod trust;
 pub mod unset;
 pub mod updatekeys;
 pub mod verbs;
@@ -151,6 +156,8 @@ pub struct Verb {
     wants_exactly: Option<fn() -> Usage>,
     /// What a failure is to its caller.
     failed: fn(Failure, &mut Cli) -> Failure,
+    /// It answers in an [`envelope`].
+    answers: bool,
 }
 
 /// Runs a command with the flags before its word and everything behind it.
@@ -232,7 +239,13 @@ fn run_command(before: &[Flag], line: &[OsString], cli: &mut Cli) -> Option<Resu
         }
         Found::Family(family) => match line.get(1).and_then(|word| word.to_str()) {
             Some("-h" | "--help" | "-help" | "help") => help::of_family(family, cli),
-            word => Err(family.misses(word.filter(|word| !word.starts_with('-')), cli.mode).into()),
+            word => {
+                let misses = family.misses(word.filter(|word| !word.starts_with('-')), cli.mode);
+                match family.members(cli.mode).any(Verb::answers) {
+                    true => envelope::call(family.word, &line[1..], cli, |_| Err(misses.into())),
+                    false => Err(misses.into()),
+                }
+            }
         },
     })
 }
@@ -266,6 +279,11 @@ impl Verb {
     /// The command of these words.
     pub fn of_words(words: &str, mode: Mode) -> Option<&'static Self> {
         Self::of_mode(mode).find(|verb| verb.words == words)
+    }
+
+    /// True when it answers in an [`envelope`]: it has `--json`.
+    pub fn answers(&self) -> bool {
+        self.answers
     }
 
     /// Its flags and help.

@@ -3,9 +3,10 @@
 use clap::CommandFactory;
 
 use super::{
-    Family, Manner, Verb, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt, exec_env,
-    exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, resolve, revoke, rotate,
-    run, seal, set, status, textconv, unset, updatekeys, who,
+    Family, Manner, Verb, agent_revoke, check, completion, config_explain, decrypt, diff, doctor, edit,
+    encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge,
+    policy_init, policy_sign, resolve, revoke, rotate, run, seal, set, status, textconv, trust, unset,
+    updatekeys, who,
 };
 
 /// A line of the table: words, manner, arguments, what runs.
@@ -18,6 +19,26 @@ macro_rules! verb {
             run: |verb, before, rest, cli| verb.with::<$arguments>(before, rest, cli, $run),
             wants_exactly: None,
             failed: |failure, _| failure,
+            answers: false,
+        }
+    };
+}
+
+/// A line for a command that answers in an envelope: words, arguments, what makes
+/// the answer.
+macro_rules! answering {
+    ($words:literal, $arguments:ty, $answer:expr) => {
+        Verb {
+            run: |verb, before, rest, cli| {
+                super::envelope::call(verb.words, rest, cli, |cli| {
+                    verb.with::<$arguments>(before, rest, cli, |arguments, cli| {
+                        let answer = $answer(arguments, cli)?;
+                        super::envelope::print(verb, answer, cli)
+                    })
+                })
+            },
+            answers: true,
+            ..verb!($words, Own, $arguments, |_, _| Ok(()))
         }
     };
 }
@@ -54,6 +75,14 @@ pub static VERBS: &[Verb] = &[
     verb!("who", Own, who::Arguments, who::run),
     verb!("doctor", Own, doctor::Arguments, doctor::run),
     verb!("revoke", Own, revoke::Arguments, revoke::run),
+    answering!("policy init", policy_init::Arguments, policy_init::answer),
+    answering!("policy sign", policy_sign::Arguments, policy_sign::sign),
+    answering!("policy verify", policy_sign::Verify, policy_sign::verify),
+    answering!("trust add", trust::Add, trust::add),
+    answering!("trust list", trust::List, trust::list),
+    answering!("trust remove", trust::Remove, trust::remove),
+    answering!("trust sign", trust::Sign, trust::sign),
+    answering!("agent revoke", agent_revoke::Arguments, agent_revoke::answer),
     Verb { failed: merge::aborted, ..verb!("merge", Own, merge::Arguments, merge::run) },
     verb!("resolve", Own, resolve::Arguments, resolve::run),
     verb!("config explain", Own, config_explain::Arguments, config_explain::run),
@@ -69,6 +98,9 @@ pub static VERBS: &[Verb] = &[
 /// The first words of commands of two.
 pub static FAMILIES: &[Family] = &[
     Family { word: "groups", about: "Add key groups to files, and delete them" },
+    Family { word: "policy", about: "Make, sign and verify the policy for agents" },
+    Family { word: "trust", about: "Choose whose signatures count for policies" },
+    Family { word: "agent", about: "Manage what agents may do" },
     Family { word: "config", about: "Explain .sops.yaml" },
     Family { word: "git", about: "Teach git about encrypted files" },
 ];

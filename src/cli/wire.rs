@@ -21,9 +21,9 @@ use crate::adapters::signers::SystemSigners;
 use crate::adapters::staging::SystemStaging;
 use crate::adapters::transaction::SystemTransactions;
 use crate::adapters::trust_store::SystemTrustStore;
+use crate::app::agent::authority;
 use crate::app::config::Memory;
 use crate::app::ports::Files as _;
-use crate::app::agent::authority;
 use crate::app::{Deps, integrity, leaflock_folders, reuse};
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
 use crate::domain::secret::SecretBytes;
@@ -77,11 +77,7 @@ pub fn with_deps<T>(
         ),
         leaflock_folders: &leaflock_folders::Memory::default(),
         settings: &integrity::Memory::default(),
-        trust: &SystemTrustStore::new(
-            env.config_folder(),
-            env.state_folder(),
-            env.text(Variable::Trust),
-        ),
+        trust: &SystemTrustStore::new(env.config_folder(), env.state_folder(), env.text(Variable::Trust)),
         authorities: &authority::Memory::default(),
     })
 }

@@ -22,6 +22,23 @@ const NAME: &str = ".leaflock-journal";
 /// Its first line.
 const MAGIC: &[u8] = b"leaflock journal 2\n";
 
+/// What happens to a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A new state takes the place of the old one.
+    #[default]
+    Replaced,
+    /// There was none; the second name of its old state is an empty file.
+    Created,
+    /// It goes away.
+    Removed,
+}
+
+impl Way {
+    /// As the records end a mark: files that are replaced have nothing there.
+    const WORDS: [(Self, &'static str); 2] = [(Self::Created, "created"), (Self::Removed, "removed")];
+}
+
 /// What tells a new state from what somebody else puts in its place, or into it. The
 /// inode number alone does not: a file that is made soon after another was removed
 /// often gets its number.
@@ -30,26 +47,45 @@ pub(super) struct Mark {
     inode: u64,
     modified: i128,
     size: u64,
+    /// What happens to the file.
+    pub(super) way: Way,
 }
 
 impl Mark {
     pub(super) fn of(found: &Metadata) -> Self {
         let Fingerprint { inode, modified, size, .. } = fingerprint(found);
-        Self { inode, modified, size }
+        Self { inode, modified, size, way: Way::Replaced }
+    }
+
+    /// The same for a file to which something else happens.
+    pub(super) fn on(self, way: Way) -> Self {
+        Self { way, ..self }
     }
 
     fn parse(word: &str) -> Option<Self> {
         let mut parts = word.split(':');
         let (inode, modified, size) = (parts.next()?, parts.next()?, parts.next()?);
-        let mark =
-            Self { inode: inode.parse().ok()?, modified: modified.parse().ok()?, size: size.parse().ok()? };
+        let way = match parts.next() {
+            None => Way::Replaced,
+            Some(word) => Way::WORDS.iter().find(|(_, known)| *known == word)?.0,
+        };
+        let mark = Self {
+            inode: inode.parse().ok()?,
+            modified: modified.parse().ok()?,
+            size: size.parse().ok()?,
+            way,
+        };
         parts.next().is_none().then_some(mark)
     }
 }
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.inode, self.modified, self.size)
+        write!(f, "{}:{}:{}", self.inode, self.modified, self.size)?;
+        match Way::WORDS.iter().find(|(way, _)| *way == self.way) {
+            Some((_, word)) => write!(f, ":{word}"),
+            None => Ok(()),
+        }
     }
 }
 

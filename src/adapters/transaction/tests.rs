@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::SystemTransactions;
-use super::journal::{Journal, Mark, Stage};
+use super::journal::{Journal, Mark, Stage, Way};
 use crate::adapters::files;
 use crate::app::ports::{FileErrorKind, Fingerprint, Transaction, Transactions};
 
@@ -177,4 +177,87 @@ fn a_journal_that_was_never_finished_says_nothing_was_done() {
     assert!(!path.exists());
     fs::write(&path, "something else\0\0").unwrap();
     assert!(Journal::open(root.path()).is_err() && path.exists());
+}
+
+/// One file that changes, one that is new, in a folder that is, and one that goes.
+fn three_ways() -> (tempfile::TempDir, Vec<PathBuf>) {
+    let (root, mut paths) = folder();
+    fs::remove_file(&paths[2]).unwrap();
+    paths[2] = root.path().join("new/folder/c.yaml");
+    (root, vec![paths[0].clone(), paths[2].clone(), paths[1].clone()])
+}
+
+fn stage_three_ways<'t>(root: &Path, paths: &[PathBuf]) -> Box<dyn Transaction + 't> {
+    let change = SystemTransactions.begin(root, "sync", paths).unwrap();
+    change.stage(0, b"new", seen(&paths[0])).unwrap();
+    change.create(1, b"new").unwrap();
+    change.remove(2, seen(&paths[2])).unwrap();
+    change
+}
+
+fn is_new(root: &Path, paths: &[PathBuf]) -> bool {
+    all_are(&paths[..2], "new") && !root.join("sub").exists()
+}
+
+fn is_old(root: &Path, paths: &[PathBuf]) -> bool {
+    all_are(&[paths[0].clone(), paths[2].clone()], "old") && !root.join("new").exists()
+}
+
+#[test]
+fn files_come_and_go() {
+    let (root, paths) = three_ways();
+    drop(stage_three_ways(root.path(), &paths));
+    assert!(is_old(root.path(), &paths));
+    stage_three_ways(root.path(), &paths).commit().unwrap();
+    assert!(is_new(root.path(), &paths));
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_new_file_takes_nobodys_place() {
+    let (root, paths) = three_ways();
+    let change = stage_three_ways(root.path(), &paths);
+    fs::write(&paths[1], "theirs").unwrap();
+    assert_eq!(change.commit().unwrap_err().kind, FileErrorKind::Exists);
+    assert_eq!(fs::read(&paths[1]).unwrap(), b"theirs");
+    fs::remove_dir_all(root.path().join("new")).unwrap();
+    assert!(is_old(root.path(), &paths));
+}
+
+#[test]
+fn what_comes_and_goes_goes_on_or_back_as_well() {
+    for done in 0..=3 {
+        for forward in [true, false] {
+            let (root, paths) = three_ways();
+            let mut journal = Journal::create(root.path(), "sync", paths.clone()).unwrap();
+            fs::create_dir_all(paths[1].parent().unwrap()).unwrap();
+            let marks =
+                [Way::Replaced, Way::Created, Way::Removed].into_iter().enumerate().map(|(at, way)| {
+                    let (new, old) = (journal.new_state(at), journal.old_state(at));
+                    match way {
+                        Way::Created => fs::write(&old, "").unwrap(),
+                        _ => fs::hard_link(&paths[at], &old).unwrap(),
+                    }
+                    if way == Way::Removed {
+                        return Mark::default().on(way);
+                    }
+                    fs::write(&new, "new").unwrap();
+                    Mark::of(&fs::metadata(&new).unwrap()).on(way)
+                });
+            let marks = marks.collect();
+            journal.record(Stage::Commit(marks)).unwrap();
+            for (at, path) in paths.iter().enumerate().take(done) {
+                match at {
+                    2 => fs::remove_file(path).unwrap(),
+                    at => fs::rename(journal.new_state(at), path).unwrap(),
+                }
+            }
+            drop(journal);
+            let left = SystemTransactions.unfinished(root.path()).unwrap().unwrap();
+            assert_eq!(left.done(), done);
+            assert_eq!(left.settle(forward).unwrap(), Vec::<PathBuf>::new());
+            assert!(if forward { is_new(root.path(), &paths) } else { is_old(root.path(), &paths) });
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
+        }
+    }
 }

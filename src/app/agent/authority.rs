@@ -20,7 +20,7 @@ use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{self, Manifest};
 use crate::domain::agent::policy::{self, Policy, Revocation};
 use crate::domain::agent::public_key::PublicKey;
-use crate::domain::agent::trust::{Mark, Pin};
+use crate::domain::agent::trust::{Mark, Marks, Pin};
 use crate::domain::agent::{digest, revocations, signer_list, sshsig};
 
 /// The signature of the policy, from the folder that it governs.
@@ -43,6 +43,8 @@ pub struct Authority {
     /// The manifest. It may have been made by an older policy: see
     /// [`Authority::current_manifest`].
     pub manifest: Option<Manifest>,
+    /// The highest serial of a manifest that was seen; the next one has a higher.
+    pub manifest_serial: u64,
     /// The denials beside the policy.
     pub revocations: Vec<Revocation>,
     /// Whose signatures count.
@@ -111,7 +113,7 @@ pub fn load(deps: &Deps<'_>, root: &Path) -> Result<Arc<Authority>, Error> {
     if let Some(authority) = loaded.get(root) {
         return Ok(authority.clone());
     }
-    let authority = Arc::new(verify(deps, root)?);
+    let authority = Arc::new(verify(deps, root, true)?);
     loaded.insert(root.to_owned(), authority.clone());
     Ok(authority)
 }
@@ -141,7 +143,37 @@ fn demanded(deps: &Deps<'_>, path: &Path, code: DenyCode, hint: &str) -> Result<
 const SIGN: &str = "an administrator looks at the changes and runs `leaflock policy sign`";
 const MAKE_LIST: &str = "`leaflock policy init` makes it; or fetch it from the branch that the policy is on";
 
-fn verify(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
+/// The policy of `root` as far as it agrees with itself, whoever its signers are: for
+/// whoever is about to trust them, or has just signed it.
+pub fn unpinned(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
+    let now = deps.clock.now();
+    let (path, list_path) = (root.join(policy::PLACE), root.join(signer_list::PLACE));
+    let bytes = demanded(deps, &path, DenyCode::PolicyInvalid, SIGN)?;
+    let list = demanded(deps, &list_path, DenyCode::UntrustedSigners, MAKE_LIST)?;
+    let policy = read_policy(&path, &bytes)?;
+    let signers = read_signers(&list_path, &list)?;
+    let mut authority = Authority {
+        root: root.to_owned(),
+        signer: policy_signer(deps, root, &bytes, &policy, &signers, &now)?,
+        policy_digest: digest::of(&bytes),
+        policy,
+        manifest: None,
+        manifest_serial: 0,
+        revocations: Vec::new(),
+        signers,
+        signers_digest: digest::of(&list),
+    };
+    authority.manifest = read_manifest(deps, &authority, &Mark::default(), &now).unwrap_or_default();
+    Ok(authority)
+}
+
+/// The policy of `root` for whoever makes the manifest anew: one that does not verify,
+/// or is gone, is none. Everything else is verified as by [`load`].
+pub fn load_to_remake(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
+    verify(deps, root, false)
+}
+
+fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authority, Error> {
     let now = deps.clock.now();
     let path = root.join(policy::PLACE);
     let bytes = demanded(deps, &path, DenyCode::PolicyInvalid, SIGN)?;
@@ -172,13 +204,19 @@ fn verify(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
         policy_digest: digest::of(&bytes),
         policy,
         manifest: None,
+        manifest_serial: 0,
         revocations: Vec::new(),
         signers,
         signers_digest: digest::of(&list),
     };
     let seen = marks.repositories.get(&repo).cloned().unwrap_or_default();
     check_age(&path, &authority, &seen, &now)?;
-    authority.manifest = read_manifest(deps, &authority, &seen, &now)?;
+    authority.manifest = match read_manifest(deps, &authority, &seen, &now) {
+        Err(_) if !needs_manifest => None,
+        found => found?,
+    };
+    let found = authority.manifest.as_ref().map(|manifest| manifest.serial);
+    authority.manifest_serial = found.max(seen.manifest).unwrap_or_default();
     authority.revocations = read_revocations(deps, &authority, &seen)?;
     if trust.by == By::Nobody {
         ask(deps, &authority)?;
@@ -187,7 +225,7 @@ fn verify(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
     if is_followed && trust.is_pinned || trust.by == By::Nobody {
         pin(deps, &authority, &list)?;
     }
-    remember(deps, &authority, &clone, is_announced || !trust.is_pinned && is_followed)?;
+    remember(deps, &authority, &marks, &clone, is_announced || !trust.is_pinned && is_followed)?;
     Ok(authority)
 }
 
@@ -335,9 +373,8 @@ fn read_manifest(
     let signature_path = authority.root.join(manifest::SIGNATURE);
     let signed = (&*signature_path, &contents.bytes[..], manifest::NAMESPACE);
     signer_of(deps, signed, (&authority.policy, &authority.signers), code, now)?;
-    let manifest = Manifest::parse(&contents.bytes).map_err(|error| {
-        refused_at(Place::file(&path).at_line(error.line), code, error, SYNC)
-    })?;
+    let manifest = Manifest::parse(&contents.bytes)
+        .map_err(|error| refused_at(Place::file(&path).at_line(error.line), code, error, SYNC))?;
     if manifest.repo != authority.repo() {
         let cause = "the manifest is of another repository";
         return Err(refused(&path, DenyCode::ForeignRepo, cause, SYNC));
@@ -353,11 +390,7 @@ fn read_manifest(
     Ok(Some(manifest))
 }
 
-fn read_revocations(
-    deps: &Deps<'_>,
-    authority: &Authority,
-    seen: &Mark,
-) -> Result<Vec<Revocation>, Error> {
+fn read_revocations(deps: &Deps<'_>, authority: &Authority, seen: &Mark) -> Result<Vec<Revocation>, Error> {
     const HINT: &str = "restore the file from git; what is no longer to be denied belongs to a policy with a \
                         higher serial, and is then taken out by `leaflock agent sync`";
     let path = authority.root.join(policy::REVOCATIONS);
@@ -409,7 +442,7 @@ fn read_revocations(
 }
 
 /// Asks whether signers that were never seen are to be trusted.
-fn ask(deps: &Deps<'_>, authority: &Authority) -> Result<(), Error> {
+pub fn ask(deps: &Deps<'_>, authority: &Authority) -> Result<(), Error> {
     let path = authority.root.join(signer_list::PLACE);
     let digest = &authority.signers_digest;
     let question = format!(
@@ -449,16 +482,20 @@ pub fn pin(deps: &Deps<'_>, authority: &Authority, list: &[u8]) -> Result<(), Er
         since: deps.clock.now(),
         place: authority.root.to_string_lossy().into_owned(),
     };
-    deps.trust
-        .change_pins(&mut |pins| drop(pins.0.insert(pin.repo.clone(), pin.clone())))
-        .map_err(untold)
+    deps.trust.change_pins(&mut |pins| drop(pins.0.insert(pin.repo.clone(), pin.clone()))).map_err(untold)
 }
 
 /// Writes down how far the repository is. Where `is_optional`, it need not be possible:
 /// machines of CI start without a past.
-fn remember(deps: &Deps<'_>, authority: &Authority, clone: &str, is_optional: bool) -> Result<(), Error> {
+fn remember(
+    deps: &Deps<'_>,
+    authority: &Authority,
+    marks: &Marks,
+    clone: &str,
+    is_optional: bool,
+) -> Result<(), Error> {
     let repo = authority.repo().to_owned();
-    let changed = deps.trust.change_marks(&mut |marks| {
+    let mut move_on = |marks: &mut Marks| {
         marks.clones.insert(clone.to_owned(), repo.clone());
         let mark = marks.repositories.entry(repo.clone()).or_default();
         let serial = authority.policy.serial.unwrap_or_default();
@@ -471,8 +508,13 @@ fn remember(deps: &Deps<'_>, authority: &Authority, clone: &str, is_optional: bo
             mark.revocations.retain(|digest| !manifest.revocations.contains(digest));
         }
         mark.revocations.extend(authority.revocations.iter().map(|it| it.digest.clone()));
-    });
-    match changed {
+    };
+    let mut moved = marks.clone();
+    move_on(&mut moved);
+    if moved == *marks {
+        return Ok(());
+    }
+    match deps.trust.change_marks(&mut move_on) {
         Err(TrustError::NoPlace | TrustError::Unwritable { .. }) if is_optional => Ok(()),
         changed => changed.map_err(untold),
     }

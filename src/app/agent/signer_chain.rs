@@ -76,11 +76,7 @@ struct History {
 }
 
 /// The history, read once and only where it is needed.
-fn known<'h>(
-    history: &'h mut Option<History>,
-    deps: &Deps<'_>,
-    root: &Path,
-) -> Result<&'h History, Error> {
+fn known<'h>(history: &'h mut Option<History>, deps: &Deps<'_>, root: &Path) -> Result<&'h History, Error> {
     if history.is_none() {
         *history = Some(read(deps, root)?);
     }

@@ -43,7 +43,9 @@ impl TrustError {
             Self::Unwritable { .. } => {
                 "without it an older policy would not be recognised; in CI, LEAFLOCK_TRUST does without"
             }
-            Self::Variable => "it holds digests as `leaflock trust list` shows them, with commas between: sha256:HEX",
+            Self::Variable => {
+                "it holds digests as `leaflock trust list` shows them, with commas between: sha256:HEX"
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 //! `pattern` has the wildcards for names, key paths and files; `policy` what
 //! `.leaflock/policy.yaml` says and how it decides; `sshsig` signatures,
 //! `allowed_signers` and `signer_list` whose count, `trust` what is known of that outside
-//! of the repository; `revocations` the denials beside the policy.
+//! of the repository; `revocations` the denials beside the policy; `view` is a source
+//! cut to what one may have, and `manifest` the list of what was cut from what.
 
 pub mod denial;
 pub mod public_key;
@@ -14,3 +15,5 @@ pub mod trust;
 pub mod pattern;
 pub mod policy;
 pub mod revocations;
+pub mod view;
+pub mod manifest;

@@ -162,7 +162,9 @@ pub fn read(line: &[u8], number: usize) -> Result<Signed, RevocationError> {
     let signature = fields.get("sig").and_then(Value::as_str).ok_or(FORM)?;
     let message = format!("{open}}}");
     // The bytes say nothing twice, and nothing that was not read.
-    if message != statement.message() || statement.to_line(signature).as_deref().map(str::trim_end) != Some(text) {
+    if message != statement.message()
+        || statement.to_line(signature).as_deref().map(str::trim_end) != Some(text)
+    {
         return Err(FORM);
     }
     let key = sshsig::verify(signature, message.as_bytes(), NAMESPACE)?;

@@ -205,8 +205,13 @@ mod tests {
         for (from, to) in [("AAAA", "AAAB"), ("\"version\": 1", "\"version\": 2"), ("\"list\"", "\"lust\"")] {
             assert_eq!(changed(from, to), Err(Damaged), "{from}");
         }
-        for text in ["{}", "[]", "{\"version\":1}", "{\"version\":1,\"clones\":{\"a\":1},\"repositories\":{}}"] {
-            assert!(Pins::parse(text.as_bytes()).is_err() && Marks::parse(text.as_bytes()).is_err(), "{text}");
+        for text in
+            ["{}", "[]", "{\"version\":1}", "{\"version\":1,\"clones\":{\"a\":1},\"repositories\":{}}"]
+        {
+            assert!(
+                Pins::parse(text.as_bytes()).is_err() && Marks::parse(text.as_bytes()).is_err(),
+                "{text}"
+            );
         }
     }
 }

@@ -1,0 +1,322 @@
+//! `.leaflock/manifest.json`: the sources and derived files that somebody who may sign
+//! has seen. Whatever differs from it was written by somebody else.
+//!
+//! It is JSON with sorted keys and a line for each file, so that git can show what
+//! changed. No field tells anything of a value: contents are told by SHA-256 of
+//! encrypted files, and by marks (see [`super::view::View::mark`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// Where it lies, from the folder that the policy governs.
+pub const PLACE: &str = ".leaflock/manifest.json";
+
+/// Its signature.
+pub const SIGNATURE: &str = ".leaflock/manifest.json.sig";
+
+/// The namespace of its signature.
+pub const NAMESPACE: &str = "leaflock-manifest@v1";
+
+/// The folder of derived files, from the same folder.
+pub const DERIVED: &str = ".leaflock/agents";
+
+/// The version of the layout.
+const VERSION: u64 = 1;
+
+/// A manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// The repository, as its policy names it.
+    pub repo: String,
+    /// Grows by one with each manifest.
+    pub serial: u64,
+    /// SHA-256 of the policy that it was made by: `sha256:HEX`.
+    pub policy: String,
+    /// The revocations that it was made by, each as `sha256:HEX`.
+    pub revocations: BTreeSet<String>,
+    /// The sources, by their paths from the folder that the policy governs, with `/`.
+    pub sources: BTreeMap<String, Source>,
+    /// The derived files, by their paths from the same folder.
+    pub derived: BTreeMap<String, Derived>,
+}
+
+/// A source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// The keys that it is encrypted for, as its metadata names them, sorted.
+    pub recipients: Vec<String>,
+}
+
+/// A derived file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Derived {
+    /// Whose it is.
+    pub agent: String,
+    /// What it was made from.
+    pub source: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// The age recipients that it is encrypted for, sorted.
+    pub recipients: Vec<String>,
+    /// The paths of its leaves as policies write them, sorted.
+    pub secrets: Vec<String>,
+    /// See [`super::view::View::mark`].
+    pub mark: String,
+}
+
+/// Why a manifest cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ManifestError {
+    /// What is wrong.
+    pub message: String,
+    /// One-based line, where known.
+    pub line: Option<usize>,
+}
+
+fn fault(message: impl Into<String>) -> ManifestError {
+    ManifestError { message: message.into(), line: None }
+}
+
+/// Where the derived file of `agent` for `source` lies.
+pub fn derived_path(agent: &str, source: &str) -> String {
+    format!("{DERIVED}/{agent}/{source}")
+}
+
+/// SHA-256 of `bytes`, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digest = Sha256::digest(bytes);
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+impl Manifest {
+    /// Reads a manifest. Whether it counts is a matter of its signature.
+    ///
+    /// # Errors
+    /// For what is not JSON, for keys it does not know and values that do not fit.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let value: Value = serde_json::from_slice(bytes).map_err(|error| ManifestError {
+            message: "it is not JSON".to_owned(),
+            line: Some(error.line()),
+        })?;
+        let mut fields = Fields::of(&value, "")?;
+        if fields.number("version")? != VERSION {
+            return Err(fault("it is of a version that this build does not know"));
+        }
+        let manifest = Self {
+            repo: fields.text("repo")?.to_owned(),
+            serial: fields.number("serial")?,
+            policy: fields.text("policy")?.to_owned(),
+            revocations: fields.texts("revocations")?.into_iter().collect(),
+            sources: fields.entries("sources", |fields| {
+                Ok(Source { sha256: fields.digest()?, recipients: fields.texts("recipients")? })
+            })?,
+            derived: fields.entries("derived", |fields| {
+                Ok(Derived {
+                    agent: fields.text("agent")?.to_owned(),
+                    source: fields.text("source")?.to_owned(),
+                    sha256: fields.digest()?,
+                    recipients: fields.texts("recipients")?,
+                    secrets: fields.texts("secrets")?,
+                    mark: fields.text("mark")?.to_owned(),
+                })
+            })?,
+        };
+        fields.finish()?;
+        for (path, file) in &manifest.derived {
+            if *path != derived_path(&file.agent, &file.source) {
+                return Err(fault(format!("derived: {path:?} is not where that file belongs")));
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// The manifest as it is written and signed.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let sources = self.sources.iter().map(|(path, source)| {
+            (path, json!({ "recipients": source.recipients, "sha256": source.sha256 }))
+        });
+        let derived = self.derived.iter().map(|(path, file)| {
+            let Derived { agent, source, sha256, recipients, secrets, mark } = file;
+            (
+                path,
+                json!({
+                    "agent": agent,
+                    "mark": mark,
+                    "recipients": recipients,
+                    "secrets": secrets,
+                    "sha256": sha256,
+                    "source": source,
+                }),
+            )
+        });
+        let mut text = String::from("{\n\"derived\":");
+        lines(&mut text, derived);
+        let [policy, repo] = [&self.policy, &self.repo].map(|text| json!(text));
+        let revocations = json!(self.revocations);
+        text.push_str(&format!(",\n\"policy\":{policy},\n\"repo\":{repo},\n\"revocations\":{revocations}"));
+        text.push_str(&format!(",\n\"serial\":{},\n\"sources\":", self.serial));
+        lines(&mut text, sources);
+        text.push_str(&format!(",\n\"version\":{VERSION}\n}}\n"));
+        text.into_bytes()
+    }
+
+    /// What the manifest knows of the file at `path`: the SHA-256 of its bytes.
+    pub fn sha256_of(&self, path: &str) -> Option<&str> {
+        let source = self.sources.get(path).map(|it| &it.sha256);
+        source.or_else(|| self.derived.get(path).map(|it| &it.sha256)).map(String::as_str)
+    }
+}
+
+/// An object with an entry a line.
+fn lines<'p>(text: &mut String, entries: impl Iterator<Item = (&'p String, Value)>) {
+    text.push('{');
+    let mut separator = "\n";
+    for (path, entry) in entries {
+        text.push_str(&format!("{separator}{}:{entry}", json!(path)));
+        separator = ",\n";
+    }
+    text.push_str(if separator == "\n" { "}" } else { "\n}" });
+}
+
+/// The fields of an object, taken one after the other.
+struct Fields<'v> {
+    map: &'v Map<String, Value>,
+    place: String,
+    taken: Vec<&'static str>,
+}
+
+impl<'v> Fields<'v> {
+    fn of(value: &'v Value, place: &str) -> Result<Self, ManifestError> {
+        let map = value.as_object().ok_or_else(|| fault(format!("{place} is not an object")))?;
+        Ok(Self { map, place: place.to_owned(), taken: Vec::new() })
+    }
+
+    fn take<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'v Value) -> Option<T>,
+    ) -> Result<T, ManifestError> {
+        self.taken.push(name);
+        let read = self.map.get(name).and_then(read);
+        read.ok_or_else(|| fault(format!("{}{name} is missing, or of another type", self.place)))
+    }
+
+    fn text(&mut self, name: &'static str) -> Result<&'v str, ManifestError> {
+        self.take(name, Value::as_str)
+    }
+
+    fn number(&mut self, name: &'static str) -> Result<u64, ManifestError> {
+        self.take(name, Value::as_u64)
+    }
+
+    fn texts(&mut self, name: &'static str) -> Result<Vec<String>, ManifestError> {
+        let text = |item: &Value| item.as_str().map(str::to_owned);
+        self.take(name, |value| value.as_array()?.iter().map(text).collect())
+    }
+
+    fn digest(&mut self) -> Result<String, ManifestError> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let is_digest = |text: &&str| text.len() == 64 && text.bytes().all(is_digit);
+        self.take("sha256", |value| value.as_str().filter(is_digest).map(str::to_owned))
+    }
+
+    fn entries<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&mut Fields<'v>) -> Result<T, ManifestError>,
+    ) -> Result<BTreeMap<String, T>, ManifestError> {
+        let map = self.take(name, Value::as_object)?;
+        let entry = |(path, value): (&'v String, &'v Value)| {
+            if !is_path(path) {
+                return Err(fault(format!("{name}: {path:?} is no path below the policy's folder")));
+            }
+            let mut fields = Fields::of(value, &format!("{name}: {path:?}: "))?;
+            let read = read(&mut fields)?;
+            fields.finish()?;
+            Ok((path.clone(), read))
+        };
+        map.iter().map(entry).collect()
+    }
+
+    fn finish(self) -> Result<(), ManifestError> {
+        match self.map.keys().find(|key| !self.taken.contains(&key.as_str())) {
+            Some(unknown) => Err(fault(format!("{}{unknown:?} is no field that is known", self.place))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// True for a path that stays below the folder it starts in.
+fn is_path(path: &str) -> bool {
+    path.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Derived, Manifest, Source, sha256};
+
+    fn manifest() -> Manifest {
+        let digest = sha256(b"");
+        let source = Source { sha256: digest.clone(), recipients: vec!["age1a".to_owned()] };
+        let derived = Derived {
+            agent: "ops/x".to_owned(),
+            source: "s/ä.yaml".to_owned(),
+            sha256: digest,
+            recipients: vec!["age1b".to_owned()],
+            secrets: vec!["a.b".to_owned()],
+            mark: "bWFyaw==".to_owned(),
+        };
+        Manifest {
+            repo: "r".to_owned(),
+            serial: 7,
+            policy: "sha256:00".to_owned(),
+            revocations: ["sha256:01".to_owned()].into(),
+            sources: [("s/ä.yaml".to_owned(), source.clone()), ("t.env".to_owned(), source)].into(),
+            derived: [(".leaflock/agents/ops/x/s/ä.yaml".to_owned(), derived)].into(),
+        }
+    }
+
+    #[test]
+    fn it_reads_back() {
+        for manifest in [manifest(), Manifest::default()] {
+            assert_eq!(Manifest::parse(&manifest.to_bytes()).unwrap(), manifest);
+        }
+    }
+
+    #[test]
+    fn each_file_has_a_line_and_keys_are_sorted() {
+        let text = String::from_utf8(manifest().to_bytes()).unwrap();
+        assert!(text.ends_with("}\n") && text.lines().any(|line| line.starts_with("\"t.env\":{")), "{text}");
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let sorted: String = value.to_string();
+        assert_eq!(text.split('\n').collect::<String>(), sorted);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let text = String::from_utf8(manifest().to_bytes()).unwrap();
+        for (from, to) in [
+            ("\"version\":1", "\"version\":2"),
+            ("\"serial\":7", "\"serial\":-7"),
+            ("\"repo\"", "\"repro\""),
+            ("\"t.env\":", "\"../t.env\":"),
+            ("\"t.env\":", "\"/t.env\":"),
+            ("\"agent\":\"ops/x\"", "\"agent\":\"ops/y\""),
+            ("\"mark\"", "\"value\""),
+            ("e3b0c442", "E3B0C442"),
+            ("{\n", "[\n"),
+        ] {
+            let changed = text.replacen(from, to, 1);
+            assert!(changed != text && Manifest::parse(changed.as_bytes()).is_err(), "{from}");
+        }
+        assert_eq!(Manifest::parse(b"{\n}x").unwrap_err().line, Some(2));
+        assert!(Manifest::parse(b"").is_err());
+    }
+}
