@@ -52,6 +52,8 @@ pub mod who;
 pub mod doctor;
 pub mod exposure;
 pub mod revoke;
+pub mod secret_values;
+pub mod redact;
 pub mod launch;
 pub mod exec_env;
 pub mod exec_file;

@@ -36,6 +36,7 @@ pub mod merge;
 pub mod output;
 pub mod policy_init;
 pub mod policy_sign;
+pub mod redact;
 pub mod report;
 pub mod resolve;
 pub mod revoke;

@@ -5,8 +5,8 @@ use clap::CommandFactory;
 use super::{
     Family, Manner, Verb, agent_revoke, check, completion, config_explain, decrypt, diff, doctor, edit,
     encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge,
-    policy_init, policy_sign, resolve, revoke, rotate, run, seal, set, status, textconv, trust, unset,
-    updatekeys, who,
+    policy_init, policy_sign, redact, resolve, revoke, rotate, run, seal, set, status, textconv, trust,
+    unset, updatekeys, who,
 };
 
 /// A line of the table: words, manner, arguments, what runs.
@@ -55,6 +55,7 @@ pub static VERBS: &[Verb] = &[
     },
     Verb { wants_exactly: Some(unset::missing), ..verb!("unset", Sops, unset::Arguments, unset::run) },
     verb!("run", Own, run::Arguments, run::run),
+    verb!("redact", Own, redact::Arguments, redact::run),
     Verb {
         wants_exactly: Some(|| exec_env::missing("exec-env")),
         ..verb!("exec-env", Sops, exec_env::Arguments, exec_env::run)
