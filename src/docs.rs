@@ -37,3 +37,6 @@ pub mod threat_model {}
 
 #[doc = include_str!("docs/trust.md")]
 pub mod trust {}
+
+#[doc = include_str!("docs/policy.md")]
+pub mod policy {}

@@ -9,9 +9,11 @@
 pub mod agent_revoke;
 pub mod args;
 pub mod argv;
+pub mod can;
 pub mod check;
 pub mod completion;
 pub mod config_explain;
+pub mod decisions;
 pub mod decrypt;
 pub mod diff;
 pub mod doctor;
@@ -34,8 +36,11 @@ pub mod legacy;
 pub mod man;
 pub mod merge;
 pub mod output;
+pub mod policy_explain;
 pub mod policy_init;
+pub mod policy_lint;
 pub mod policy_sign;
+pub mod policy_test;
 pub mod redact;
 pub mod report;
 pub mod resolve;
@@ -50,7 +55,9 @@ pub mod trust;
 pub mod unset;
 pub mod updatekeys;
 pub mod verbs;
+pub mod what_can;
 pub mod who;
+pub mod who_can;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -360,7 +367,11 @@ impl Verb {
             return Err(wants_exactly());
         }
         if cli.mode == Mode::Leaflock {
-            let takes = if limit == 1 { "one word".to_owned() } else { format!("{limit} words") };
+            let takes = match limit {
+                0 => "no words".to_owned(),
+                1 => "one word".to_owned(),
+                _ => format!("{limit} words"),
+            };
             let message = format!("`{}` takes {takes}, {} were given", self.word(), words.len());
             let hint = format!("leaflock {} --help shows how it is called", self.words);
             return Err(Usage::new(message).hint(hint));
