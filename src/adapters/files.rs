@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::app::ports::{
     Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint, Proof,
@@ -23,16 +24,26 @@ const STREAM_START: usize = 64 * 1024;
 #[derive(Clone, Debug, Default)]
 pub struct SystemFiles {
     logical_folder: Option<PathBuf>,
+    /// The working directory, which stays the same, once it was asked for.
+    working_folder: OnceLock<PathBuf>,
 }
 
 impl SystemFiles {
     /// `logical_folder` is `$PWD`: where it names the working directory, paths are
     /// made absolute with it, links and all, as Go's `os.Getwd` does.
     pub fn new(logical_folder: Option<PathBuf>) -> Self {
-        Self { logical_folder }
+        Self { logical_folder, working_folder: OnceLock::new() }
     }
 
-    fn working_folder(&self) -> io::Result<PathBuf> {
+    fn working_folder(&self) -> io::Result<&Path> {
+        if let Some(known) = self.working_folder.get() {
+            return Ok(known);
+        }
+        let found = self.find_working_folder()?;
+        Ok(self.working_folder.get_or_init(|| found))
+    }
+
+    fn find_working_folder(&self) -> io::Result<PathBuf> {
         if let Some(logical) = &self.logical_folder
             && logical.is_absolute()
             && let (Ok(named), Ok(real)) = (fs::metadata(logical), fs::metadata("."))
