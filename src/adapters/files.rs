@@ -20,6 +20,9 @@ use super::{expand, replace};
 /// First buffer for input of unknown size, in bytes.
 const STREAM_START: usize = 64 * 1024;
 
+/// The least room in bytes: into less the standard library reads by way of the stack.
+const SMALLEST: usize = 64;
+
 /// The files of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct SystemFiles {
@@ -156,27 +159,22 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
 /// Reads to the end. `expected` is a guess; the extra byte lets a right guess
 /// see the end without growing. Grown buffers are wiped when left behind.
 fn read_all(input: &mut impl Read, expected: usize) -> io::Result<SecretBytes> {
-    let mut buffer = vec![0; expected.saturating_add(1)];
-    let mut filled = 0;
+    let mut buffer = Vec::with_capacity(expected.saturating_add(1).max(SMALLEST));
     loop {
-        if filled == buffer.len() {
-            let mut larger = vec![0; buffer.len().saturating_mul(2)];
-            larger[..filled].copy_from_slice(&buffer);
+        // No more than there is room for, so the buffer is not moved behind our back.
+        let room = buffer.capacity() - buffer.len();
+        if let Err(error) = input.by_ref().take(room as u64).read_to_end(&mut buffer) {
             wipe(&mut buffer);
-            buffer = larger;
+            return Err(error);
         }
-        match input.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                wipe(&mut buffer);
-                return Err(error);
-            }
+        if buffer.len() < buffer.capacity() {
+            return Ok(SecretBytes::new(buffer));
         }
+        let mut larger = Vec::with_capacity(buffer.len().saturating_mul(2));
+        larger.extend_from_slice(&buffer);
+        wipe(&mut buffer);
+        buffer = larger;
     }
-    buffer.truncate(filled);
-    Ok(SecretBytes::new(buffer))
 }
 
 /// Standard input under one of its path names: opening those anew fails for
