@@ -38,5 +38,8 @@ pub mod threat_model {}
 #[doc = include_str!("docs/redact.md")]
 pub mod redact {}
 
+#[doc = include_str!("docs/trust.md")]
+pub mod trust {}
+
 #[doc = include_str!("docs/policy.md")]
 pub mod policy {}
