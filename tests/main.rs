@@ -12,8 +12,9 @@
     reason = "a test that cannot go on fails by panicking, and it owns the files that it touches"
 )]
 
-mod agent_signatures;
 mod agent_policy;
+mod agent_signatures;
+mod agent_trust;
 mod batch;
 mod callers;
 mod changes;
