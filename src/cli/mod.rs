@@ -9,6 +9,7 @@
 pub mod agent_revoke;
 pub mod args;
 pub mod argv;
+pub mod audit;
 pub mod can;
 pub mod check;
 pub mod completion;
