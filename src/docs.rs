@@ -43,3 +43,6 @@ pub mod trust {}
 
 #[doc = include_str!("docs/policy.md")]
 pub mod policy {}
+
+#[doc = include_str!("docs/agents.md")]
+pub mod agents {}
