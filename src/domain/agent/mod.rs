@@ -8,6 +8,7 @@ pub mod denial;
 pub mod public_key;
 pub mod sshsig;
 pub mod allowed_signers;
+pub mod leaves;
 pub mod pattern;
 pub mod policy;
 pub mod view;
