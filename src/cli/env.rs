@@ -90,6 +90,10 @@ pub enum Variable {
     SigningKey,
     /// Whose signatures count.
     AllowedSigners,
+    /// The form of answers.
+    Output,
+    /// How far a call is kept apart from its caller.
+    Isolation,
     /// No colours.
     NoColor,
 }
@@ -135,6 +139,8 @@ impl Variable {
         V::Strict,
         V::SigningKey,
         V::AllowedSigners,
+        V::Output,
+        V::Isolation,
         V::NoColor,
     ];
 
@@ -202,6 +208,11 @@ impl Variable {
             V::AllowedSigners => (
                 "LEAFLOCK_ALLOWED_SIGNERS",
                 "whose signatures count, instead of git's gpg.ssh.allowedSignersFile",
+            ),
+            V::Output => ("LEAFLOCK_OUTPUT", "json: commands that have --json answer in JSON without it"),
+            V::Isolation => (
+                "LEAFLOCK_ISOLATION",
+                "1 within a program of `run --agent`, which sets it; shown in answers, grants nothing",
             ),
             V::NoColor => ("NO_COLOR", "no colours in help, if set to anything"),
         }

@@ -23,8 +23,12 @@ pub const CANNOT_READ: u8 = 2;
 pub const CANNOT_WRITE: u8 = 3;
 /// The result cannot be written in the wanted format.
 pub const CANNOT_EMIT: u8 = 4;
+/// Agent layer: the command line cannot be understood.
+pub const USAGE: u8 = 2;
 /// An agent may not.
 pub const DENIED: u8 = 3;
+/// Agent layer: no such file, key path or name.
+pub const NO_SUCH_THING: u8 = 4;
 /// Policy, manifest, allowed signers or audit trail do not verify.
 pub const INTEGRITY: u8 = 5;
 /// No identity or signing key.

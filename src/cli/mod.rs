@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod edit;
 pub mod encrypt;
 pub mod env;
+pub mod envelope;
 pub mod exec_env;
 pub mod exec_file;
 pub mod exit;
@@ -151,6 +152,8 @@ pub struct Verb {
     wants_exactly: Option<fn() -> Usage>,
     /// What a failure is to its caller.
     failed: fn(Failure, &mut Cli) -> Failure,
+    /// It answers in an [`envelope`].
+    answers: bool,
 }
 
 /// Runs a command with the flags before its word and everything behind it.
@@ -232,7 +235,13 @@ fn run_command(before: &[Flag], line: &[OsString], cli: &mut Cli) -> Option<Resu
         }
         Found::Family(family) => match line.get(1).and_then(|word| word.to_str()) {
             Some("-h" | "--help" | "-help" | "help") => help::of_family(family, cli),
-            word => Err(family.misses(word.filter(|word| !word.starts_with('-')), cli.mode).into()),
+            word => {
+                let misses = family.misses(word.filter(|word| !word.starts_with('-')), cli.mode);
+                match family.members(cli.mode).any(Verb::answers) {
+                    true => envelope::call(family.word, &line[1..], cli, |_| Err(misses.into())),
+                    false => Err(misses.into()),
+                }
+            }
         },
     })
 }
@@ -266,6 +275,11 @@ impl Verb {
     /// The command of these words.
     pub fn of_words(words: &str, mode: Mode) -> Option<&'static Self> {
         Self::of_mode(mode).find(|verb| verb.words == words)
+    }
+
+    /// True when it answers in an [`envelope`]: it has `--json`.
+    pub fn answers(&self) -> bool {
+        self.answers
     }
 
     /// Its flags and help.

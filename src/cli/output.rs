@@ -15,6 +15,8 @@ pub struct Output {
     stdout: Box<dyn Write>,
     stderr: Box<dyn Write>,
     stdout_is_terminal: bool,
+    /// What was to be said, where it goes into the answer instead.
+    held: Option<Vec<Notice>>,
 }
 
 impl Output {
@@ -24,12 +26,13 @@ impl Output {
             stdout: Box::new(std::io::stdout()),
             stderr: Box::new(std::io::stderr()),
             stdout_is_terminal: std::io::stdout().is_terminal(),
+            held: None,
         }
     }
 
     /// Other streams, for tests.
     pub fn new(stdout: Box<dyn Write>, stderr: Box<dyn Write>) -> Self {
-        Self { stdout, stderr, stdout_is_terminal: false }
+        Self { stdout, stderr, stdout_is_terminal: false, held: None }
     }
 
     /// True when a person reads stdout.
@@ -56,8 +59,27 @@ impl Output {
         self.data(text.as_bytes())
     }
 
+    /// Keeps what is to be said for the answer, from here on, or says it.
+    pub fn hold_notices(&mut self, hold: bool) {
+        self.held = hold.then(Vec::new);
+    }
+
+    /// True when what is to be said goes into the answer.
+    pub fn holds_notices(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// What was kept, once.
+    pub fn release_notices(&mut self) -> Vec<Notice> {
+        self.held.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Says something on stderr: `note: …`, `warning: …`, and its hint.
     pub fn notice(&mut self, notice: &Notice) {
+        if let Some(held) = &mut self.held {
+            held.push(notice.clone());
+            return;
+        }
         let word = match notice.level {
             Level::Note => "note",
             Level::Warning => "warning",

@@ -25,6 +25,11 @@ pub enum Failure {
         /// What there is to say about it.
         message: Option<String>,
     },
+    /// The answer of the command told why.
+    Told {
+        /// Its exit code.
+        code: u8,
+    },
     /// Nobody reads the output any more; nothing is said.
     BrokenPipe,
     /// The output cannot be written.
@@ -37,7 +42,7 @@ impl Failure {
         match self {
             Self::App(error) => exit::of_error(error),
             Self::Usage(usage) => usage.code,
-            Self::Command { code, .. } | Self::Batch { code } => *code,
+            Self::Command { code, .. } | Self::Batch { code } | Self::Told { code } => *code,
             Self::BrokenPipe => exit::BROKEN_PIPE,
             Self::Stdout(_) => exit::CANNOT_WRITE,
         }
@@ -102,7 +107,7 @@ pub fn render(failure: &Failure) -> String {
                 let _ = writeln!(text, "{message}");
             }
         }
-        Failure::Batch { .. } | Failure::BrokenPipe => {}
+        Failure::Batch { .. } | Failure::Told { .. } | Failure::BrokenPipe => {}
     }
     text
 }
