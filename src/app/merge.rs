@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::derived::put::{self, NewState};
 use super::error::{Error, Place};
-use super::open::{Input, read_input};
+use super::open::{Input, Locked, read_input};
 use super::ports::Durability;
 use super::repository::MergeFile;
 use super::request::{FileOptions, Notice, OpenOptions, Source};
@@ -144,9 +145,16 @@ fn by_lines(
     Ok(MergedFile { bytes, ending: Ending::ByLines { conflicts, cause }, notices: Vec::new() })
 }
 
-/// Replaces a file by its new state.
+/// Replaces a file by its new state; with what is made from it, unless it has conflicts.
 pub fn write(deps: &Deps<'_>, ours: &Input, bytes: &[u8]) -> Result<(), Error> {
     let Some(path) = &ours.path else { return Ok(()) };
+    let is_whole = || Locked::parse(bytes, ours.format(), &ours.place()).is_ok();
+    if is_whole() {
+        let new = NewState { path, bytes, data_key: None, seen: ours.seen };
+        if put::source(deps, &new)?.is_some() {
+            return Ok(());
+        }
+    }
     deps.files
         .replace(path, bytes, ours.seen, Durability::Power)
         .map_err(|error| Error::Write { in_place: true, error })

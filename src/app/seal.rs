@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::Deps;
 use super::change;
+use super::derived::put;
 use super::error::Error;
 use super::integrity::{self, Standing};
-use super::open::{self, Input, Locked, Unlocked};
+use super::open::{Input, Locked, Unlocked};
 use super::ports::Fingerprint;
 use super::repository::Snapshot;
 use super::request::{Destination, FileOptions, OpenOptions, Outcome, Strictness};
@@ -196,7 +197,9 @@ pub fn renew(
         let wanted = wanted(deps, &file.locked, request)?;
         let bytes = SecretBytes::new(file.locked.tree.source.to_vec());
         let bytes = Unsealed::again(file, bytes).finish(deps, wanted, &mut notices)?;
-        Ok(Outcome { done: open::deliver(deps, destination, &input, bytes)?, notices })
+        let key = Some(&file.data_key);
+        let done = put::deliver(deps, destination, &input, bytes, key, &mut notices)?;
+        Ok(Outcome { done, notices })
     })
 }
 

@@ -3,9 +3,9 @@
 use clap::CommandFactory;
 
 use super::{
-    Family, Manner, Verb, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt, exec_env,
-    exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, resolve, revoke, rotate,
-    run, seal, set, status, textconv, unset, updatekeys, who,
+    Family, Manner, Verb, agent_sync, check, completion, config_explain, decrypt, diff, doctor, edit,
+    encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, resolve,
+    revoke, rotate, run, seal, set, status, textconv, unset, updatekeys, who,
 };
 
 /// A line of the table: words, manner, arguments, what runs.
@@ -25,7 +25,6 @@ macro_rules! verb {
 
 /// A line for a command that answers in an envelope: words, arguments, what makes
 /// the answer.
-#[allow(unused_macros, reason = "its first commands come with the next change")]
 macro_rules! answering {
     ($words:literal, $arguments:ty, $answer:expr) => {
         Verb {
@@ -81,6 +80,7 @@ pub static VERBS: &[Verb] = &[
     verb!("git setup", Own, git_setup::Arguments, git_setup::run),
     verb!("git clean", Own, git_filter::Clean, git_filter::clean),
     verb!("git smudge", Own, git_filter::Smudge, git_filter::smudge),
+    answering!("agent sync", agent_sync::Arguments, agent_sync::run),
     verb!("status", Own, status::Arguments, status::run),
     verb!("completion", Sops, completion::Arguments, completion::run),
     verb!("man", Own, man::Arguments, man::run),
@@ -91,5 +91,6 @@ pub static VERBS: &[Verb] = &[
 pub static FAMILIES: &[Family] = &[
     Family { word: "groups", about: "Add key groups to files, and delete them" },
     Family { word: "config", about: "Explain .sops.yaml" },
+    Family { word: "agent", about: "Give agents what the policy lets them have" },
     Family { word: "git", about: "Teach git about encrypted files" },
 ];

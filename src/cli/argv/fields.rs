@@ -235,7 +235,7 @@ macro_rules! flags {
 
 /// Implements [`Words`]: how many, and the fields in order.
 macro_rules! words {
-    ($group:ty, $limit:expr, $($field:ident),*) => {
+    ($group:ty, $limit:expr $(, $field:ident)*) => {
         impl $crate::cli::argv::fields::Words for $group {
             const LIMIT: usize = $limit;
 
@@ -246,6 +246,7 @@ macro_rules! words {
 
             fn take(&mut self, words: Vec<std::ffi::OsString>) {
                 let mut words = words.into_iter();
+                let _ = &mut words;
                 $($crate::cli::argv::fields::WordField::take(&mut self.$field, &mut words);)*
             }
         }
