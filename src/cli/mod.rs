@@ -6,6 +6,7 @@
 //! The program answers to two names. As `leaflock` it refuses what is probably
 //! a mistake; as `sops` (by link or rename) it does what SOPS does, and warns.
 
+pub mod agent_revoke;
 pub mod agent_sync;
 pub mod args;
 pub mod argv;
@@ -34,6 +35,9 @@ pub mod legacy;
 pub mod man;
 pub mod merge;
 pub mod output;
+pub mod policy_init;
+pub mod policy_sign;
+pub mod redact;
 pub mod report;
 pub mod resolve;
 pub mod revoke;
@@ -43,6 +47,7 @@ pub mod seal;
 pub mod set;
 pub mod status;
 pub mod textconv;
+pub mod trust;
 pub mod unset;
 pub mod updatekeys;
 pub mod verbs;

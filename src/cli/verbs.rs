@@ -3,9 +3,10 @@
 use clap::CommandFactory;
 
 use super::{
-    Family, Manner, Verb, agent_sync, check, completion, config_explain, decrypt, diff, doctor, edit,
-    encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, resolve,
-    revoke, rotate, run, seal, set, status, textconv, unset, updatekeys, who,
+    Family, Manner, Verb, agent_revoke, agent_sync, check, completion, config_explain, decrypt, diff, doctor,
+    edit, encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge,
+    policy_init, policy_sign, redact, resolve, revoke, rotate, run, seal, set, status, textconv, trust,
+    unset, updatekeys, who,
 };
 
 /// A line of the table: words, manner, arguments, what runs.
@@ -54,6 +55,7 @@ pub static VERBS: &[Verb] = &[
     },
     Verb { wants_exactly: Some(unset::missing), ..verb!("unset", Sops, unset::Arguments, unset::run) },
     verb!("run", Own, run::Arguments, run::run),
+    verb!("redact", Own, redact::Arguments, redact::run),
     Verb {
         wants_exactly: Some(|| exec_env::missing("exec-env")),
         ..verb!("exec-env", Sops, exec_env::Arguments, exec_env::run)
@@ -74,6 +76,14 @@ pub static VERBS: &[Verb] = &[
     verb!("who", Own, who::Arguments, who::run),
     verb!("doctor", Own, doctor::Arguments, doctor::run),
     verb!("revoke", Own, revoke::Arguments, revoke::run),
+    answering!("policy init", policy_init::Arguments, policy_init::answer),
+    answering!("policy sign", policy_sign::Arguments, policy_sign::sign),
+    answering!("policy verify", policy_sign::Verify, policy_sign::verify),
+    answering!("trust add", trust::Add, trust::add),
+    answering!("trust list", trust::List, trust::list),
+    answering!("trust remove", trust::Remove, trust::remove),
+    answering!("trust sign", trust::Sign, trust::sign),
+    answering!("agent revoke", agent_revoke::Arguments, agent_revoke::answer),
     Verb { failed: merge::aborted, ..verb!("merge", Own, merge::Arguments, merge::run) },
     verb!("resolve", Own, resolve::Arguments, resolve::run),
     verb!("config explain", Own, config_explain::Arguments, config_explain::run),
@@ -90,7 +100,9 @@ pub static VERBS: &[Verb] = &[
 /// The first words of commands of two.
 pub static FAMILIES: &[Family] = &[
     Family { word: "groups", about: "Add key groups to files, and delete them" },
+    Family { word: "policy", about: "Make, sign and verify the policy for agents" },
+    Family { word: "trust", about: "Choose whose signatures count for policies" },
+    Family { word: "agent", about: "Manage what agents may do" },
     Family { word: "config", about: "Explain .sops.yaml" },
-    Family { word: "agent", about: "Give agents what the policy lets them have" },
     Family { word: "git", about: "Teach git about encrypted files" },
 ];

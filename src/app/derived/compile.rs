@@ -113,9 +113,10 @@ fn refuse_other_values(
         .read(plain, Purpose::Encrypt)
         .map_err(|error| open::read_error(error, place, While::Encrypting))?;
     // Some readers add sections that hold nothing.
-    let read = View::cut(&plain_values(store, &tree), &|_| true).map(|view| view.documents).unwrap_or_default();
-    let is_same = read.len() == documents.len()
-        && read.iter().zip(documents).all(|(one, other)| one.same_data(other));
+    let read =
+        View::cut(&plain_values(store, &tree), &|_| true).map(|view| view.documents).unwrap_or_default();
+    let is_same =
+        read.len() == documents.len() && read.iter().zip(documents).all(|(one, other)| one.same_data(other));
     match is_same {
         true => Ok(()),
         false => Err(lock::refusal(place, "its values would read back otherwise")),
