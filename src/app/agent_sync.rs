@@ -1,16 +1,18 @@
 //! Derived files and their manifest are brought up to date, or looked at without a key.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::agent::authority::{self, Authority};
+use super::agent::refusal::untold;
 use super::derived::plan::{self, Accept, Plan};
 use super::derived::{put, sources, stale};
 use super::error::{Error, Place};
 use super::open::Locked;
+use super::ports::FileKind;
 use super::request::{Notice, OpenOptions};
 use crate::domain::agent::denial::DenyCode;
-use crate::domain::agent::manifest::sha256;
+use crate::domain::agent::manifest::{Manifest, sha256};
 use crate::domain::agent::policy;
 use crate::domain::diff::ciphertext::{self, What};
 use crate::domain::secret::SecretBytes;
@@ -67,7 +69,7 @@ pub struct Outcome {
 /// # Errors
 /// There is none.
 pub fn root(deps: &Deps<'_>) -> Result<PathBuf, Error> {
-    let here = deps.files.absolute(std::path::Path::new(".")).map_err(Error::Read)?;
+    let here = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
     authority::find_root(deps, &here)?.ok_or_else(|| Error::NotFound {
         place: Place::default(),
         message: format!("there is no {} here, nor in a folder above", policy::PLACE),
@@ -95,7 +97,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     if !request.dry_run {
         put::finish_unfinished(deps, &root)?;
     }
-    let authority = authority::load(deps, &root)?;
+    let authority = to_remake(deps, &root)?;
     let accept = accept(deps, &authority, request)?;
     let plan = plan::plan(deps, &authority, &[], &accept, &request.open)?;
     let accepted =
@@ -105,6 +107,18 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         put::write(deps, &authority, plan, Vec::new(), request.signing_key.as_deref())?;
     }
     Ok(outcome)
+}
+
+/// What counts, with the manifest that is there. One that does not verify, or is gone
+/// though this machine has seen it, holds nothing: every source has to be taken over.
+fn to_remake(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
+    let mut authority = authority::load_to_remake(deps, root)?;
+    if authority.manifest.is_none() {
+        let marks = deps.trust.marks().map_err(untold)?;
+        let seen = marks.repositories.get(authority.repo()).and_then(|mark| mark.manifest);
+        authority.manifest = seen.map(|serial| Manifest { serial, ..Manifest::default() });
+    }
+    Ok(authority)
 }
 
 fn outcome(plan: &Plan, accepted: Vec<Accepted>) -> Outcome {
@@ -126,11 +140,18 @@ fn accept(deps: &Deps<'_>, authority: &Authority, request: &Request) -> Result<A
     let mut accept = Accept::default();
     for path in &request.accept {
         let path = deps.files.absolute(path).map_err(Error::Read)?;
+        match deps.files.kind(&path).map_err(Error::Read)? {
+            None => return Err(Error::NoSuchFile(path)),
+            Some(FileKind::Directory) => {
+                let all = sources::all(deps, &authority.root, &authority.policy)?;
+                let below = all.into_iter().filter(|source| source.path.starts_with(&path));
+                accept.names.extend(below.map(|source| source.name));
+                continue;
+            }
+            Some(_) => {}
+        }
         let name = sources::name_of(&authority.root, &path);
         let name = name.filter(|name| sources::may_be(&authority.policy, name));
-        if deps.files.kind(&path).map_err(Error::Read)?.is_none() {
-            return Err(Error::NoSuchFile(path));
-        }
         accept.names.insert(name.ok_or_else(|| Error::Other {
             place: Place::file(&path),
             cause: "this file is no source of the policy".into(),

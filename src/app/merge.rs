@@ -10,6 +10,7 @@ use super::ports::Durability;
 use super::repository::MergeFile;
 use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::sides::{Question, Sides, States, Unopened};
+use crate::domain::agent::denial::DenyCode;
 use crate::domain::merge::{Choice, Conflict, Labels, Side, marked, split};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -151,8 +152,11 @@ pub fn write(deps: &Deps<'_>, ours: &Input, bytes: &[u8]) -> Result<(), Error> {
     let is_whole = || Locked::parse(bytes, ours.format(), &ours.place()).is_ok();
     if is_whole() {
         let new = NewState { path, bytes, data_key: None, seen: ours.seen };
-        if put::source(deps, &new)?.is_some() {
-            return Ok(());
+        match put::source(deps, &new) {
+            Ok(Some(_)) => return Ok(()),
+            // The manifest has a conflict as well: it is made anew when all files are whole.
+            Ok(None) | Err(Error::Integrity { code: DenyCode::ManifestMismatch, .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     deps.files

@@ -169,7 +169,7 @@ fn sealed_state(
     let mut bytes = SecretBytes::default();
     deps.repository.contents(folder, &[blob.to_owned()], &mut |_, found| bytes = found).ok()?;
     memchr::memmem::find(&bytes, SEAL.as_bytes())?;
-    let open = OpenOptions { ignore_seal: true, ..request.open.clone() };
+    let open = OpenOptions { ignore_seal: true, only_looks: true, ..request.open.clone() };
     let old = Locked::parse(&bytes, file.locked.format, &file.locked.place).ok()?.unlock(deps, &open).ok()?;
     match old.locked.subject().seal(&old.data_key) {
         Ok(Some(Ok(()))) => state(&old).ok(),

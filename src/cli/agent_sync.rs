@@ -31,7 +31,7 @@ pub struct Arguments {
     /// Change nothing, open nothing; list what is out of date
     #[arg(long)]
     pub check: bool,
-    /// Take over a source as it stands, and say what changed in it; repeatable
+    /// Take over a source, or those of a folder, and say what changed; repeatable
     #[arg(long, value_name = "FILE")]
     pub accept: Vec<String>,
     /// Say what would change, and change nothing

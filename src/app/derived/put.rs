@@ -10,11 +10,11 @@ use super::plan::{self, Accept, Fresh, Plan, Write};
 use super::sources;
 use crate::app::Deps;
 use crate::app::agent::authority::{self, Authority};
+use crate::app::agent::signing;
 use crate::app::error::Error;
 use crate::app::open;
 use crate::app::ports::Fingerprint;
 use crate::app::request::{Destination, Done, Notice, OpenOptions};
-use crate::app::signers::SignerError;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{NAMESPACE, PLACE, SIGNATURE};
 use crate::domain::agent::policy::Principal;
@@ -161,31 +161,23 @@ pub fn finished(
 /// # Errors
 /// [`Error::NoIdentity`] without a key, [`Error::Denied`] where it may not sign manifests.
 fn sign(deps: &Deps<'_>, authority: &Authority, bytes: &[u8], key: Option<&str>) -> Result<String, Error> {
-    const CHOOSE: &str = "--signing-key, LEAFLOCK_SIGNING_KEY, or git's user.signingKey with gpg.format ssh, \
-                          names it";
-    const NOT_WRITTEN: &str = "the derived files cannot be signed for, so nothing was written";
-    let failed = |error: SignerError| Error::NoIdentity {
-        hints: error.hint().map(str::to_owned).into_iter().collect(),
-        cause: format!("{NOT_WRITTEN}: {error}").into(),
-    };
-    let missing = || Error::NoIdentity {
-        cause: format!("{NOT_WRITTEN}: no key to sign with is chosen").into(),
-        hints: vec![CHOOSE.to_owned()],
-    };
-    let public = deps.signers.public_key(key).map_err(failed)?.ok_or_else(missing)?;
-    let is_listed = authority.signers.allows(&public, NAMESPACE, &deps.clock.now()).is_some();
-    let principal = authority.policy.principal_of_key(&public.to_string());
+    let key = signing::Key::of(deps, key)?;
+    let is_listed = authority.signers.allows(&key.public, NAMESPACE, &deps.clock.now()).is_some();
+    let principal = authority.policy.principal_of_key(&key.public.to_string());
     if !is_listed || principal.is_some_and(Principal::is_agent) {
         return Err(Error::Denied {
             code: DenyCode::NoSigner,
-            message: format!("{NOT_WRITTEN}: {} may not sign the manifest", public.fingerprint()),
+            message: format!(
+                "{} may not sign for derived files, so nothing was written",
+                key.public.fingerprint()
+            ),
             hints: vec![
                 "somebody whom .leaflock/allowed_signers lists, and who is no agent, makes this change"
                     .to_owned(),
             ],
         });
     }
-    deps.signers.sign(key, bytes, NAMESPACE).map_err(failed)?.ok_or_else(missing)
+    key.sign(deps, bytes, NAMESPACE)
 }
 
 /// What a call that was killed left of one source, or of a sync, is complete and signed:

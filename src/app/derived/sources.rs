@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::Deps;
+pub use crate::app::agent::listed::name_of;
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
 use crate::app::ports::{Contents, FileKind, Fingerprint};
@@ -41,14 +42,6 @@ impl Source {
     pub fn place(&self) -> Place {
         Place::file(&self.path)
     }
-}
-
-/// The path of `path` from `root`, as policy and manifest write it; `None` if it is not
-/// below, or no text.
-pub fn name_of(root: &Path, path: &Path) -> Option<String> {
-    let segments = path.strip_prefix(root).ok()?.components();
-    let segments = segments.map(|it| it.as_os_str().to_str()).collect::<Option<Vec<_>>>()?;
-    (!segments.is_empty()).then(|| segments.join("/"))
 }
 
 /// True if `name` may be a source of `policy`, given that it is an encrypted file.

@@ -11,6 +11,7 @@ pub mod denial;
 pub mod redact;
 pub mod public_key;
 pub mod sshsig;
+pub mod new_key;
 pub mod allowed_signers;
 pub mod leaves;
 pub mod digest;
