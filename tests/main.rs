@@ -13,6 +13,7 @@
 )]
 
 mod agent_signatures;
+mod agent_sync;
 mod agent_trust;
 mod batch;
 mod callers;

@@ -15,10 +15,11 @@ use crate::domain::document::open::Encrypted;
 use crate::domain::document::values::plain_values;
 use crate::domain::keys::kinds::{KeyKind, KeySpec};
 use crate::domain::metadata::{self, MasterKey, Metadata};
+use crate::domain::scalar::Scalar;
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::{RuleKind, Selection, Settings, Stage};
 use crate::domain::store::{Format, Layout, Purpose};
-use crate::domain::value::Value;
+use crate::domain::value::{Entry, Value};
 
 /// The rule of derived files: every value is encrypted, whatever its key is called.
 const EVERYTHING: &str = ".*";
@@ -116,10 +117,37 @@ fn refuse_other_values(
     let read =
         View::cut(&plain_values(store, &tree), &|_| true).map(|view| view.documents).unwrap_or_default();
     let is_same =
-        read.len() == documents.len() && read.iter().zip(documents).all(|(one, other)| one.same_data(other));
+        read.len() == documents.len() && read.iter().zip(documents).all(|(one, other)| reads_as(one, other));
     match is_same {
         true => Ok(()),
         false => Err(lock::refusal(place, "its values would read back otherwise")),
+    }
+}
+
+/// Equality of data. SOPS takes every number of a JSON file for a float, and prints one
+/// without a fraction as it prints an integer.
+fn reads_as(one: &Value, other: &Value) -> bool {
+    let number = |value: &Value| match value {
+        Value::Scalar(scalar @ (Scalar::Int(_) | Scalar::Float(_))) => {
+            let mut text = Vec::new();
+            scalar.write_canonical(&mut text);
+            Some(SecretBytes::new(text))
+        }
+        _ => None,
+    };
+    match (one, other) {
+        (Value::Map(one), Value::Map(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .filter_map(Entry::pair)
+                    .zip(other.iter().filter_map(Entry::pair))
+                    .all(|((key, value), (other_key, other))| key == other_key && reads_as(value, other))
+        }
+        (Value::List(one), Value::List(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| reads_as(one, other))
+        }
+        _ => one.same_data(other) || number(one).is_some_and(|text| number(other).as_ref() == Some(&text)),
     }
 }
 

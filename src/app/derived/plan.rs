@@ -218,7 +218,11 @@ impl Planner<'_> {
         let opened = match (self.is_wanted(source, &locked), data_key) {
             (false, _) => None,
             (true, Some(data_key)) => Some(compile::made(&source.bytes, source.format(), &place, data_key)?),
-            (true, None) => Some(compile::opened(&locked.unlock(self.deps, self.open)?)?),
+            (true, None) => {
+                // Whether somebody signed for it, or takes it over, is settled.
+                let open = OpenOptions { only_looks: true, ..self.open.clone() };
+                Some(compile::opened(&locked.unlock(self.deps, &open)?)?)
+            }
         };
         for principal in self.authority.policy.principals.values() {
             let view = opened.as_ref().and_then(|opened| self.view(source, principal, opened));
