@@ -8,7 +8,7 @@ use super::agent::authority::{self, Authority};
 use super::agent::refusal::{refused, untold};
 use super::agent::signer_chain;
 use super::agent::signing;
-use super::error::Error;
+use super::error::{Error, Place};
 use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::policy;
@@ -38,7 +38,7 @@ pub struct Trusted {
 /// [`Error::NotFound`] where there is none.
 pub fn root(deps: &Deps<'_>, folder: &Path) -> Result<PathBuf, Error> {
     authority::find_root(deps, folder)?.ok_or_else(|| Error::NotFound {
-        place: super::error::Place::default(),
+        place: Place::default(),
         message: "there is no policy for agents here".to_owned(),
         hints: vec![format!("`leaflock policy init` makes {}", policy::PLACE)],
     })
@@ -131,34 +131,24 @@ pub fn remove(deps: &Deps<'_>, folder: &Path, which: Option<&str>) -> Result<Vec
         Some(which) => pin.repo == which || pin.digest() == which,
         None => here.as_deref() == Some(pin.repo.as_str()),
     };
-    let mut removed = Vec::new();
-    deps.trust
-        .change_pins(&mut |pins| {
-            removed = pins.0.values().filter(|pin| is_meant(pin)).map(|pin| trusted(pin, None)).collect();
-            pins.0.retain(|_, pin| !is_meant(pin));
-        })
-        .map_err(untold)?;
+    let pins = deps.trust.pins().map_err(untold)?;
+    let removed: Vec<Trusted> =
+        pins.0.values().filter(|pin| is_meant(pin)).map(|pin| trusted(pin, None)).collect();
     let is_gone = |repo: &String| {
         removed.iter().any(|it| it.repo == *repo)
-            || (which.is_none() && here.as_ref() == Some(repo))
-            || which == Some(repo.as_str())
+            || which.map_or(here.as_ref() == Some(repo), |which| which == repo.as_str())
     };
-    let mut forgotten = 0;
-    deps.trust
-        .change_marks(&mut |marks| {
-            let before = marks.clones.len();
-            marks.clones.retain(|_, repo| !is_gone(repo));
-            forgotten = before - marks.clones.len();
-        })
-        .map_err(untold)?;
-    authority::forget(deps);
-    if removed.is_empty() && forgotten == 0 {
+    let marks = deps.trust.marks().map_err(untold)?;
+    if removed.is_empty() && !marks.clones.values().any(is_gone) {
         return Err(Error::NotFound {
-            place: super::error::Place::default(),
+            place: Place::default(),
             message: "nothing of that name is trusted".to_owned(),
             hints: vec!["`leaflock trust list` shows what is".to_owned()],
         });
     }
+    deps.trust.change_pins(&mut |pins| pins.0.retain(|_, pin| !is_meant(pin))).map_err(untold)?;
+    deps.trust.change_marks(&mut |marks| marks.clones.retain(|_, repo| !is_gone(repo))).map_err(untold)?;
+    authority::forget(deps);
     Ok(removed)
 }
 

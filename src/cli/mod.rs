@@ -16,9 +16,11 @@ pub mod agent_show;
 pub mod agent_sync;
 pub mod args;
 pub mod argv;
+pub mod can;
 pub mod check;
 pub mod completion;
 pub mod config_explain;
+pub mod decisions;
 pub mod decrypt;
 pub mod diff;
 pub mod doctor;
@@ -41,8 +43,11 @@ pub mod legacy;
 pub mod man;
 pub mod merge;
 pub mod output;
+pub mod policy_explain;
 pub mod policy_init;
+pub mod policy_lint;
 pub mod policy_sign;
+pub mod policy_test;
 pub mod redact;
 pub mod report;
 pub mod resolve;
@@ -57,7 +62,9 @@ pub mod trust;
 pub mod unset;
 pub mod updatekeys;
 pub mod verbs;
+pub mod what_can;
 pub mod who;
+pub mod who_can;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -367,7 +374,11 @@ impl Verb {
             return Err(wants_exactly());
         }
         if cli.mode == Mode::Leaflock {
-            let takes = if limit == 1 { "one word".to_owned() } else { format!("{limit} words") };
+            let takes = match limit {
+                0 => "no words".to_owned(),
+                1 => "one word".to_owned(),
+                _ => format!("{limit} words"),
+            };
             let message = format!("`{}` takes {takes}, {} were given", self.word(), words.len());
             let hint = format!("leaflock {} --help shows how it is called", self.words);
             return Err(Usage::new(message).hint(hint));

@@ -4,10 +4,10 @@ use clap::CommandFactory;
 
 use super::{
     Family, Manner, Verb, agent_add, agent_exposure, agent_list, agent_rekey, agent_remove, agent_revoke,
-    agent_show, agent_sync, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt,
-    exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, policy_init,
-    policy_sign, redact, resolve, revoke, rotate, run, seal, set, status, textconv, trust, unset, updatekeys,
-    who,
+    agent_show, agent_sync, can, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt,
+    exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, policy_explain,
+    policy_init, policy_lint, policy_sign, policy_test, redact, resolve, revoke, rotate, run, seal, set,
+    status, textconv, trust, unset, updatekeys, what_can, who, who_can,
 };
 
 /// A line of the table: words, manner, arguments, what runs.
@@ -78,6 +78,9 @@ pub static VERBS: &[Verb] = &[
     verb!("doctor", Own, doctor::Arguments, doctor::run),
     verb!("revoke", Own, revoke::Arguments, revoke::run),
     answering!("policy init", policy_init::Arguments, policy_init::answer),
+    answering!("policy lint", policy_lint::Arguments, policy_lint::run),
+    answering!("policy explain", policy_explain::Arguments, policy_explain::run),
+    answering!("policy test", policy_test::Arguments, policy_test::run),
     answering!("policy sign", policy_sign::Arguments, policy_sign::sign),
     answering!("policy verify", policy_sign::Verify, policy_sign::verify),
     answering!("trust add", trust::Add, trust::add),
@@ -95,6 +98,9 @@ pub static VERBS: &[Verb] = &[
     Verb { failed: merge::aborted, ..verb!("merge", Own, merge::Arguments, merge::run) },
     verb!("resolve", Own, resolve::Arguments, resolve::run),
     verb!("config explain", Own, config_explain::Arguments, config_explain::run),
+    answering!("can", can::Arguments, can::run),
+    answering!("who-can", who_can::Arguments, who_can::run),
+    answering!("what-can", what_can::Arguments, what_can::run),
     verb!("git setup", Own, git_setup::Arguments, git_setup::run),
     verb!("git clean", Own, git_filter::Clean, git_filter::clean),
     verb!("git smudge", Own, git_filter::Smudge, git_filter::smudge),
@@ -107,9 +113,9 @@ pub static VERBS: &[Verb] = &[
 /// The first words of commands of two.
 pub static FAMILIES: &[Family] = &[
     Family { word: "groups", about: "Add key groups to files, and delete them" },
-    Family { word: "policy", about: "Make, sign and verify the policy for agents" },
     Family { word: "trust", about: "Choose whose signatures count for policies" },
     Family { word: "agent", about: "Manage what agents may do" },
     Family { word: "config", about: "Explain .sops.yaml" },
+    Family { word: "policy", about: "Make, check, explain and sign the policy for agents" },
     Family { word: "git", about: "Teach git about encrypted files" },
 ];

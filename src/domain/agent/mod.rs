@@ -1,11 +1,11 @@
 //! Agents: who may have which value, by what right, and what is written down about it.
 //! `pattern` has the wildcards for names, key paths and files; `policy` what
-//! `.leaflock/policy.yaml` says and how it decides; `sshsig` signatures,
-//! `allowed_signers` and `signer_list` whose count, `trust` what is known of that outside
-//! of the repository; `revocations` the denials beside the policy; `view` is a source
-//! cut to what one may have, and `manifest` the list of what was cut from what; `redact`
-//! finds values in the output of programs; `report` tells people who can reach what, and
-//! who did.
+//! `.leaflock/policy.yaml` says and how it decides; `leaves` the secrets of a file;
+//! `sshsig` signatures, `allowed_signers` and `signer_list` whose count, `trust` what is
+//! known of that outside of the repository; `revocations` the denials beside the policy;
+//! `view` is a source cut to what one may have, and `manifest` the list of what was cut
+//! from what; `redact` finds values in the output of programs; `report` tells people who
+//! can reach what, and who did.
 
 pub mod denial;
 pub mod redact;

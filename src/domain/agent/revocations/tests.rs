@@ -1,3 +1,5 @@
+//! Lines that read back, and lines that must not pass.
+
 use super::*;
 use crate::domain::agent::sshsig::{KeptKey, SigningKey};
 use crate::domain::secret::SecretBytes;

@@ -2,7 +2,7 @@
 
 use super::{Finding, LintKind};
 use crate::domain::agent::leaves::Source;
-use crate::domain::agent::pattern::{FilePattern, PathPattern, show_path};
+use crate::domain::agent::pattern::{FilePattern, NamePattern, PathPattern, show_path};
 use crate::domain::agent::policy::{Agents, Allow, Deny, Level, Levels, Policy, Principal, Subject};
 
 /// The rules of a policy and the files that they are about.
@@ -172,7 +172,10 @@ impl<'p> Rules<'p> {
     }
 
     fn denied(&self, rule: &Deny, findings: &mut Vec<Finding>) {
-        let known = self.policy.known_names();
+        // Whom a denial names is not known by that alone.
+        let of_rules = self.policy.allows.iter().flat_map(|rule| rule.agents.patterns());
+        let mut known: Vec<String> = of_rules.flat_map(NamePattern::samples).collect();
+        known.extend(self.policy.principals.keys().cloned());
         for entry in rule.agents.entries().filter(|entry| *entry != "**").map(|entry| [entry.to_owned()]) {
             let alone = Agents::parse(&entry, &self.policy.groups);
             if alone.is_ok_and(|alone| !known.iter().any(|name| alone.covers(name))) {
