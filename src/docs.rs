@@ -40,3 +40,6 @@ pub mod trust {}
 
 #[doc = include_str!("docs/policy.md")]
 pub mod policy {}
+
+#[doc = include_str!("docs/derived-files.md")]
+pub mod derived_files {}
