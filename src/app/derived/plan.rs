@@ -20,7 +20,7 @@ use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::leaves;
 use crate::domain::agent::manifest::{self, Derived, Manifest, derived_path, sha256};
 use crate::domain::agent::pattern::show_path;
-use crate::domain::agent::policy::Principal;
+use crate::domain::agent::policy::{self, Principal};
 use crate::domain::agent::view::{self, View};
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::secret::SecretBytes;
@@ -97,7 +97,7 @@ pub fn plan(
     let new = Manifest {
         repo: authority.policy.repo.clone().unwrap_or_default(),
         policy: authority.policy_digest.clone(),
-        revocations: revocations(authority),
+        revocations: listed(authority, &old),
         ..old.clone()
     };
     let plan = Plan { manifest: new, ..Plan::default() };
@@ -107,6 +107,7 @@ pub fn plan(
         false => planner.all(fresh)?,
     }
     let Planner { mut plan, old, .. } = planner;
+    refuse_gone(authority, &old, &plan.manifest)?;
     plan.is_change = plan.manifest != old || !plan.writes.is_empty() || authority.manifest.is_none();
     plan.manifest.serial = old.serial + u64::from(plan.is_change);
     Ok(plan)
@@ -115,6 +116,39 @@ pub fn plan(
 /// The digests of the revocations in force.
 pub fn revocations(authority: &Authority) -> BTreeSet<String> {
     authority.revocations.iter().map(|it| it.digest.clone()).collect()
+}
+
+/// The revocations that a manifest lists. Where a new policy has taken the place of some,
+/// they are listed once more, so that others know that they may go.
+fn listed(authority: &Authority, old: &Manifest) -> BTreeSet<String> {
+    let mut listed = revocations(authority);
+    if old.policy != authority.policy_digest {
+        listed.extend(old.revocations.iter().cloned());
+    }
+    listed
+}
+
+/// Refuses to give back what a revocation took, only because its line is gone: it takes
+/// another policy.
+fn refuse_gone(authority: &Authority, old: &Manifest, new: &Manifest) -> Result<(), Error> {
+    let gone = old.revocations.difference(&new.revocations).next();
+    let gains = |(name, file): (&String, &Derived)| {
+        let had = old.derived.get(name).map(|file| file.secrets.as_slice()).unwrap_or_default();
+        file.secrets.iter().any(|secret| !had.contains(secret))
+    };
+    if gone.is_none() || old.policy != new.policy || !new.derived.iter().any(gains) {
+        return Ok(());
+    }
+    Err(Error::Integrity {
+        place: Place::file(authority.root.join(policy::REVOCATIONS)),
+        code: DenyCode::PolicyStale,
+        cause: "a revocation that the derived files heed is gone, and its agent would get back what it took"
+            .into(),
+        hints: vec![
+            "restore the file from git; who gives a right back signs a policy with a higher serial"
+                .to_owned(),
+        ],
+    })
 }
 
 /// The recipients of the derived files of `principal`, sorted, each once.
@@ -170,10 +204,15 @@ impl Planner<'_> {
     }
 
     fn source_of(&self, file: &Fresh<'_>) -> Option<Source> {
-        let name = sources::name_of(&self.authority.root, file.path)?;
+        // A source is known by its own name, not by those of links to it.
+        let path = match self.deps.files.is_link(file.path) {
+            true => self.deps.files.real(file.path).ok()?,
+            false => file.path.to_owned(),
+        };
+        let name = sources::name_of(&self.authority.root, &path)?;
         Some(Source {
             name,
-            path: file.path.to_owned(),
+            path,
             bytes: SecretBytes::new(file.bytes.to_vec()),
             seen: None,
             sha256: sha256(file.bytes),

@@ -48,7 +48,8 @@ pub fn governing(deps: &Deps<'_>, path: &Path) -> Result<Option<Arc<Authority>>,
 /// The policies that govern some of `paths`, each with the places of those in the list.
 pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<(Arc<Authority>, Vec<usize>)>, Error> {
     let mut roots: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
-    for (at, path) in paths.iter().enumerate() {
+    let targets = paths.iter().map(|path| target(deps, path)).collect::<Result<Vec<PathBuf>, Error>>()?;
+    for (at, path) in targets.iter().enumerate() {
         let Some(folder) = path.parent() else { continue };
         if let Some(root) = authority::find_root(deps, folder)? {
             roots.entry(root).or_default().push(at);
@@ -61,7 +62,7 @@ pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<(Arc<Author
             continue;
         }
         places.retain(|&at| {
-            let name = sources::name_of(&root, paths[at]);
+            let name = sources::name_of(&root, &targets[at]);
             name.is_some_and(|name| sources::may_be(&authority.policy, &name))
         });
         if !places.is_empty() {
@@ -69,6 +70,14 @@ pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<(Arc<Author
         }
     }
     Ok(found)
+}
+
+/// The file itself: a source is known by its own name, not by those of links to it.
+fn target(deps: &Deps<'_>, path: &Path) -> Result<PathBuf, Error> {
+    match deps.files.is_link(path) {
+        true => deps.files.real(path).map_err(Error::Read),
+        false => Ok(path.to_owned()),
+    }
 }
 
 /// Writes a new state of a source with what is made from it; `None`, and nothing is done,

@@ -107,7 +107,7 @@ pub fn all(deps: &Deps<'_>, authority: &Authority) -> Result<Vec<Stale>, Error> 
     if manifest.policy != authority.policy_digest {
         add(policy::PLACE, Reason::Policy);
     }
-    if manifest.revocations != plan::revocations(authority) {
+    if !plan::revocations(authority).is_subset(&manifest.revocations) {
         add(policy::REVOCATIONS, Reason::Revocation);
     }
     let sources = sources::all(deps, &authority.root, &authority.policy)?;
