@@ -11,9 +11,9 @@ use super::error::{Error, Place};
 use super::open::Locked;
 use super::ports::FileKind;
 use super::request::{Notice, OpenOptions};
+use super::trust;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{Manifest, sha256};
-use crate::domain::agent::policy;
 use crate::domain::diff::ciphertext::{self, What};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -65,16 +65,8 @@ pub struct Outcome {
 }
 
 /// The folder of the policy around the working folder.
-///
-/// # Errors
-/// There is none.
-pub fn root(deps: &Deps<'_>) -> Result<PathBuf, Error> {
-    let here = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
-    authority::find_root(deps, &here)?.ok_or_else(|| Error::NotFound {
-        place: Place::default(),
-        message: format!("there is no {} here, nor in a folder above", policy::PLACE),
-        hints: vec!["`leaflock agent add NAME` begins a policy".to_owned()],
-    })
+fn root(deps: &Deps<'_>) -> Result<PathBuf, Error> {
+    trust::root(deps, Path::new("."))
 }
 
 /// What is out of date. No key is needed.

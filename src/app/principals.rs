@@ -12,10 +12,11 @@ use super::derived::put;
 use super::error::{Error, Place};
 use super::ports::{FileError, FileErrorKind, FileKind, Fingerprint};
 use super::trust;
+use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::policy::edit::{self, Keys};
 use crate::domain::agent::policy::{self, Policy, Principal};
 use crate::domain::agent::public_key::PublicKey;
-use crate::domain::agent::{digest, new_key};
+use crate::domain::agent::{digest, new_key, signer_list};
 use crate::domain::keys::recipient_kind;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::WriteError;
@@ -90,20 +91,14 @@ impl Draft {
         let mut writes = vec![self.own()];
         let path = self.path();
         authority::read_policy(&path, &self.bytes)?;
-        let list = authority::read_signers(
-            &self.root.join(crate::domain::agent::signer_list::PLACE),
-            &deps
-                .files
-                .read(&self.root.join(crate::domain::agent::signer_list::PLACE))
-                .map_err(Error::Read)?
-                .bytes,
-        )?;
+        let list = self.root.join(signer_list::PLACE);
+        let list = authority::read_signers(&list, &deps.files.read(&list).map_err(Error::Read)?.bytes)?;
         let key = signing::Key::of(deps, key)?;
         let signer = self.policy.principal_of_key(&key.public.to_string());
         let is_listed = list.allows(&key.public, authority::NAMESPACE, &deps.clock.now()).is_some();
         if !is_listed || signer.is_some_and(Principal::is_agent) {
             return Err(Error::Denied {
-                code: crate::domain::agent::denial::DenyCode::NoSigner,
+                code: DenyCode::NoSigner,
                 message: format!("{} may not sign policies", key.public.fingerprint()),
                 hints: vec![
                     "an administrator makes this change, or signs it: `leaflock policy sign`".to_owned(),

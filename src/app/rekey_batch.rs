@@ -4,13 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::Deps;
-use super::agent::authority::Authority;
 use super::batch::{self, Finished, Item};
 use super::config;
 use super::derived::plan::{Accept, Fresh, Write};
+use super::derived::put::Governing;
 use super::derived::{self, put};
 use super::error::Error;
 use super::parallel;
@@ -155,7 +154,7 @@ struct Governed<'g> {
     file: &'g FileOptions,
     keys: &'g OpenOptions,
     /// With the places of their files in `plans`.
-    policies: Vec<(Arc<Authority>, Vec<usize>)>,
+    policies: Vec<Governing>,
 }
 
 impl Governed<'_> {

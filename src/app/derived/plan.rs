@@ -182,8 +182,9 @@ impl Planner<'_> {
     /// Everything, with `fresh` sources in place of what they replace.
     fn all(&mut self, fresh: &[Fresh<'_>]) -> Result<(), Error> {
         let mut found = sources::all(self.deps, &self.authority.root, &self.authority.policy)?;
-        let new: Vec<Source> = fresh.iter().filter_map(|file| self.source_of(file)).collect();
-        found.retain(|source| !new.iter().any(|new| new.name == source.name));
+        let of = |file: &Fresh<'_>| Some((self.source_of(file)?, file.data_key.cloned()));
+        let new: Vec<(Source, Option<DataKey>)> = fresh.iter().filter_map(of).collect();
+        found.retain(|source| !new.iter().any(|(new, _)| new.name == source.name));
         self.check(&found)?;
         let (sources, derived) =
             (std::mem::take(&mut self.plan.manifest.sources), &mut self.plan.manifest.derived);
@@ -191,14 +192,17 @@ impl Planner<'_> {
         self.plan.notices.extend(
             sources
                 .keys()
-                .filter(|name| !found.iter().chain(&new).any(|source| source.name == **name))
+                .filter(|name| {
+                    let now = found.iter().chain(new.iter().map(|(source, _)| source));
+                    !now.into_iter().any(|source| source.name == **name)
+                })
                 .map(|name| Notice::note(format!("{name} is no source any more"))),
         );
         for source in found {
             self.source(&source, None)?;
         }
-        for (source, file) in new.iter().zip(fresh) {
-            self.source(source, file.data_key)?;
+        for (source, data_key) in &new {
+            self.source(source, data_key.as_ref())?;
         }
         self.sweep()
     }

@@ -45,8 +45,11 @@ pub fn governing(deps: &Deps<'_>, path: &Path) -> Result<Option<Arc<Authority>>,
     Ok(governing_all(deps, &[path])?.pop().map(|(authority, _)| authority))
 }
 
-/// The policies that govern some of `paths`, each with the places of those in the list.
-pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<(Arc<Authority>, Vec<usize>)>, Error> {
+/// A policy that governs some files of a list, and their places in it.
+pub type Governing = (Arc<Authority>, Vec<usize>);
+
+/// The policies that govern some of `paths`.
+pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<Governing>, Error> {
     let mut roots: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
     let targets = paths.iter().map(|path| target(deps, path)).collect::<Result<Vec<PathBuf>, Error>>()?;
     for (at, path) in targets.iter().enumerate() {
