@@ -35,6 +35,9 @@ pub mod merge {}
 #[doc = include_str!("docs/threat-model.md")]
 pub mod threat_model {}
 
+#[doc = include_str!("docs/redact.md")]
+pub mod redact {}
+
 #[doc = include_str!("docs/trust.md")]
 pub mod trust {}
 
@@ -43,3 +46,6 @@ pub mod policy {}
 
 #[doc = include_str!("docs/derived-files.md")]
 pub mod derived_files {}
+
+#[doc = include_str!("docs/agents.md")]
+pub mod agents {}

@@ -39,6 +39,7 @@ mod merge;
 mod network;
 mod plugins;
 mod quirks;
+mod redact;
 mod rekey;
 mod revoke;
 mod run;
