@@ -13,6 +13,7 @@
 )]
 
 mod agent_signatures;
+mod agent_policy;
 mod batch;
 mod callers;
 mod changes;

@@ -1,13 +1,14 @@
 //! Agents: who may have which value, by what right, and what is written down about it.
 //! `pattern` has the wildcards for names, key paths and files; `policy` what
-//! `.leaflock/policy.yaml` says and how it decides; `sshsig` signatures, and
-//! `allowed_signers` whose count; `view` is a source cut to what one may have, and
-//! `manifest` the list of what was cut from what.
+//! `.leaflock/policy.yaml` says and how it decides; `leaves` the secrets of a file;
+//! `sshsig` signatures, and `allowed_signers` whose count; `view` is a source cut to
+//! what one may have, and `manifest` the list of what was cut from what.
 
 pub mod denial;
 pub mod public_key;
 pub mod sshsig;
 pub mod allowed_signers;
+pub mod leaves;
 pub mod pattern;
 pub mod policy;
 pub mod view;

@@ -188,10 +188,54 @@ impl NamePattern {
         (!is_wild(&self.text)).then_some(&self.text)
     }
 
+    /// A few names that it matches, one for each way through braces and for `**` those of no, one
+    /// and two segments: whom it would be about if they were added.
+    pub fn samples(&self) -> Vec<String> {
+        let mut names = vec![String::new()];
+        for segment in self.text.split('/') {
+            let ways = match segment {
+                "**" => vec![String::new(), ANY.to_owned(), format!("{ANY}/{ANY}")],
+                _ => choices(segment).into_iter().map(|text| text.replace('*', ANY)).collect(),
+            };
+            let longer = names.iter().flat_map(|name| {
+                ways.iter().map(move |way| match (name.is_empty(), way.is_empty()) {
+                    (true, _) => way.clone(),
+                    (false, true) => name.clone(),
+                    (false, false) => format!("{name}/{way}"),
+                })
+            });
+            names = longer.take(MOST_SAMPLES).collect();
+        }
+        names.retain(|name| check_name(name).is_ok() && self.matches(name));
+        names.dedup();
+        names
+    }
+
     /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+/// What stands for any text in a sample.
+const ANY: &str = "any";
+/// How many samples there may be at a time.
+const MOST_SAMPLES: usize = 1000;
+
+/// The texts that `{a,b}` stand for, one after the other; braces within braces are left.
+fn choices(segment: &str) -> Vec<String> {
+    let mut texts = vec![String::new()];
+    let mut rest = segment;
+    while let Some((before, (inner, behind))) =
+        rest.split_once('{').and_then(|(before, inner)| Some((before, inner.split_once('}')?)))
+    {
+        let longer =
+            texts.iter().flat_map(|text| inner.split(',').map(move |way| format!("{text}{before}{way}")));
+        texts = longer.take(MOST_SAMPLES).collect();
+        rest = behind;
+    }
+    texts.iter_mut().for_each(|text| text.push_str(rest));
+    texts
 }
 
 /// A pattern for key paths: `databases.postgres`, `**.password`, `hosts["a.b"].token`.
@@ -423,6 +467,15 @@ mod tests {
         {
             assert!(NamePattern::parse(text).is_err() && check_name(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn samples_are_names_that_match() {
+        let samples = |text: &str| NamePattern::parse(text).unwrap().samples();
+        assert_eq!(samples("ops/x"), ["ops/x"]);
+        assert_eq!(samples("ops/**"), ["ops", "ops/any", "ops/any/any"]);
+        assert_eq!(samples("{ops,dev}/ci-*"), ["ops/ci-any", "dev/ci-any"]);
+        assert_eq!(samples("**"), ["any", "any/any"]);
     }
 
     #[test]

@@ -67,7 +67,47 @@ pub struct Decision {
     pub only_post: bool,
 }
 
+/// Why a level is granted or not: the rule that decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because<'d> {
+    /// A rule allows it.
+    Allowed(&'d RuleRef),
+    /// A rule allows to read, which implies [`Level::Exec`].
+    Implied(&'d RuleRef),
+    /// A rule denies it.
+    Denied(&'d RuleRef),
+    /// A rule allows it during a lease, and there is none.
+    NeedsLease(&'d RuleRef),
+    /// No rule allows it.
+    NoRule,
+}
+
+impl<'d> Because<'d> {
+    /// The rule, where one decides.
+    pub fn rule(self) -> Option<&'d RuleRef> {
+        match self {
+            Self::Allowed(rule) | Self::Implied(rule) | Self::Denied(rule) | Self::NeedsLease(rule) => {
+                Some(rule)
+            }
+            Self::NoRule => None,
+        }
+    }
+}
+
 impl Decision {
+    /// The rule that decides about `level`; of several that do, the first.
+    pub fn because(&self, level: Level) -> Because<'_> {
+        let of = |level: Level, lease: bool| {
+            self.allowed_by.iter().find(move |rule| rule.lease == lease && rule.levels.has(level))
+        };
+        if self.levels.has(level) {
+            let implied = || of(Level::Read, false).map(Because::Implied);
+            return of(level, false).map(Because::Allowed).or_else(implied).unwrap_or(Because::NoRule);
+        }
+        let denied = self.denied_by.iter().find(|rule| rule.levels.has(level)).map(Because::Denied);
+        denied.or_else(|| of(level, true).map(Because::NeedsLease)).unwrap_or(Because::NoRule)
+    }
+
     /// True when a copy of the leaf goes into the file of a principal with these rights:
     /// it may read it, or start programs with it and nobody else is there to do so.
     fn is_own(&self, has_broker: bool) -> bool {

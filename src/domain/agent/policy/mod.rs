@@ -19,17 +19,23 @@
 //! What no rule allows is denied, what several allow is their union, and a denial that
 //! matches wins, however wide or narrow the rules are.
 
+mod assertions;
 mod decision;
 mod levels;
+mod lint;
 mod read;
+mod subtrees;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use decision::{Decision, RuleRef, RuleSource, Subject};
+pub use assertions::{Assertion, AssertionError, Verdict, assertions};
+pub use decision::{Because, Decision, RuleRef, RuleSource, Subject};
 pub use levels::{Level, Levels};
+pub use lint::{Finding, LintKind, Severity, lint};
+pub use subtrees::{Subtree, subtrees};
 
 use super::pattern::{FilePattern, NamePattern, PathPattern, PatternError};
 use crate::domain::keys::{recipient_kind, same_ssh_key};
@@ -292,6 +298,15 @@ impl Policy {
             Some(rules) => rules.iter().any(|rule| rule.file.matches(source)),
             None => !source.starts_with(".leaflock/"),
         }
+    }
+
+    /// The names that it knows: of principals, and those that rules spell out. Sorted.
+    pub fn known_names(&self) -> BTreeSet<String> {
+        let principals = self.principals.keys().cloned();
+        let of_rules =
+            self.allows.iter().map(|rule| &rule.agents).chain(self.denies.iter().map(|it| &it.agents));
+        let spelled = of_rules.flat_map(Agents::patterns).filter_map(NamePattern::literal).map(str::to_owned);
+        principals.chain(spelled).collect()
     }
 
     /// The age recipients behind names, groups and recipients, each once and in their order.

@@ -1,6 +1,7 @@
 //! Policies as people write them, and what they decide.
 
-use super::{Level, Levels, Policy, Revocation, Role, Subject};
+use super::{Level, Levels, Policy, Revocation, Role, Subject, assertions, lint};
+use crate::domain::agent::leaves::Source;
 use crate::domain::agent::pattern::parse_path;
 
 /// The block that people know from elsewhere, which loads unchanged.
@@ -184,4 +185,135 @@ fn faults_name_their_line() {
     let star = Policy::parse(b"access_control:\n  deny: [{agents: [**], secrets: a}]\n").unwrap_err();
     assert!(star.advice.unwrap().contains("in quotes"), "{}", star.message);
     assert!(Policy::parse(b"").unwrap_err().advice.is_some());
+}
+
+/// Sources with these leaves.
+fn sources(files: &[(&str, &[&str])]) -> Vec<Source> {
+    let source = |(path, leaves): &(&str, &[&str])| {
+        let mut leaves: Vec<_> = leaves.iter().map(|leaf| parse_path(leaf).unwrap()).collect();
+        leaves.sort();
+        Source { path: (*path).to_owned(), leaves, recipients: vec!["age1ana".into()], has_other_keys: false }
+    };
+    files.iter().map(source).collect()
+}
+
+fn full_sources() -> Vec<Source> {
+    sources(&[
+        ("secrets/prod.yaml", &["databases.main", "databases.root.password", "tokens.github", "tokens.npm"]),
+        ("secrets/dev.yaml", &["databases.main", "tokens.github"]),
+    ])
+}
+
+#[test]
+fn assertions_hold_or_say_why_not() {
+    let policy = parse(FULL);
+    let check = |line: &str| {
+        let assertion = assertions(line).unwrap().remove(0);
+        let verdict = assertion.check(&policy, &[], &full_sources());
+        (verdict.holds, verdict.rule.map(|rule| rule.line), verdict.because)
+    };
+    for (line, holds, rule) in [
+        ("ops/deploy can exec databases.main in secrets/prod.yaml", true, Some(19)),
+        ("ops/deploy can exec databases.main", false, None),
+        ("ops/deploy cannot read databases", true, Some(30)),
+        ("people can read-write databases.main # both", true, Some(20)),
+        ("humans/bo cannot read databases.root", true, Some(30)),
+        ("humans/bo can read databases", false, Some(30)),
+        ("ops/watch can exec databases.main", true, Some(21)),
+        ("ops/watch cannot reach tokens in secrets/dev.yaml", true, Some(31)),
+        ("ops/watch cannot read tokens.npm", true, Some(25)),
+        ("dev/** must not reach secrets/prod.yaml", true, Some(30)),
+        ("ops/* must not reach secrets/dev.yaml", false, Some(21)),
+        ("ops/** cannot use tokens.github in secrets/prod.yaml", false, Some(22)),
+        ("ops/** can use tokens.github in secrets/prod.yaml", true, Some(22)),
+        ("ops/new can reach databases", false, None),
+        ("ops/deploy cannot read databses", false, None),
+        ("ops/deploy must not reach secrets/pord.yaml", false, None),
+    ] {
+        let (held, by, because) = check(line);
+        assert_eq!((held, by), (holds, rule), "{line}: {because}");
+    }
+    // A pattern that matches nobody yet is about those who could be added.
+    let open = parse("access_control: {secrets: {a: {allowed_agents: ['dev/*']}}}");
+    let assertion = assertions("dev/** cannot read a").unwrap().remove(0);
+    let verdict = assertion.check(&open, &[], &sources(&[("x.yaml", &["a.b"])]));
+    assert!(!verdict.holds && verdict.because.contains("dev/any may read: a.b in x.yaml"), "{verdict:?}");
+}
+
+#[test]
+fn lines_that_are_no_assertion_are_refused() {
+    for (text, line) in [
+        ("# x\n\nops/x may read a", 3),
+        ("ops/x can read", 1),
+        ("ops/x can see a", 1),
+        ("ops/x can read a of b", 1),
+        ("ops/x can read a in", 1),
+        ("a b\n", 1),
+        ("ops/x must not reach", 1),
+        ("ops/x must reach a.yaml", 1),
+        ("ops/x can read a..b", 1),
+        ("-x can read a", 1),
+        ("ops/x must not reach /etc/passwd", 1),
+    ] {
+        assert_eq!(assertions(text).expect_err(text).line, line, "{text}");
+    }
+    assert_eq!(assertions("\n# only a comment\n  \n").unwrap(), []);
+}
+
+/// The findings of a policy as `line kind`.
+fn found(text: &str, sources: &[Source]) -> Vec<String> {
+    let findings = lint(&parse(text), sources, "2026-11-22T00:00:00Z");
+    findings.iter().map(|it| format!("{} {}", it.line.unwrap_or(0), it.kind.id())).collect()
+}
+
+#[test]
+fn lint_finds_what_is_probably_wrong() {
+    assert_eq!(found(FULL, &full_sources()), ["21 no-broker", "22 no-broker", "25 lease-unavailable"]);
+    let seed = found(SEED, &sources(&[("a.yaml", &["databases.postgres.production.password"])]));
+    let expected = [
+        "0 unsignable",
+        "0 unsignable",
+        "0 no-expiry",
+        "0 no-person",
+        "3 no-identity",
+        "3 no-identity",
+        "7 matches-nothing",
+        "7 matches-nobody",
+    ];
+    assert_eq!(seed, expected);
+    let cases: &[(&str, &str, &str)] = &[
+        ("valid_until: 2027-03-01", "valid_until: 2026-03-01", "5 expired"),
+        ("recovery: [people, age1paper, age1ana]", "", "-"),
+        (
+            "groups: { people: [\"humans/*\"] }",
+            "groups: { people: [\"humans/*\"], old: [x] }",
+            "12 unused-group",
+        ),
+        ("access_level: exec,", "access_level: exec, audit: false,", "19 audit-off"),
+        ("{ allowed_agents: [ops/deploy], access", "{ allowed_agents: ['**'], access", "19 too-wide"),
+        ("tokens.github:", "'**':", "22 too-wide"),
+        ("tokens.github:", "tokens.gitlab:", "22 matches-nothing"),
+        ("file: secrets/dev.yaml", "file: secrets/dve.yaml", "31 matches-nothing"),
+        ("secrets: [databases.root]", "secrets: [databases.toor]", "30 matches-nothing"),
+        ("agents: [ops/watch], secrets", "agents: [ops/wacth], secrets", "31 matches-nobody"),
+        (
+            "levels: [read] }",
+            "levels: [read, exec] }\n    - { agents: ops/deploy, secrets: databases }",
+            "19 denied-away",
+        ),
+        ("roles: [broker] }", "roles: [] }", "9 no-broker"),
+        (", broker: broker/ana }", " }", "11 never-granted"),
+        ("{ age: [age1watch] }", "{}", "10 no-identity"),
+        ("secrets/*.yaml", "secret/*.yaml", "15 matches-nothing"),
+    ];
+    for (from, to, finding) in cases {
+        assert!(FULL.contains(from), "{from}");
+        let found = found(&FULL.replace(from, to), &full_sources());
+        assert!(*finding == "-" || found.iter().any(|it| it == finding), "{to}: {found:?}");
+    }
+    let blocked = "principals: {a: {age: age1x}}\naccess_control:\n  secrets:\n    b: {allowed_agents: a, access_level: exec}\n  deny: [{agents: a, secrets: b, levels: read}]\n";
+    assert!(found(blocked, &sources(&[("s.yaml", &["b.c"])])).contains(&"4 exec-unavailable".to_owned()));
+    let mut theirs = full_sources();
+    theirs[0].recipients = vec!["age1stranger".into()];
+    assert!(found(FULL, &theirs).contains(&"14 no-person".to_owned()));
 }

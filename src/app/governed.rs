@@ -1,0 +1,158 @@
+//! A policy and the files that it governs, for questions about it. No key is needed: keys of
+//! encrypted files are in the clear. The policy need not be signed, because people ask while they write it;
+//! whoever asks learns whether it counts.
+
+use std::path::{Path, PathBuf};
+
+use super::Deps;
+use super::error::{Error, Place};
+use super::open::Locked;
+use super::parallel;
+use super::request::Notice;
+use crate::domain::agent::leaves::{self, Source};
+use crate::domain::agent::policy::{PLACE, Policy, PolicyError, Revocation};
+use crate::domain::keys::kinds::KeyKind;
+use crate::domain::store::Format;
+
+/// How many folders are searched for a policy.
+const DEPTH: usize = 100;
+
+/// A policy, the files that it governs, and what there is to say about both.
+#[derive(Debug)]
+pub struct Governed {
+    /// The folder that it governs.
+    pub root: PathBuf,
+    /// What it says.
+    pub policy: Policy,
+    /// Signed denials beside it.
+    pub revocations: Vec<Revocation>,
+    /// Its files, by path.
+    pub sources: Vec<Source>,
+    /// True if it counts: signed by somebody who is trusted here, and in date.
+    pub is_in_force: bool,
+    /// Why it does not count, and files that could not be looked at.
+    pub notices: Vec<Notice>,
+}
+
+/// The policy of the working folder and its files.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn load(deps: &Deps<'_>) -> Result<Governed, Error> {
+    let root = root(deps)?;
+    let policy = read(deps, &root)?.map_err(|error| fault(&root, error))?;
+    let (sources, mut notices) = sources(deps, &root, &policy)?;
+    let is_signed = deps.files.read_if_there(&root.join(SIGNATURE)).map_err(Error::Read)?.is_some();
+    if !is_signed {
+        let text = "the policy is not signed: nothing of it is in force yet";
+        notices.insert(0, Notice::warning(text).with_hint("`leaflock policy sign` puts it into force"));
+    }
+    Ok(Governed { root, policy, revocations: Vec::new(), sources, is_in_force: is_signed, notices })
+}
+
+/// Where the signature of the policy lies.
+const SIGNATURE: &str = ".leaflock/policy.yaml.sig";
+
+/// The folder of the policy that governs the working folder: the nearest one upwards, not beyond
+/// the top of the repository.
+///
+/// # Errors
+/// There is none.
+pub fn root(deps: &Deps<'_>) -> Result<PathBuf, Error> {
+    let here = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
+    for folder in here.ancestors().take(DEPTH) {
+        if deps.files.kind(&folder.join(PLACE)).map_err(Error::Read)?.is_some() {
+            return deps.files.real(folder).map_err(Error::Read);
+        }
+        if deps.files.kind(&folder.join(".git")).map_err(Error::Read)?.is_some() {
+            break;
+        }
+    }
+    Err(Error::NotFound {
+        place: Place::default(),
+        message: format!("there is no {PLACE} here, nor in a folder above"),
+        hints: vec!["`leaflock agent add NAME` begins a policy".to_owned()],
+    })
+}
+
+/// The policy of a folder, or what is wrong with it.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read(deps: &Deps<'_>, root: &Path) -> Result<Result<Policy, PolicyError>, Error> {
+    let contents = deps.files.read(&root.join(PLACE)).map_err(Error::Read)?;
+    Ok(Policy::parse(&contents.bytes))
+}
+
+/// What a fault of the policy is to a use case.
+pub fn fault(root: &Path, error: PolicyError) -> Error {
+    Error::Config {
+        place: Place::file(root.join(PLACE)).at_line(error.line),
+        hints: error.advice.clone().into_iter().collect(),
+        cause: Box::new(error),
+    }
+}
+
+/// The encrypted files that a policy governs, and what to say about others that it names.
+///
+/// # Errors
+/// The files cannot be listed.
+pub fn sources(deps: &Deps<'_>, root: &Path, policy: &Policy) -> Result<(Vec<Source>, Vec<Notice>), Error> {
+    let all = match deps.repository.present(root).map_err(Error::Read)? {
+        Some(files) => files,
+        None => deps.files.expand(&[root.to_owned()]).map_err(Error::Read)?,
+    };
+    let governed = |path: PathBuf| {
+        let name = path.strip_prefix(root).ok()?.to_str()?.replace('\\', "/");
+        let is_own = name.starts_with(".leaflock/");
+        (!is_own && policy.governs(&name)).then_some((path, name))
+    };
+    let files: Vec<(PathBuf, String)> = all.into_iter().filter_map(governed).collect();
+    let looked = parallel::map(&files, false, |(path, name)| source(deps, path, name));
+    let mut notices = Vec::new();
+    let mut sources = Vec::new();
+    for ((_, name), result) in files.iter().zip(looked) {
+        let is_named = policy.sources.iter().flatten().any(|rule| rule.file.literal() == Some(name));
+        match result {
+            Ok(Some(source)) => sources.push(source),
+            Ok(None) if !is_named => {}
+            Ok(None) => notices.push(
+                Notice::warning(format!("{name} is a source of the policy and not encrypted"))
+                    .with_hint(format!("`leaflock encrypt -i {name}` encrypts it")),
+            ),
+            Err(error) if is_named || is_encrypted_after_all(&error) => {
+                notices.push(Notice::warning(format!("{name} cannot be looked at: {error}")));
+            }
+            Err(_) => {}
+        }
+    }
+    sources.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok((sources, notices))
+}
+
+/// True for what is wrong with an encrypted file, not with one that merely speaks of sops.
+fn is_encrypted_after_all(error: &Error) -> bool {
+    matches!(error, Error::Metadata { .. })
+}
+
+/// A file as a source; `None` if it is not encrypted.
+fn source(deps: &Deps<'_>, path: &Path, name: &str) -> Result<Option<Source>, Error> {
+    let bytes = deps.files.read(path).map_err(Error::Read)?.bytes;
+    // Most files of a folder are not encrypted, and need not be parsed to see it.
+    if memchr::memmem::find(&bytes, b"sops").is_none() {
+        return Ok(None);
+    }
+    let locked = match Locked::parse(&bytes, Format::of_path(name), &Place::file(path)) {
+        Ok(locked) => locked,
+        Err(Error::NotEncrypted(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let keys = || locked.metadata.groups.iter().flatten();
+    let age = keys().filter(|key| key.kind == KeyKind::Age).map(|key| key.name().into_owned());
+    Ok(Some(Source {
+        path: name.to_owned(),
+        leaves: leaves::paths(&locked.tree),
+        recipients: age.collect(),
+        has_other_keys: keys().any(|key| key.kind != KeyKind::Age),
+    }))
+}

@@ -1,0 +1,181 @@
+//! What the policy means: as a whole, for somebody, or for somebody and a secret.
+
+use super::Deps;
+use super::can::{holders, wrong};
+use super::error::Error;
+use super::governed::{self, Governed};
+use super::request::Notice;
+use crate::domain::agent::leaves::Source;
+use crate::domain::agent::pattern;
+use crate::domain::agent::policy::{Decision, Level, Levels, Policy, Principal, Subject, Subtree, subtrees};
+
+/// What is asked about.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Somebody; `None`: the policy as a whole.
+    pub agent: Option<String>,
+    /// A path, perhaps of a subtree; `None`: all.
+    pub path: Option<String>,
+}
+
+/// Where a copy of a secret is for the sake of somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// In the file of the agent itself.
+    Agent,
+    /// In that of its broker alone.
+    Broker(String),
+    /// Nowhere: there is no key, no broker, or no right that needs one.
+    Nobody,
+}
+
+/// What is decided about a part of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The decision.
+    pub decision: Decision,
+    /// Where the value is.
+    pub holder: Holder,
+}
+
+/// One source as somebody sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The source.
+    pub source: String,
+    /// Its parts.
+    pub parts: Vec<Subtree<Explained>>,
+}
+
+/// A rule, and what it comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleReach {
+    /// Its line.
+    pub line: usize,
+    /// True if it denies.
+    pub denies: bool,
+    /// Which secrets, as it is written.
+    pub what: String,
+    /// Whom, as it is written.
+    pub agents: Vec<String>,
+    /// What.
+    pub levels: Levels,
+    /// The principals that it is about.
+    pub principals: Vec<String>,
+    /// How many leaves it is about.
+    pub leaves: usize,
+    /// True if it holds during a lease only.
+    pub lease: bool,
+}
+
+/// The answer.
+#[derive(Debug)]
+pub enum Answer {
+    /// About the policy as a whole.
+    Policy {
+        /// The rules, by line.
+        rules: Vec<RuleReach>,
+        /// The sources and how many leaves they have.
+        sources: Vec<(String, usize)>,
+    },
+    /// About somebody.
+    Agent {
+        /// Who; `None` if it is no principal.
+        principal: Option<Principal>,
+        /// By source.
+        seen: Vec<Seen>,
+    },
+}
+
+/// What there is to say.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the policy says.
+    pub policy: Policy,
+    /// The answer.
+    pub answer: Answer,
+    /// True if the policy is in force.
+    pub is_in_force: bool,
+    /// What to say on the side.
+    pub notices: Vec<Notice>,
+}
+
+/// Explains the policy of the working folder.
+///
+/// # Errors
+/// No policy, a word that is no name or path, a path that no source has.
+pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    let governed = governed::load(deps)?;
+    let answer = match &request.agent {
+        None => whole(&governed),
+        Some(agent) => {
+            pattern::check_name(agent).map_err(wrong)?;
+            let sources = match &request.path {
+                Some(path) => holders(&governed, &pattern::parse_path(path).map_err(wrong)?)?,
+                None => governed.sources.iter().map(|it| (it, it.leaves.iter().collect())).collect(),
+            };
+            let seen = sources.into_iter().map(|(source, leaves)| see(&governed, agent, source, &leaves));
+            let principal = governed.policy.principals.get(agent).cloned();
+            Answer::Agent { principal, seen: seen.collect() }
+        }
+    };
+    let Governed { policy, is_in_force, notices, .. } = governed;
+    Ok(Outcome { policy, answer, is_in_force, notices })
+}
+
+fn see(governed: &Governed, agent: &str, source: &Source, leaves: &[&Vec<String>]) -> Seen {
+    let explained = leaves.iter().map(|leaf| {
+        let subject = Subject { agent, source: &source.path, path: leaf };
+        let decision = governed.policy.decide(&governed.revocations, &subject);
+        let holder = holder(governed, &subject, &decision);
+        ((*leaf).clone(), Explained { decision, holder })
+    });
+    Seen { source: source.path.clone(), parts: subtrees(&explained.collect::<Vec<_>>()) }
+}
+
+fn whole(governed: &Governed) -> Answer {
+    let policy = &governed.policy;
+    let mut rules: Vec<RuleReach> = Vec::new();
+    let allows = policy.allows.iter().map(|rule| {
+        let paths = std::slice::from_ref(&rule.path);
+        (rule.line, false, &rule.agents, paths, rule.levels, &rule.files, rule.lease)
+    });
+    let denies = policy
+        .denies
+        .iter()
+        .map(|rule| (rule.line, true, &rule.agents, rule.paths.as_slice(), rule.levels, &rule.files, false));
+    for (line, denies, agents, paths, levels, files, lease) in allows.chain(denies) {
+        let is_about =
+            |source: &&Source| files.is_empty() || files.iter().any(|file| file.matches(&source.path));
+        let leaves = governed.sources.iter().filter(is_about).flat_map(|source| &source.leaves);
+        let covered = leaves.filter(|leaf| paths.iter().any(|path| path.covers(leaf)));
+        let shown: Vec<&str> = paths.iter().map(pattern::PathPattern::as_str).collect();
+        rules.push(RuleReach {
+            line,
+            denies,
+            what: shown.join(", "),
+            agents: agents.entries().map(str::to_owned).collect(),
+            levels,
+            principals: policy.principals.keys().filter(|name| agents.covers(name)).cloned().collect(),
+            leaves: covered.count(),
+            lease,
+        });
+    }
+    rules.sort_by_key(|rule| rule.line);
+    let sources = governed.sources.iter().map(|source| (source.path.clone(), source.leaves.len()));
+    Answer::Policy { rules, sources: sources.collect() }
+}
+
+/// Where a copy of a secret is for the sake of somebody.
+fn holder(governed: &Governed, subject: &Subject<'_>, decision: &Decision) -> Holder {
+    let policy = &governed.policy;
+    let Some(principal) = policy.principals.get(subject.agent) else { return Holder::Nobody };
+    let compiled =
+        |name: &str| policy.is_compiled_for(&governed.revocations, name, subject.source, subject.path);
+    let is_used = decision.levels.has(Level::Exec) || decision.levels.has(Level::Use);
+    match &principal.broker {
+        _ if compiled(subject.agent) && !principal.age.is_empty() => Holder::Agent,
+        Some(broker) if is_used && compiled(broker) => Holder::Broker(broker.clone()),
+        _ => Holder::Nobody,
+    }
+}

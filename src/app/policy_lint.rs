@@ -1,0 +1,36 @@
+//! What is probably wrong with the policy.
+
+use super::Deps;
+use super::error::Error;
+use super::governed;
+use super::request::Notice;
+use crate::domain::agent::policy::{Finding, lint};
+
+/// What was found.
+#[derive(Debug)]
+pub struct Outcome {
+    /// By line.
+    pub findings: Vec<Finding>,
+    /// How many sources it governs; `None` if it cannot be read.
+    pub sources: Option<usize>,
+    /// What to say on the side.
+    pub notices: Vec<Notice>,
+}
+
+/// Looks at the policy of the working folder.
+///
+/// # Errors
+/// There is none, or the files cannot be listed.
+pub fn run(deps: &Deps<'_>) -> Result<Outcome, Error> {
+    let root = governed::root(deps)?;
+    let policy = match governed::read(deps, &root)? {
+        Ok(policy) => policy,
+        Err(error) => {
+            let findings = vec![Finding::unreadable(error)];
+            return Ok(Outcome { findings, sources: None, notices: Vec::new() });
+        }
+    };
+    let (sources, notices) = governed::sources(deps, &root, &policy)?;
+    let findings = lint(&policy, &sources, &deps.clock.now());
+    Ok(Outcome { findings, sources: Some(sources.len()), notices })
+}

@@ -1,0 +1,207 @@
+//! The checks of single rules.
+
+use super::{Finding, LintKind};
+use crate::domain::agent::leaves::Source;
+use crate::domain::agent::pattern::{FilePattern, NamePattern, PathPattern, show_path};
+use crate::domain::agent::policy::{Agents, Allow, Deny, Level, Levels, Policy, Principal, Subject};
+
+/// The rules of a policy and the files that they are about.
+pub(super) struct Rules<'p> {
+    pub(super) policy: &'p Policy,
+    pub(super) sources: &'p [Source],
+}
+
+/// Words for which a path or file is taken to be a live system's.
+const PRODUCTION: [&str; 3] = ["prod", "production", "live"];
+
+impl<'p> Rules<'p> {
+    pub(super) fn check(&self, findings: &mut Vec<Finding>) {
+        for rule in &self.policy.allows {
+            self.agents(&rule.agents, rule.line, findings);
+            self.place(std::slice::from_ref(&rule.path), &rule.files, rule.line, findings);
+            self.width(rule, findings);
+            self.availability(rule, findings);
+        }
+        for rule in &self.policy.denies {
+            self.place(&rule.paths, &rule.files, rule.line, findings);
+            self.denied(rule, findings);
+        }
+    }
+
+    /// Entries that are nobody's.
+    fn agents(&self, agents: &Agents, line: usize, findings: &mut Vec<Finding>) {
+        let one_by_one = agents.entries().map(|entry| [entry.to_owned()]);
+        for entry in one_by_one {
+            let Ok(alone) = Agents::parse(&entry, &self.policy.groups) else { continue };
+            if self.policy.principals.keys().any(|name| alone.covers(name)) {
+                continue;
+            }
+            let [entry] = entry;
+            let is_name = alone.patterns().any(|pattern| pattern.literal() == Some(&entry));
+            let (kind, message, advice) = if is_name {
+                let message = format!("{entry} is granted secrets and is no principal: it has no key");
+                (LintKind::NoIdentity, message, format!("`leaflock agent add {entry}` makes it one"))
+            } else {
+                let message = format!("{entry} matches no principal");
+                (LintKind::MatchesNobody, message, "add principals, or correct the pattern".to_owned())
+            };
+            findings.push(Finding::new(kind, Some(line), message, advice));
+        }
+        if agents.entries().next().is_none() {
+            let message = "allowed_agents is empty: the rule grants nothing";
+            findings.push(Finding::new(
+                LintKind::MatchesNobody,
+                Some(line),
+                message,
+                "name somebody, or remove it",
+            ));
+        }
+    }
+
+    /// Paths and files that are not there.
+    fn place(&self, paths: &[PathPattern], files: &[FilePattern], line: usize, findings: &mut Vec<Finding>) {
+        let mut add = |message: String| {
+            let advice = "correct the name; `leaflock policy explain` lists the paths that there are";
+            findings.push(Finding::new(LintKind::MatchesNothing, Some(line), message, advice));
+        };
+        for file in files.iter().filter(|file| !self.sources.iter().any(|it| file.matches(&it.path))) {
+            add(format!("no source is {file}"));
+        }
+        for path in paths {
+            if !self.leaves(files).any(|(_, leaf)| path.covers(leaf)) {
+                let of = if files.is_empty() { "no source" } else { "none of its files" };
+                add(format!("{of} holds {path}"));
+            }
+        }
+    }
+
+    /// The leaves of the sources that `files` are about.
+    fn leaves<'f>(
+        &self,
+        files: &'f [FilePattern],
+    ) -> impl Iterator<Item = (&'p Source, &'p [String])> + use<'p, 'f> {
+        let about =
+            |source: &&Source| files.is_empty() || files.iter().any(|file| file.matches(&source.path));
+        let sources = self.sources.iter().filter(about);
+        sources.flat_map(|source| source.leaves.iter().map(move |leaf| (source, leaf.as_slice())))
+    }
+
+    fn width(&self, rule: &Allow, findings: &mut Vec<Finding>) {
+        if rule.audit == Some(false) {
+            findings.push(Finding::new(
+                LintKind::AuditOff,
+                Some(rule.line),
+                "audit: false has no effect: everything is recorded",
+                "remove it",
+            ));
+        }
+        let everybody =
+            rule.agents.patterns().find(|it| ["*", "**", "*/*", "*/**", "**/*"].contains(&it.as_str()));
+        let everything =
+            rule.path.is_everything() && (rule.files.is_empty() || rule.files.iter().any(is_any));
+        let live = is_production(rule.path.as_str())
+            || rule.files.iter().any(|file| is_production(file.as_str()))
+            || self
+                .leaves(&rule.files)
+                .any(|(source, leaf)| rule.path.covers(leaf) && is_production(&source.path));
+        let what = match (everybody, everything, live) {
+            (Some(who), true, _) => format!("{who} is granted {} of every secret", rule.levels),
+            (Some(who), false, true) => format!("{who} is granted {} of secrets of production", rule.levels),
+            (None, true, _) => format!("every secret of every source is granted ({})", rule.levels),
+            _ => return,
+        };
+        let advice = "name agents and paths: whoever is added later gets it too";
+        findings.push(Finding::new(LintKind::TooWide, Some(rule.line), what, advice));
+    }
+
+    /// Rights that nothing comes of.
+    fn availability(&self, rule: &Allow, findings: &mut Vec<Finding>) {
+        let line = Some(rule.line);
+        let granted: Vec<&Principal> =
+            self.policy.principals.values().filter(|it| rule.agents.covers(&it.name)).collect();
+        if rule.lease {
+            let message = "require_lease: this build has no leases, so the rule grants nothing";
+            findings.push(Finding::new(
+                LintKind::LeaseUnavailable,
+                line,
+                message,
+                "leave it as it is until then",
+            ));
+            return;
+        }
+        let alone: Vec<&str> =
+            granted.iter().filter(|it| it.broker.is_none()).map(|it| it.name.as_str()).collect();
+        if rule.levels.has(Level::Use) && !alone.is_empty() {
+            findings.push(Finding::new(
+                LintKind::NoBroker,
+                line,
+                format!("use is granted to {}, without a broker: it is unavailable", some(&alone)),
+                "name a broker in `principals`, which then holds the value",
+            ));
+        }
+        let leaves: Vec<_> = self.leaves(&rule.files).filter(|(_, leaf)| rule.path.covers(leaf)).collect();
+        let decide = |agent: &Principal, (source, path): &(&Source, &[String])| {
+            self.policy.decide(&[], &Subject { agent: &agent.name, source: &source.path, path })
+        };
+        let pairs = || granted.iter().flat_map(|agent| leaves.iter().map(move |leaf| (*agent, leaf)));
+        let remains = |levels: Levels| !rule.levels.without(levels).is_empty();
+        if pairs().next().is_some() && !pairs().any(|(agent, leaf)| remains(decide(agent, leaf).denied)) {
+            findings.push(Finding::new(
+                LintKind::DeniedAway,
+                line,
+                format!("denials take away all that the rule for {} grants", rule.path),
+                "remove the rule, or make the denials narrower",
+            ));
+            return;
+        }
+        let is_blocked = |(agent, leaf): &(&Principal, &(&Source, &[String]))| {
+            let decision = decide(agent, leaf);
+            agent.broker.is_none() && decision.levels.has(Level::Exec) && decision.denied.has(Level::Read)
+        };
+        if rule.levels.has(Level::Exec)
+            && let Some((agent, (_, leaf))) = pairs().find(is_blocked)
+        {
+            let path = show_path(leaf);
+            findings.push(Finding::new(
+                LintKind::ExecUnavailable,
+                line,
+                format!("{} may run programs with {path} but not read it, and has no broker", agent.name),
+                "name a broker in `principals`: without one the value would have to be in the agent's file",
+            ));
+        }
+    }
+
+    fn denied(&self, rule: &Deny, findings: &mut Vec<Finding>) {
+        // Whom a denial names is not known by that alone.
+        let of_rules = self.policy.allows.iter().flat_map(|rule| rule.agents.patterns());
+        let mut known: Vec<String> = of_rules.flat_map(NamePattern::samples).collect();
+        known.extend(self.policy.principals.keys().cloned());
+        for entry in rule.agents.entries().filter(|entry| *entry != "**").map(|entry| [entry.to_owned()]) {
+            let alone = Agents::parse(&entry, &self.policy.groups);
+            if alone.is_ok_and(|alone| !known.iter().any(|name| alone.covers(name))) {
+                let message = format!("{} matches nobody: the denial protects from no one", entry[0]);
+                let advice = "correct the name";
+                findings.push(Finding::new(LintKind::MatchesNobody, Some(rule.line), message, advice));
+            }
+        }
+    }
+}
+
+fn is_any(file: &FilePattern) -> bool {
+    file.as_str() == "**"
+}
+
+fn is_production(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| PRODUCTION.iter().any(|known| word.eq_ignore_ascii_case(known)))
+}
+
+/// The first few of many names.
+fn some(names: &[&str]) -> String {
+    match names {
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!("{first}, {second}, {third} and {} more", rest.len())
+        }
+        _ => names.join(", "),
+    }
+}
