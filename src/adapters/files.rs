@@ -19,6 +19,9 @@ use super::{expand, replace};
 /// First buffer for input of unknown size, in bytes.
 const STREAM_START: usize = 64 * 1024;
 
+/// Bytes of a file that is read piece by piece.
+const PIECE: usize = 64 * 1024;
+
 /// The files of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct SystemFiles {
@@ -47,6 +50,20 @@ impl SystemFiles {
 impl Files for SystemFiles {
     fn read(&self, path: &Path) -> Result<Contents, FileError> {
         read(path)
+    }
+
+    fn read_pieces(&self, path: &Path, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), FileError> {
+        let (mut file, _) = open(path)?;
+        let mut buffer = SecretBytes::new(vec![0; PIECE]);
+        loop {
+            match file.read(buffer.as_mut_vec()) {
+                Ok(0) => return Ok(()),
+                Ok(count) if take(&buffer[..count]) => {}
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(file_error("read", path, &error)),
+            }
+        }
     }
 
     #[cfg(unix)]
@@ -122,7 +139,16 @@ impl Files for SystemFiles {
 
 /// Reads a whole file into a buffer that wipes itself. See [`Files::read`].
 pub fn read(path: &Path) -> Result<Contents, FileError> {
-    let mut file = match standard_input(path) {
+    let (mut file, found) = open(path)?;
+    let regular = found.is_file() && !is_descriptor(path);
+    let expected = if found.is_file() { usize::try_from(found.len()).unwrap_or(0) } else { STREAM_START };
+    let bytes = read_all(&mut file, expected).map_err(|error| file_error("read", path, &error))?;
+    Ok(Contents { bytes, fingerprint: regular.then(|| fingerprint(&found)) })
+}
+
+/// Opens what can be read, which a directory cannot.
+fn open(path: &Path) -> Result<(File, fs::Metadata), FileError> {
+    let file = match standard_input(path) {
         Some(stdin) => stdin,
         None => File::open(path),
     }
@@ -136,10 +162,7 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
             reason: "is a directory".to_owned(),
         });
     }
-    let regular = found.is_file() && !is_descriptor(path);
-    let expected = if found.is_file() { usize::try_from(found.len()).unwrap_or(0) } else { STREAM_START };
-    let bytes = read_all(&mut file, expected).map_err(|error| file_error("read", path, &error))?;
-    Ok(Contents { bytes, fingerprint: regular.then(|| fingerprint(&found)) })
+    Ok((file, found))
 }
 
 /// Reads to the end. `expected` is a guess; the extra byte lets a right guess

@@ -61,6 +61,8 @@ pub mod policy_test;
 pub mod doctor;
 pub mod exposure;
 pub mod revoke;
+pub mod secret_values;
+pub mod redact;
 pub mod launch;
 pub mod exec_env;
 pub mod exec_file;

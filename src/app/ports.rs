@@ -113,6 +113,13 @@ pub trait Files: Sync {
         }
     }
 
+    /// Hands what is read to `take`, piece by piece as it comes, until that says to
+    /// stop.
+    fn read_pieces(&self, path: &Path, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), FileError> {
+        take(&self.read(path)?.bytes);
+        Ok(())
+    }
+
     /// The permission bits of what stands at `path`, links followed; `None` where
     /// there are none.
     fn mode(&self, path: &Path) -> Option<u32> {

@@ -4,9 +4,10 @@ use clap::CommandFactory;
 
 use super::{
     Family, Manner, Verb, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt, exec_env,
-    exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, resolve, revoke, rotate,
-    run, seal, set, status, textconv, unset, updatekeys, who,
+    exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, redact, resolve, revoke,
+    rotate, run, seal, set, status, textconv, unset, updatekeys, who,
 };
+use super::{compare, envelope, exists, fingerprint, get, list, schema};
 
 /// A line of the table: words, manner, arguments, what runs.
 macro_rules! verb {
@@ -25,15 +26,14 @@ macro_rules! verb {
 
 /// A line for a command that answers in an envelope: words, arguments, what makes
 /// the answer.
-#[allow(unused_macros, reason = "its first commands come with the next change")]
 macro_rules! answering {
     ($words:literal, $arguments:ty, $answer:expr) => {
         Verb {
             run: |verb, before, rest, cli| {
-                super::envelope::call(verb.words, rest, cli, |cli| {
+                envelope::call(verb.words, rest, cli, |cli| {
                     verb.with::<$arguments>(before, rest, cli, |arguments, cli| {
                         let answer = $answer(arguments, cli)?;
-                        super::envelope::print(verb, answer, cli)
+                        envelope::print(verb, answer, cli)
                     })
                 })
             },
@@ -55,6 +55,7 @@ pub static VERBS: &[Verb] = &[
     },
     Verb { wants_exactly: Some(unset::missing), ..verb!("unset", Sops, unset::Arguments, unset::run) },
     verb!("run", Own, run::Arguments, run::run),
+    verb!("redact", Own, redact::Arguments, redact::run),
     Verb {
         wants_exactly: Some(|| exec_env::missing("exec-env")),
         ..verb!("exec-env", Sops, exec_env::Arguments, exec_env::run)
@@ -63,6 +64,12 @@ pub static VERBS: &[Verb] = &[
         wants_exactly: Some(|| exec_env::missing("exec-file")),
         ..verb!("exec-file", Sops, exec_file::Arguments, exec_file::run)
     },
+    answering!("get", get::Arguments, get::run),
+    answering!("list", list::Arguments, list::run),
+    answering!("exists", exists::Arguments, exists::run),
+    answering!("schema", schema::Arguments, schema::run),
+    answering!("compare", compare::Arguments, compare::run),
+    answering!("fingerprint", fingerprint::Arguments, fingerprint::run),
     verb!("filestatus", Sops, filestatus::Arguments, filestatus::run),
     verb!("updatekeys", Sops, updatekeys::Arguments, updatekeys::run),
     verb!("rotate", Sops, rotate::Arguments, rotate::run),

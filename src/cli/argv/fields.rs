@@ -132,6 +132,17 @@ impl FlagField for Option<PathBuf> {
     }
 }
 
+impl FlagField for Vec<PathBuf> {
+    fn kind(&self) -> Kind {
+        Kind::Value
+    }
+
+    fn set(&mut self, flag: &Flag) -> Result<(), Usage> {
+        self.extend(flag.value.clone().map(PathBuf::from));
+        Ok(())
+    }
+}
+
 impl FlagField for Option<i64> {
     fn kind(&self) -> Kind {
         Kind::Value

@@ -2,10 +2,11 @@
 //! `pattern` has the wildcards for names, key paths and files; `policy` what
 //! `.leaflock/policy.yaml` says and how it decides; `leaves` the secrets of a file;
 //! `sshsig` signatures, and `allowed_signers` whose count; `view` is a source cut to
-//! what one may have, and `manifest` the list of what was cut from what; `fingerprint`
-//! compares values without showing them.
+//! what one may have, and `manifest` the list of what was cut from what; `redact` finds
+//! values in the output of programs, `fingerprint` compares them without showing them.
 
 pub mod denial;
+pub mod redact;
 pub mod fingerprint;
 pub mod public_key;
 pub mod sshsig;

@@ -1,0 +1,74 @@
+//! `leaflock redact`.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::args::Reading;
+use super::argv::fields::{flags, words};
+use super::report::Failure;
+use super::{Cli, wire};
+use crate::app::redact::{self, Request, prepare};
+use crate::app::request::Source;
+
+/// Replace secrets in a text by their paths
+///
+/// Copies FILE, or standard input, to standard output; each value of the encrypted
+/// files becomes [REDACTED:<path>]: as it is, and JSON-, shell-, percent- or
+/// HTML-escaped, in hex, base64 or UTF-16. Everything else stays as it is, and is
+/// passed on as it comes. Values of fewer than 6 bytes stay; they are named first.
+///
+/// This is no boundary: a value that is written backwards passes.
+#[derive(Parser, Clone, Debug, Default)]
+#[command(verbatim_doc_comment, name = "redact", override_usage = "leaflock redact [OPTIONS] [FILE…]", after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The texts, one after the other [default: standard input]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The encrypted files whose values are looked for [default: all of the repository that open here]
+    #[arg(long, value_name = "FILE")]
+    pub with: Vec<PathBuf>,
+    /// Only the values at or below these paths, comma-separated
+    #[arg(long, value_name = "PATHS")]
+    pub only: Vec<String>,
+    /// How the encrypted files are read.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+flags!(Arguments { with "with" "", only "only" "" } reading);
+
+words!(Arguments, usize::MAX, files);
+
+const EXAMPLES: &str = "\
+Examples:
+  ./deploy 2>&1 | leaflock redact | tee deploy.log
+  leaflock redact --with secrets/prod.yaml build.log > clean.log
+  leaflock redact --only database core.txt";
+
+/// Prints the texts without the secrets.
+pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
+    let mut notices = Vec::new();
+    let (file, open) = arguments.reading.resolve(cli.mode, &cli.env, &mut notices)?;
+    let request = Request { with: arguments.with, only: arguments.only, file, open };
+    let sources: Vec<Source> = match arguments.files.is_empty() {
+        true => vec![Source::Stdin],
+        false => arguments.files.into_iter().map(Source::File).collect(),
+    };
+    wire::with_deps(&cli.env, |deps| {
+        let prepared = prepare(deps, &request)?;
+        cli.output.notices(&notices);
+        cli.output.notices(&prepared.notices);
+        for source in &sources {
+            let mut failed = None;
+            redact::run(deps, &prepared.patterns, source, &mut |bytes| {
+                failed = cli.output.data(bytes).err();
+                failed.is_none()
+            })?;
+            if let Some(failure) = failed {
+                return Err(failure);
+            }
+        }
+        Ok(())
+    })
+}
