@@ -110,8 +110,7 @@ impl Site {
     pub fn source(&self, deps: &Deps<'_>, file: &Path) -> Result<&Source, Error> {
         let absolute = deps.files.absolute(file).map_err(Error::Read)?;
         let absolute = deps.files.real(&absolute).unwrap_or(absolute);
-        let is_meant =
-            |it: &&Source| Path::new(&it.path) == file || self.root.join(&it.path) == absolute;
+        let is_meant = |it: &&Source| Path::new(&it.path) == file || self.root.join(&it.path) == absolute;
         self.sources.iter().find(is_meant).ok_or_else(|| Error::NotFound {
             place: Place::default(),
             message: format!("{} is no encrypted file that is known here", file.display()),
@@ -224,7 +223,11 @@ fn denied(agent: &str, source: &str, path: &[String], decision: &Decision, level
     hints.push(format!(
         "`leaflock policy explain {agent} {path}` tells what is allowed; administrators change it"
     ));
-    Error::Denied { code, message: format!("{agent} may not {} {path} of {source}: {why}", words.join(" or ")), hints }
+    Error::Denied {
+        code,
+        message: format!("{agent} may not {} {path} of {source}: {why}", words.join(" or ")),
+        hints,
+    }
 }
 
 /// That nothing is at a path, with the keys where it leaves what there is.

@@ -55,6 +55,7 @@ pub mod compare;
 pub mod exists;
 pub mod list;
 pub mod schema;
+pub mod agent_guide;
 pub mod policy_lint;
 pub mod policy_explain;
 pub mod policy_test;

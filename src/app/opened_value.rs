@@ -108,9 +108,7 @@ pub fn of_file(
         _ => {
             return Err(Error::Conflict {
                 message: format!("{} is a list of {} values", show_path(path), found.len()),
-                hints: vec![
-                    "`leaflock decrypt --extract '[\"key\"][0]' FILE` prints one of them".to_owned(),
-                ],
+                hints: vec!["`leaflock decrypt --extract '[\"key\"][0]' FILE` prints one of them".to_owned()],
             });
         }
     };

@@ -54,9 +54,9 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
     let text: String = outcome.found.iter().map(|found| format!("{}\n", found.source)).collect();
     let answer = Answer::new(text, result).with_warnings(outcome.notices);
     Ok(match outcome.missing {
-        Some(why) => {
-            answer.but(Code::No, why).then(Action::leaflock(["list", "--json"], "lists the secrets that there are"))
-        }
+        Some(why) => answer
+            .but(Code::No, why)
+            .then(Action::leaflock(["list", "--json"], "lists the secrets that there are")),
         None => answer,
     })
 }

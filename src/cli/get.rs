@@ -76,7 +76,8 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
     });
     let text = if arguments.raw { "" } else { "\n" };
     let in_json = cli.output.holds_notices() && !is_text;
-    let shown = if in_json { SecretBytes::new(STANDARD.encode(&*value.text).into_bytes()) } else { value.text };
+    let shown =
+        if in_json { SecretBytes::new(STANDARD.encode(&*value.text).into_bytes()) } else { value.text };
     let answer = Answer { value: Some(shown), ..Answer::new(text, result) };
     Ok(answer.with_warnings(value.notices))
 }

@@ -6,6 +6,7 @@
 //! The program answers to two names. As `leaflock` it refuses what is probably
 //! a mistake; as `sops` (by link or rename) it does what SOPS does, and warns.
 
+pub mod agent_guide;
 pub mod args;
 pub mod argv;
 pub mod check;

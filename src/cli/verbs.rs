@@ -7,7 +7,7 @@ use super::{
     exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, redact, resolve, revoke,
     rotate, run, seal, set, status, textconv, unset, updatekeys, who,
 };
-use super::{compare, envelope, exists, fingerprint, get, list, schema};
+use super::{agent_guide, compare, envelope, exists, fingerprint, get, list, schema};
 
 /// A line of the table: words, manner, arguments, what runs.
 macro_rules! verb {
@@ -85,6 +85,7 @@ pub static VERBS: &[Verb] = &[
     Verb { failed: merge::aborted, ..verb!("merge", Own, merge::Arguments, merge::run) },
     verb!("resolve", Own, resolve::Arguments, resolve::run),
     verb!("config explain", Own, config_explain::Arguments, config_explain::run),
+    answering!("agent guide", agent_guide::Arguments, agent_guide::run),
     verb!("git setup", Own, git_setup::Arguments, git_setup::run),
     verb!("git clean", Own, git_filter::Clean, git_filter::clean),
     verb!("git smudge", Own, git_filter::Smudge, git_filter::smudge),
@@ -98,5 +99,6 @@ pub static VERBS: &[Verb] = &[
 pub static FAMILIES: &[Family] = &[
     Family { word: "groups", about: "Add key groups to files, and delete them" },
     Family { word: "config", about: "Explain .sops.yaml" },
+    Family { word: "agent", about: "Give agents what they may have of the secrets, and no more" },
     Family { word: "git", about: "Teach git about encrypted files" },
 ];
