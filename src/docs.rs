@@ -34,3 +34,6 @@ pub mod merge {}
 
 #[doc = include_str!("docs/threat-model.md")]
 pub mod threat_model {}
+
+#[doc = include_str!("docs/policy.md")]
+pub mod policy {}

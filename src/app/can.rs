@@ -61,7 +61,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
             .into_iter()
             .map(|(source, leaves)| Answer {
                 source: source.path.clone(),
-                parts: decide(&governed, &request.agent, source, &leaves),
+                parts: decide(&governed, &request.agent, source, &leaves, path.len()),
                 exists: true,
             })
             .collect(),
@@ -76,18 +76,19 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     })
 }
 
-/// What is decided about leaves of a source, like ones together.
+/// What is decided about the leaves of a source below a path of `depth` keys, like ones together.
 pub fn decide(
     governed: &Governed,
     agent: &str,
     source: &Source,
     leaves: &[&Vec<String>],
+    depth: usize,
 ) -> Vec<Subtree<Decision>> {
     let decided = leaves.iter().map(|leaf| {
         let subject = Subject { agent, source: &source.path, path: leaf };
         ((*leaf).clone(), governed.policy.decide(&governed.revocations, &subject))
     });
-    subtrees(&decided.collect::<Vec<_>>())
+    subtrees(&decided.collect::<Vec<_>>(), depth)
 }
 
 /// The sources that hold `path`, each with its leaves at and below it.
@@ -125,7 +126,7 @@ fn in_file(governed: &Governed, request: &Request, file: &str, path: &[String]) 
     let itself = path.to_vec();
     let exists = !leaves.is_empty();
     let leaves = if exists { leaves } else { vec![&itself] };
-    let parts = decide(governed, &request.agent, source, &leaves);
+    let parts = decide(governed, &request.agent, source, &leaves, path.len());
     Ok(Answer { source: file.to_owned(), parts, exists })
 }
 

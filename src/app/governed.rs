@@ -42,12 +42,23 @@ pub fn load(deps: &Deps<'_>) -> Result<Governed, Error> {
     let root = root(deps)?;
     let policy = read(deps, &root)?.map_err(|error| fault(&root, error))?;
     let (sources, mut notices) = sources(deps, &root, &policy)?;
-    let is_signed = deps.files.read_if_there(&root.join(SIGNATURE)).map_err(Error::Read)?.is_some();
-    if !is_signed {
+    let idle = idle(deps, &root, &policy)?;
+    let is_in_force = idle.is_none();
+    notices.splice(0..0, idle);
+    Ok(Governed { root, policy, revocations: Vec::new(), sources, is_in_force, notices })
+}
+
+/// Why nothing of the policy is in force, if so.
+fn idle(deps: &Deps<'_>, root: &Path, policy: &Policy) -> Result<Option<Notice>, Error> {
+    if deps.files.read_if_there(&root.join(SIGNATURE)).map_err(Error::Read)?.is_none() {
         let text = "the policy is not signed: nothing of it is in force yet";
-        notices.insert(0, Notice::warning(text).with_hint("`leaflock policy sign` puts it into force"));
+        return Ok(Some(Notice::warning(text).with_hint("`leaflock policy sign` puts it into force")));
     }
-    Ok(Governed { root, policy, revocations: Vec::new(), sources, is_in_force: is_signed, notices })
+    let ended = policy.valid_until.as_ref().filter(|end| **end <= deps.clock.now());
+    Ok(ended.map(|end| {
+        let text = format!("the policy is out of date since {end}: nothing of it is in force");
+        Notice::warning(text).with_hint("write a later valid_until and a higher serial, and sign it again")
+    }))
 }
 
 /// Where the signature of the policy lies.

@@ -110,11 +110,14 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         None => whole(&governed),
         Some(agent) => {
             pattern::check_name(agent).map_err(wrong)?;
-            let sources = match &request.path {
-                Some(path) => holders(&governed, &pattern::parse_path(path).map_err(wrong)?)?,
+            let path = request.path.as_deref().map(pattern::parse_path).transpose().map_err(wrong)?;
+            let depth = path.as_ref().map_or(0, Vec::len);
+            let sources = match &path {
+                Some(path) => holders(&governed, path)?,
                 None => governed.sources.iter().map(|it| (it, it.leaves.iter().collect())).collect(),
             };
-            let seen = sources.into_iter().map(|(source, leaves)| see(&governed, agent, source, &leaves));
+            let seen =
+                sources.into_iter().map(|(source, leaves)| see(&governed, agent, source, (&leaves, depth)));
             let principal = governed.policy.principals.get(agent).cloned();
             Answer::Agent { principal, seen: seen.collect() }
         }
@@ -123,14 +126,14 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     Ok(Outcome { policy, answer, is_in_force, notices })
 }
 
-fn see(governed: &Governed, agent: &str, source: &Source, leaves: &[&Vec<String>]) -> Seen {
+fn see(governed: &Governed, agent: &str, source: &Source, (leaves, depth): (&[&Vec<String>], usize)) -> Seen {
     let explained = leaves.iter().map(|leaf| {
         let subject = Subject { agent, source: &source.path, path: leaf };
         let decision = governed.policy.decide(&governed.revocations, &subject);
         let holder = holder(governed, &subject, &decision);
         ((*leaf).clone(), Explained { decision, holder })
     });
-    Seen { source: source.path.clone(), parts: subtrees(&explained.collect::<Vec<_>>()) }
+    Seen { source: source.path.clone(), parts: subtrees(&explained.collect::<Vec<_>>(), depth) }
 }
 
 fn whole(governed: &Governed) -> Answer {

@@ -39,7 +39,7 @@ pub fn run(deps: &Deps<'_>, agent: &str) -> Result<Outcome, Error> {
     let governed = governed::load(deps)?;
     let mut granted = Vec::new();
     for source in &governed.sources {
-        let mut parts = decide(&governed, agent, source, &source.leaves.iter().collect::<Vec<_>>());
+        let mut parts = decide(&governed, agent, source, &source.leaves.iter().collect::<Vec<_>>(), 0);
         parts.retain(|part| !part.what.levels.is_empty());
         if !parts.is_empty() {
             granted.push(Granted { source: source.path.clone(), parts });

@@ -51,7 +51,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let mut rights = Vec::new();
     for (source, leaves) in holders(&governed, &path)? {
         for agent in governed.policy.known_names() {
-            let mut parts = decide(&governed, &agent, source, &leaves);
+            let mut parts = decide(&governed, &agent, source, &leaves, path.len());
             parts.retain(|part| match request.level {
                 Some(level) => part.what.levels.has(level),
                 None => !part.what.levels.is_empty(),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::keychange::count;
 use crate::app::request::Notice;
 use crate::domain::agent::pattern::show_path;
 use crate::domain::agent::policy::{Because, Decision, Level, Levels, RuleRef, Subtree};
@@ -34,15 +35,10 @@ pub fn table(indent: &str, rows: &[Vec<String>]) -> String {
     text
 }
 
-/// `1 value`, `12 values`
-pub fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 /// `databases.postgres`, `databases (12 values)`.
 pub fn part<T>(part: &Subtree<T>) -> String {
     let path = show_path(&part.path);
-    if part.leaves == 1 { path } else { format!("{path} ({})", counted(part.leaves, "value")) }
+    if part.leaves == 1 { path } else { format!("{path} ({})", count(part.leaves, "value")) }
 }
 
 /// `.leaflock/policy.yaml:4`

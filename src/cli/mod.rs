@@ -9,6 +9,7 @@
 pub mod agent_guide;
 pub mod args;
 pub mod argv;
+pub mod can;
 pub mod check;
 pub mod compare;
 pub mod completion;
@@ -40,6 +41,9 @@ pub mod list;
 pub mod man;
 pub mod merge;
 pub mod output;
+pub mod policy_explain;
+pub mod policy_lint;
+pub mod policy_test;
 pub mod redact;
 pub mod report;
 pub mod resolve;
@@ -54,7 +58,9 @@ pub mod textconv;
 pub mod unset;
 pub mod updatekeys;
 pub mod verbs;
+pub mod what_can;
 pub mod who;
+pub mod who_can;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -364,7 +370,11 @@ impl Verb {
             return Err(wants_exactly());
         }
         if cli.mode == Mode::Leaflock {
-            let takes = if limit == 1 { "one word".to_owned() } else { format!("{limit} words") };
+            let takes = match limit {
+                0 => "no words".to_owned(),
+                1 => "one word".to_owned(),
+                _ => format!("{limit} words"),
+            };
             let message = format!("`{}` takes {takes}, {} were given", self.word(), words.len());
             let hint = format!("leaflock {} --help shows how it is called", self.words);
             return Err(Usage::new(message).hint(hint));

@@ -3,9 +3,10 @@
 use clap::CommandFactory;
 
 use super::{
-    Family, Manner, Verb, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt, exec_env,
-    exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, redact, resolve, revoke,
-    rotate, run, seal, set, status, textconv, unset, updatekeys, who,
+    Family, Manner, Verb, can, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt,
+    exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, policy_explain,
+    policy_lint, policy_test, redact, resolve, revoke, rotate, run, seal, set, status, textconv, unset,
+    updatekeys, what_can, who, who_can,
 };
 use super::{agent_guide, compare, envelope, exists, fingerprint, get, list, schema};
 
@@ -86,6 +87,12 @@ pub static VERBS: &[Verb] = &[
     verb!("resolve", Own, resolve::Arguments, resolve::run),
     verb!("config explain", Own, config_explain::Arguments, config_explain::run),
     answering!("agent guide", agent_guide::Arguments, agent_guide::run),
+    answering!("policy lint", policy_lint::Arguments, policy_lint::run),
+    answering!("policy explain", policy_explain::Arguments, policy_explain::run),
+    answering!("policy test", policy_test::Arguments, policy_test::run),
+    answering!("can", can::Arguments, can::run),
+    answering!("who-can", who_can::Arguments, who_can::run),
+    answering!("what-can", what_can::Arguments, what_can::run),
     verb!("git setup", Own, git_setup::Arguments, git_setup::run),
     verb!("git clean", Own, git_filter::Clean, git_filter::clean),
     verb!("git smudge", Own, git_filter::Smudge, git_filter::smudge),
@@ -100,5 +107,6 @@ pub static FAMILIES: &[Family] = &[
     Family { word: "groups", about: "Add key groups to files, and delete them" },
     Family { word: "config", about: "Explain .sops.yaml" },
     Family { word: "agent", about: "Give agents what they may have of the secrets, and no more" },
+    Family { word: "policy", about: "Explain, check and test the policy for agents" },
     Family { word: "git", about: "Teach git about encrypted files" },
 ];

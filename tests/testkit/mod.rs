@@ -11,6 +11,7 @@ pub(crate) mod gen_yaml;
 pub(crate) mod generate;
 pub(crate) mod history;
 pub(crate) mod gpg;
+pub(crate) mod json_schema;
 pub(crate) mod lossless;
 pub(crate) mod plugin;
 pub(crate) mod policy_evaluator;

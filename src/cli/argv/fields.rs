@@ -257,6 +257,7 @@ macro_rules! words {
 
             fn take(&mut self, words: Vec<std::ffi::OsString>) {
                 let mut words = words.into_iter();
+                let _ = &mut words;
                 $($crate::cli::argv::fields::WordField::take(&mut self.$field, &mut words);)*
             }
         }

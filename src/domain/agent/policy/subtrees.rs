@@ -11,9 +11,10 @@ pub struct Subtree<T> {
     pub what: T,
 }
 
-/// The largest subtrees, of the first key or more, whose leaves are all alike. `leaves` are sorted by
-/// path, each path once.
-pub fn subtrees<T: PartialEq + Clone>(leaves: &[(Vec<String>, T)]) -> Vec<Subtree<T>> {
+/// The largest subtrees whose leaves are all alike. `leaves` are sorted by path, each path once; they are all
+/// that there is at and below a path of `depth` keys, and no subtree is larger than that.
+pub fn subtrees<T: PartialEq + Clone>(leaves: &[(Vec<String>, T)], depth: usize) -> Vec<Subtree<T>> {
+    let least = depth.max(1);
     let mut found = Vec::new();
     // Groups of leaves that share so many keys, the first one on top.
     let mut waiting = vec![(leaves, 0)];
@@ -21,7 +22,7 @@ pub fn subtrees<T: PartialEq + Clone>(leaves: &[(Vec<String>, T)]) -> Vec<Subtre
         let [(path, what), others @ ..] = group else { continue };
         if others.is_empty() {
             found.push(Subtree { path: path.clone(), leaves: 1, what: what.clone() });
-        } else if depth > 0 && others.iter().all(|(_, other)| other == what) {
+        } else if depth >= least && others.iter().all(|(_, other)| other == what) {
             found.push(Subtree { path: path[..depth].to_vec(), leaves: group.len(), what: what.clone() });
         } else {
             let parts = group.chunk_by(|one, other| one.0.get(depth) == other.0.get(depth));
@@ -41,7 +42,7 @@ mod tests {
         let shown = |leaves: &[(&str, u8)]| {
             let leaves: Vec<_> =
                 leaves.iter().map(|(path, what)| (parse_path(path).unwrap(), *what)).collect();
-            let found = subtrees(&leaves);
+            let found = subtrees(&leaves, 0);
             found
                 .iter()
                 .map(|it| format!("{} {} {}", show_path(&it.path), it.leaves, it.what))
@@ -54,5 +55,8 @@ mod tests {
         );
         assert_eq!(shown(&[("a.b.c.d", 1)]), ["a.b.c.d 1 1"]);
         assert!(shown(&[]).is_empty());
+        // Of a larger whole: the key above is not all alike.
+        let below = [("a.b.c", 1), ("a.b.d", 1)].map(|(path, what)| (parse_path(path).unwrap(), what));
+        assert_eq!(show_path(&subtrees(&below, 2)[0].path), "a.b");
     }
 }
