@@ -37,3 +37,9 @@ pub mod threat_model {}
 
 #[doc = include_str!("docs/policy.md")]
 pub mod policy {}
+
+#[doc = include_str!("docs/json.md")]
+pub mod json {}
+
+#[doc = include_str!("docs/agent-guide.md")]
+pub mod agent_guide {}

@@ -30,6 +30,7 @@ mod exec;
 mod git_filter;
 mod git_setup;
 mod github_action;
+mod json_answers;
 mod keys;
 mod leak;
 mod lossless;

@@ -1,0 +1,296 @@
+//! Every command that takes `--json` answers in one object that follows the schema of
+//! the manual, with a code that the manual has, a next action that can be run, and
+//! without a value that nobody asked for; whether it works or fails.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use leaflock::cli::{Found, Mode, Verb, find};
+use serde_json::Value;
+
+use super::testkit::json_schema;
+use super::testkit::sandbox::{ALICE, BOB, Output, Sandbox};
+
+const SCHEMA: &str = include_str!("../src/docs/leaflock-v1.schema.json");
+const MANUAL: &str = include_str!("../src/docs/json.md");
+
+/// Nothing else in any output looks like it.
+const CANARY: &str = "Zq7kW9xV2mT4bN8";
+
+const POLICY: &str = "\
+version: 1
+repo: 6f0c51b2
+serial: 1
+principals:
+  humans/alice: { age: ALICE, roles: [admin] }
+  ops/deploy: { age: BOB }
+access_control:
+  secrets:
+    databases.postgres: { allowed_agents: [ops/deploy], access_level: exec }
+  deny:
+    - { agents: ['dev/**'], secrets: databases }
+";
+
+/// Calls of every command: words, arguments, exit code.
+const CALLS: &[(&str, &[&str], i32)] = &[
+    ("list", &[], 0),
+    ("list", &["databases", "--file", "prod.yaml"], 0),
+    ("list", &["nothing.here"], 4),
+    ("exists", &["databases.postgres"], 0),
+    ("exists", &["databases.mysql"], 1),
+    ("exists", &["a..b"], 2),
+    ("schema", &[], 0),
+    ("schema", &["databases.postgres.port"], 0),
+    ("agent guide", &[], 0),
+    ("agent guide", &["--install"], 0),
+    ("agent guide", &["--remove"], 0),
+    ("agent guide", &["--install", "--remove"], 2),
+    ("can", &["ops/deploy", "databases.postgres.port", "--level", "exec"], 0),
+    ("can", &["dev/x", "databases.postgres.port"], 3),
+    ("who-can", &["databases"], 0),
+    ("what-can", &["ops/deploy"], 0),
+    ("policy lint", &[], 1),
+    ("policy explain", &[], 0),
+    ("policy explain", &["ops/deploy"], 0),
+    ("policy explain", &["ops/deploy", "databases.postgres.port"], 0),
+    ("policy test", &["policy.test"], 1),
+];
+
+/// Calls where no policy is: they open values.
+const OPENING: &[(&str, &[&str], i32)] = &[
+    ("get", &["databases.postgres.password", "--file", "prod.yaml"], 0),
+    ("get", &["blob"], 0),
+    ("get", &["databases.postgres.password"], 2),
+    ("get", &["databases.postgres"], 2),
+    ("get", &["nothing.here"], 4),
+    ("get", &["closed", "--file", "bob.yaml"], 7),
+    ("get", &["databases.postgres.port", "--file", "broken.yaml"], 5),
+    ("compare", &["databases.postgres.password", "--with", "staging.yaml", "--file", "prod.yaml"], 0),
+    ("compare", &["databases.postgres.port", "--with", "staging.yaml", "--file", "prod.yaml"], 1),
+    ("compare", &["databases.postgres.port", "--with", "nowhere.yaml", "--file", "prod.yaml"], 4),
+    ("fingerprint", &["databases.postgres.password", "--file", "prod.yaml"], 0),
+];
+
+/// A world with encrypted files that hold the canary.
+fn world() -> Sandbox {
+    let sandbox = Sandbox::with_key();
+    let git = std::path::Path::new("git");
+    sandbox.run(git, &["init", "-q"], b"").ok();
+    let yaml = |port: u16| {
+        format!("databases:\n  postgres:\n    password: {CANARY}\n    port: {port}\nhosts: [{CANARY}, x]\n")
+    };
+    for (name, text, key) in [
+        ("prod.yaml", yaml(5432) + "empty: ''\nblob: \"\\e[2J\\u202E\"\n", ALICE),
+        ("staging.yaml", yaml(5433), ALICE),
+        ("broken.yaml", yaml(5434), ALICE),
+        ("bob.yaml", "closed: x\n".to_owned(), BOB),
+    ] {
+        sandbox.write(name, text);
+        sandbox.ours(&["encrypt", "-i", "--age", key.recipient, name]).ok();
+    }
+    let broken = String::from_utf8(sandbox.read("broken.yaml")).unwrap();
+    sandbox.write("broken.yaml", broken.replace("type:int", "type:str"));
+    sandbox.write("policy.test", "dev/** must not reach prod.yaml\nops/deploy can read databases\n");
+    sandbox
+}
+
+fn govern(sandbox: &Sandbox) {
+    let policy = POLICY.replace("ALICE", ALICE.recipient).replace("BOB", BOB.recipient);
+    sandbox.write(".leaflock/policy.yaml", policy);
+}
+
+/// The codes of the manual with their exit codes, as far as they have one.
+fn codes() -> BTreeMap<&'static str, Option<i32>> {
+    let rows = MANUAL.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    rows.filter_map(|(code, rest)| {
+        let exit = rest.split(" |").next()?;
+        (exit == "its own" || exit.parse::<i32>().is_ok()).then(|| (code, exit.parse().ok()))
+    })
+    .collect()
+}
+
+/// The schema without room for fields that it does not name: none is forgotten there.
+fn strict(mut schema: Value) -> Value {
+    fn walk(schema: &mut Value) {
+        match schema {
+            Value::Object(words) => {
+                if words.contains_key("properties") && words.contains_key("type") {
+                    words.insert("additionalProperties".to_owned(), Value::Bool(false));
+                }
+                words.values_mut().for_each(walk);
+            }
+            Value::Array(schemas) => schemas.iter_mut().for_each(walk),
+            _ => {}
+        }
+    }
+    walk(&mut schema);
+    schema
+}
+
+/// Looks at an answer from all sides but its form.
+fn examine(output: Output, words: &str) -> Value {
+    let told = output.describe();
+    assert_eq!(output.stderr, "", "{told}");
+    let answer: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {told}"));
+    assert_eq!(answer["command"], format!("leaflock {words}"), "{told}");
+    assert_eq!(answer["ok"] == true, output.code == Some(0), "{told}");
+    assert_eq!(answer["ok"] == true, answer["error"].is_null(), "{told}");
+    if let Some(code) = answer["error"]["code"].as_str() {
+        let exit = codes().get(code).copied().unwrap_or_else(|| panic!("the manual has no {code}: {told}"));
+        assert!(exit.is_none_or(|exit| Some(exit) == output.code), "{code}: {told}");
+        assert_ne!(
+            answer["next_actions"].as_array().unwrap().len() + usize::from(answer["result"] != Value::Null),
+            0
+        );
+    }
+    for action in answer["next_actions"].as_array().unwrap() {
+        let argv: Vec<OsString> =
+            action["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().into()).collect();
+        assert_eq!(argv[0], "leaflock", "{told}");
+        assert!(
+            matches!(find(&argv[1..], Mode::Leaflock), Some(Found::Verb(..)))
+                || argv.last().unwrap() == "--help"
+        );
+    }
+    if words != "get" {
+        assert!(!String::from_utf8_lossy(&output.stdout).contains(CANARY), "{told}");
+    }
+    answer
+}
+
+fn call(sandbox: &Sandbox, words: &str, arguments: &[&str], json: &[&str]) -> Output {
+    let line: Vec<&str> =
+        words.split(' ').chain(arguments.iter().copied()).chain(json.iter().copied()).collect();
+    sandbox.ours(&line)
+}
+
+#[test]
+fn every_command_answers_as_the_schema_says() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let mut sandbox = world();
+    let mut called: Vec<&str> = Vec::new();
+    let mut answers = Vec::new();
+    let mut examine_all = |sandbox: &Sandbox, calls: &[(&'static str, &[&str], i32)], answers: &mut Vec<Value>| {
+        for (words, arguments, code) in calls {
+            let output = call(sandbox, words, arguments, &["--json"]);
+            assert_eq!(output.code, Some(*code), "{}", output.describe());
+            answers.push(examine(output, words));
+            called.push(words);
+        }
+    };
+    examine_all(&sandbox, OPENING, &mut answers);
+    govern(&sandbox);
+    examine_all(&sandbox, CALLS, &mut answers);
+    for verb in Verb::all().filter(|verb| verb.answers()) {
+        let words = verb.words();
+        assert!(called.contains(&words), "no call of `{words}` is checked");
+        assert!(schema["$defs"].get(words.replace(' ', "-")).is_some(), "the schema has no `{words}`");
+        let output = call(&sandbox, words, &["--no-such-flag"], &["--json"]);
+        assert_eq!(output.code, Some(2), "{}", output.describe());
+        answers.push(examine(output, words));
+    }
+    // The environment asks as the flag does, and a family answers for what it does not have.
+    sandbox.set_env("LEAFLOCK_OUTPUT", "json");
+    let output = call(&sandbox, "list", &[], &[]);
+    answers.push(examine(output, "list"));
+    let output = call(&sandbox, "policy", &["frobnicate"], &[]);
+    let answer = examine(output, "policy");
+    assert_eq!(answer["error"]["code"], "usage");
+    answers.push(answer);
+    let faults = json_schema::faults(&strict(schema).to_string(), &answers);
+    for (answer, fault) in answers.iter().zip(faults) {
+        assert!(fault.is_none(), "{}\n{answer:#}", fault.unwrap_or_default());
+    }
+}
+
+#[test]
+fn every_command_of_the_table_with_the_flag_says_so() {
+    for verb in Verb::all().filter(|verb| verb.answers()) {
+        let has = verb.command().get_arguments().any(|argument| argument.get_long() == Some("json"));
+        assert!(has, "`{}` has no --json", verb.words());
+    }
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    for rule in schema["allOf"].as_array().unwrap() {
+        let command = rule["if"]["properties"]["command"]["const"].as_str().unwrap();
+        let words = command.strip_prefix("leaflock ").unwrap();
+        assert!(Verb::of_words(words, Mode::Leaflock).is_some_and(Verb::answers), "{words} is no command");
+        let reference = &rule["then"]["properties"]["result"]["anyOf"][0]["$ref"];
+        assert_eq!(reference, &format!("#/$defs/{}", words.replace(' ', "-")));
+    }
+}
+
+#[test]
+fn the_manual_has_every_code() {
+    use leaflock::cli::envelope::code::{Class, Code};
+    use leaflock::domain::agent::denial::DenyCode;
+    let manual = codes();
+    let known: Vec<Code> = Code::OWN.into_iter().chain(DenyCode::ALL.map(Code::Refused)).collect();
+    for code in &known {
+        let exit = manual.get(code.as_str()).unwrap_or_else(|| panic!("the manual has no {}", code.as_str()));
+        assert!(exit.is_none_or(|exit| exit == i32::from(Class::of_code(*code).exit)), "{}", code.as_str());
+    }
+    assert_eq!(manual.len(), known.len());
+}
+
+#[test]
+fn a_value_is_the_same_in_every_form() {
+    let sandbox = world();
+    let line = ["get", "blob", "--raw"];
+    let raw = sandbox.ours(&line).text();
+    assert_eq!(raw, "\u{1b}[2J\u{202e}");
+    assert_eq!(sandbox.ours(&["get", "blob"]).text(), format!("{raw}\n"));
+    let answer: Value = serde_json::from_str(&sandbox.ours(&["get", "blob", "--json"]).text()).unwrap();
+    assert_eq!(answer["result"]["value"], raw);
+    let sops = sandbox.sops(&["decrypt", "--extract", "[\"blob\"]", "prod.yaml"]).text();
+    assert_eq!(sops, raw);
+}
+
+#[test]
+fn fingerprints_tell_equal_values_of_a_file() {
+    let sandbox = Sandbox::with_key();
+    sandbox.write("a.yaml", "one: x1\ntwo: x1\nthree: x2\nnumber: 7\ntext: '7'\n");
+    sandbox.write("b.yaml", "other: x1\n");
+    for name in ["a.yaml", "b.yaml"] {
+        sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, name]).ok();
+    }
+    let of = |path: &str| sandbox.ours(&["fingerprint", path]).text();
+    assert_eq!(of("one"), of("two"));
+    assert_eq!(of("number"), of("text"));
+    assert_ne!(of("one"), of("three"));
+    assert_ne!(of("one"), of("other"));
+    let before = of("one");
+    sandbox.ours(&["rotate", "-i", "a.yaml"]).ok();
+    assert_ne!(of("one"), before);
+    sandbox.ours(&["compare", "one", "--with", "b.yaml:other"]).ok();
+    sandbox.ours(&["compare", "three", "--with", "b.yaml:other"]).fails(1);
+}
+
+#[test]
+fn an_agent_gets_only_what_it_may_read() {
+    // ops/deploy has BOB's identity, and exec but not read.
+    let mut sandbox = world();
+    govern(&sandbox);
+    let identity = sandbox.write("identity.txt", BOB.identity);
+    std::fs::remove_file(sandbox.folder().join("home/.config/sops/age/keys.txt")).unwrap();
+    sandbox.set_env("SOPS_AGE_KEY_FILE", identity.to_str().unwrap());
+    let listed = sandbox.ours(&["list", "databases.postgres.port", "--file", "prod.yaml", "--json"]).text();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed["result"]["caller"]["name"], "ops/deploy");
+    assert_eq!(listed["result"]["secrets"][0]["levels"], serde_json::json!(["exec"]));
+    for path in ["databases.postgres.port", "hosts", "blob"] {
+        let output = sandbox.ours(&["get", path, "--file", "prod.yaml"]);
+        assert!(output.stdout.is_empty());
+        let told = output.fails(3);
+        assert!(told.contains("ops/deploy may not read") && told.contains("no rule allows it"), "{told}");
+    }
+    let told = sandbox.ours(&["fingerprint", "blob", "--file", "prod.yaml"]).fails(3);
+    assert!(told.contains("read or exec"), "{told}");
+    // It may for these, and no file was made for it yet.
+    let told = sandbox.ours(&["fingerprint", "databases.postgres.port", "--file", "prod.yaml"]).fails(4);
+    assert!(told.contains("is in no file of ops/deploy"), "{told}");
+    // A file of its own making is no secret of the policy.
+    sandbox.write("guess.txt", "x");
+    let line = ["compare", "databases.postgres.port", "--file", "prod.yaml", "--with", "guess.txt"];
+    sandbox.ours(&line).fails(4);
+}
