@@ -171,14 +171,15 @@ fn every_command_answers_as_the_schema_says() {
     let mut sandbox = world();
     let mut called: Vec<&str> = Vec::new();
     let mut answers = Vec::new();
-    let mut examine_all = |sandbox: &Sandbox, calls: &[(&'static str, &[&str], i32)], answers: &mut Vec<Value>| {
-        for (words, arguments, code) in calls {
-            let output = call(sandbox, words, arguments, &["--json"]);
-            assert_eq!(output.code, Some(*code), "{}", output.describe());
-            answers.push(examine(output, words));
-            called.push(words);
-        }
-    };
+    let mut examine_all =
+        |sandbox: &Sandbox, calls: &[(&'static str, &[&str], i32)], answers: &mut Vec<Value>| {
+            for (words, arguments, code) in calls {
+                let output = call(sandbox, words, arguments, &["--json"]);
+                assert_eq!(output.code, Some(*code), "{}", output.describe());
+                answers.push(examine(output, words));
+                called.push(words);
+            }
+        };
     examine_all(&sandbox, OPENING, &mut answers);
     govern(&sandbox);
     examine_all(&sandbox, CALLS, &mut answers);

@@ -91,14 +91,14 @@ pub fn decide(
     subtrees(&decided.collect::<Vec<_>>(), depth)
 }
 
+/// A source with leaves of it.
+pub type Held<'g> = (&'g Source, Vec<&'g Vec<String>>);
+
 /// The sources that hold `path`, each with its leaves at and below it.
 ///
 /// # Errors
 /// There is none.
-pub fn holders<'g>(
-    governed: &'g Governed,
-    path: &[String],
-) -> Result<Vec<(&'g Source, Vec<&'g Vec<String>>)>, Error> {
+pub fn holders<'g>(governed: &'g Governed, path: &[String]) -> Result<Vec<Held<'g>>, Error> {
     let below = |source: &'g Source| {
         let leaves: Vec<_> = source.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect();
         (!leaves.is_empty()).then_some((source, leaves))

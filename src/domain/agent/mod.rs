@@ -3,7 +3,8 @@
 //! `.leaflock/policy.yaml` says and how it decides; `leaves` the secrets of a file;
 //! `sshsig` signatures, and `allowed_signers` whose count; `view` is a source cut to
 //! what one may have, and `manifest` the list of what was cut from what; `redact` finds
-//! values in the output of programs, `fingerprint` compares them without showing them.
+//! values in the output of programs, `fingerprint` compares them without showing them;
+//! `report` tells people who can reach what, and who did.
 
 pub mod denial;
 pub mod redact;
@@ -16,3 +17,4 @@ pub mod pattern;
 pub mod policy;
 pub mod view;
 pub mod manifest;
+pub mod report;

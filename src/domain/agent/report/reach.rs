@@ -1,0 +1,210 @@
+//! Who can reach what: principals against secrets, by what the policy grants and by
+//! what their keys open.
+
+use std::collections::BTreeSet;
+
+use super::super::pattern::show_path;
+use super::super::policy::{Level, Levels, Policy, Principal, Revocation, Role, Subject};
+
+/// Where the files of agents lie, from the folder of the policy.
+pub const DERIVED: &str = ".leaflock/agents/";
+
+/// What a principal is first of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Neither of the others.
+    Agent,
+    /// A process that uses secrets for agents.
+    Broker,
+    /// A build.
+    Ci,
+    /// A person.
+    Human,
+}
+
+impl Kind {
+    /// What `principal` is.
+    pub fn of(principal: &Principal) -> Self {
+        let has = |role| principal.roles.contains(&role);
+        if has(Role::Admin) || has(Role::Human) {
+            Self::Human
+        } else if has(Role::Broker) {
+            Self::Broker
+        } else if has(Role::Ci) {
+            Self::Ci
+        } else {
+            Self::Agent
+        }
+    }
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Broker => "broker",
+            Self::Ci => "ci",
+            Self::Human => "human",
+        }
+    }
+}
+
+/// An encrypted file that the policy governs, as anybody sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its path from the folder of the policy.
+    pub file: String,
+    /// The recipients in it.
+    pub recipients: Vec<String>,
+    /// The paths of its secrets: the keys to each leaf.
+    pub leaves: Vec<Vec<String>>,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The name of the principal.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Who holds for it what it may use without reading it.
+    pub broker: Option<String>,
+    /// True if its key opens the files of all agents.
+    pub recovers: bool,
+    /// True if it has no key to open anything with.
+    pub keyless: bool,
+    /// How many secrets its key opens.
+    pub opens: usize,
+}
+
+/// What one principal has of one secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// What is granted.
+    pub levels: Levels,
+    /// What a rule grants and a denial takes away.
+    pub denied: Levels,
+    /// A grant that holds during a lease only.
+    pub lease: bool,
+    /// Its key opens the whole source.
+    pub source: bool,
+    /// Its key opens the secret, in whichever file.
+    pub opens: bool,
+}
+
+/// A secret and what each principal has of it, in the order of the columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its shown path.
+    pub path: String,
+    /// Of each principal.
+    pub cells: Vec<Cell>,
+}
+
+/// The secrets of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The source.
+    pub file: String,
+    /// Recipients of the source that are no principal's.
+    pub strangers: Vec<String>,
+    /// Its secrets.
+    pub rows: Vec<Row>,
+}
+
+/// The matrix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// The principals: agents, brokers, builds, people, each by name.
+    pub columns: Vec<Column>,
+    /// The secrets by source.
+    pub blocks: Vec<Block>,
+}
+
+impl Reach {
+    /// Finds it out.
+    pub fn of(policy: &Policy, revocations: &[Revocation], sources: &[Source]) -> Self {
+        let mut principals: Vec<&Principal> = policy.principals.values().collect();
+        principals.sort_by_key(|principal| (Kind::of(principal), principal.name.as_str()));
+        let recovery: BTreeSet<String> = policy.recovery_recipients().into_iter().collect();
+        let recovers = |principal: &Principal| principal.age.iter().any(|key| recovery.contains(key));
+        let known: BTreeSet<&str> =
+            principals.iter().flat_map(|principal| &principal.age).map(String::as_str).collect();
+        let mut reach = Self {
+            columns: principals
+                .iter()
+                .map(|principal| Column {
+                    name: principal.name.clone(),
+                    kind: Kind::of(principal),
+                    broker: principal.broker.clone(),
+                    recovers: recovers(principal),
+                    keyless: principal.age.is_empty(),
+                    opens: 0,
+                })
+                .collect(),
+            blocks: Vec::with_capacity(sources.len()),
+        };
+        for source in sources {
+            let opens_source: Vec<bool> = principals
+                .iter()
+                .map(|principal| principal.age.iter().any(|key| source.recipients.contains(key)))
+                .collect();
+            let row = |leaf: &Vec<String>| {
+                let mut cells: Vec<Cell> = principals
+                    .iter()
+                    .zip(&opens_source)
+                    .map(|(principal, source_key)| {
+                        let mut cell = cell(policy, revocations, principal, &source.file, leaf);
+                        cell.source = *source_key;
+                        cell
+                    })
+                    .collect();
+                let compiled = cells.iter().any(|cell| cell.opens);
+                for (cell, column) in cells.iter_mut().zip(&reach.columns) {
+                    cell.opens |= cell.source || (column.recovers && compiled);
+                }
+                Row { path: show_path(leaf), cells }
+            };
+            let rows: Vec<Row> = source.leaves.iter().map(row).collect();
+            for (at, column) in reach.columns.iter_mut().enumerate() {
+                column.opens += rows.iter().filter(|row| row.cells[at].opens).count();
+            }
+            let strangers =
+                source.recipients.iter().filter(|key| !known.contains(key.as_str())).cloned().collect();
+            reach.blocks.push(Block { file: source.file.clone(), strangers, rows });
+        }
+        reach
+    }
+
+    /// How many secrets there are.
+    pub fn secrets(&self) -> usize {
+        self.blocks.iter().map(|block| block.rows.len()).sum()
+    }
+
+    /// How many principals are of that kind.
+    pub fn of_kind(&self, kind: Kind) -> usize {
+        self.columns.iter().filter(|column| column.kind == kind).count()
+    }
+}
+
+/// What `principal` has of a leaf by the policy; the key of the source is left out.
+fn cell(
+    policy: &Policy,
+    revocations: &[Revocation],
+    principal: &Principal,
+    file: &str,
+    leaf: &[String],
+) -> Cell {
+    let subject = Subject { agent: &principal.name, source: file, path: leaf };
+    let decision = policy.decide(revocations, &subject);
+    let standing = |rule: &&super::super::policy::RuleRef| !rule.lease;
+    let allowed: Levels =
+        decision.allowed_by.iter().filter(standing).fold(Levels::NONE, |all, rule| all.with(rule.levels));
+    let allowed = if allowed.has(Level::Read) { allowed.with(Level::Exec.into()) } else { allowed };
+    Cell {
+        levels: decision.levels,
+        denied: allowed.without(decision.levels),
+        lease: decision.needs_lease,
+        source: false,
+        opens: !principal.age.is_empty() && policy.is_compiled_for(revocations, &principal.name, file, leaf),
+    }
+}
