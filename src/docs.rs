@@ -35,6 +35,9 @@ pub mod merge {}
 #[doc = include_str!("docs/threat-model.md")]
 pub mod threat_model {}
 
+#[doc = include_str!("docs/trust.md")]
+pub mod trust {}
+
 #[doc = include_str!("docs/policy.md")]
 pub mod policy {}
 

@@ -13,8 +13,9 @@
 )]
 
 mod agent_guide;
-mod agent_signatures;
 mod agent_policy;
+mod agent_signatures;
+mod agent_trust;
 mod batch;
 mod callers;
 mod changes;

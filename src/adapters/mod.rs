@@ -27,4 +27,5 @@ pub mod signing_key;
 pub mod staging;
 mod system_error;
 pub mod transaction;
+pub mod trust_store;
 mod wipe;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Deps;
 use super::error::{Error, Place};
+use super::leaflock_folders;
 use super::repository::Snapshot;
 use super::request::{Notice, OpenOptions, Strictness};
 use super::signers::Verdict;
@@ -19,9 +20,6 @@ use crate::domain::tree::Tree;
 
 /// Where the settings stand, in a folder at or above the file.
 pub const PLACE: &str = ".leaflock/config.yaml";
-
-/// How many folders are searched, as for a config.
-const DEPTH: usize = 100;
 
 /// The settings that were read so far, by folder.
 #[derive(Debug, Default)]
@@ -45,7 +43,7 @@ pub fn settings(deps: &Deps<'_>, file: Option<&Path>) -> Result<Settings, Error>
 
 /// The nearest file of settings, up to the top of the repository.
 fn search(deps: &Deps<'_>, start: &Path) -> Result<Settings, Error> {
-    for folder in start.ancestors().take(DEPTH) {
+    for folder in leaflock_folders::above(deps, start)?.iter() {
         let path = folder.join(PLACE);
         if let Some(contents) = deps.files.read_if_there(&path).map_err(Error::Read)? {
             return Settings::parse(&contents.bytes).map_err(|error| Error::Config {
@@ -53,9 +51,6 @@ fn search(deps: &Deps<'_>, start: &Path) -> Result<Settings, Error> {
                 hints: error.advice.map(str::to_owned).into_iter().collect(),
                 cause: Box::new(error),
             });
-        }
-        if deps.files.kind(&folder.join(".git")).map_err(Error::Read)?.is_some() {
-            break;
         }
     }
     Ok(Settings::default())

@@ -12,7 +12,13 @@ pub mod request;
 pub mod batch;
 pub mod config;
 pub mod names;
+pub mod leaflock_folders;
 pub mod integrity;
+pub mod agent;
+pub mod trust;
+pub mod policy_sign;
+pub mod policy_init;
+pub mod agent_revoke;
 pub mod open;
 pub mod lock;
 pub mod sealing;
@@ -75,6 +81,8 @@ pub mod git_setup;
 pub mod branch;
 pub mod status;
 
+use agent::authority;
+use agent::trust_store::TrustStore;
 use ports::{
     Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,
     Transactions,
@@ -116,6 +124,12 @@ pub struct Deps<'d> {
     pub formers: &'d reuse::Memory,
     /// Signatures.
     pub signers: &'d dyn Signers,
+    /// The `.leaflock` folders that were found so far.
+    pub leaflock_folders: &'d leaflock_folders::Memory,
     /// The settings of repositories that were read so far.
     pub settings: &'d integrity::Memory,
+    /// What is trusted, outside of every repository.
+    pub trust: &'d dyn TrustStore,
+    /// The policies that were verified so far.
+    pub authorities: &'d authority::Memory,
 }

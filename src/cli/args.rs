@@ -45,6 +45,19 @@ flags!(General {
     disable_version_check "disable-version-check" "", check_for_updates "check-for-updates" ""
 });
 
+/// Flags of commands that sign.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Signing {
+    /// SSH key to sign with, its file [env: LEAFLOCK_SIGNING_KEY; else git's user.signingKey]
+    #[arg(long, value_name = "FILE")]
+    pub signing_key: Option<String>,
+    /// Program that asks for passphrases and PINs [env: LEAFLOCK_ASKPASS]
+    #[arg(long, value_name = "PROGRAM", hide_short_help = true)]
+    pub askpass: Option<PathBuf>,
+}
+
+flags!(Signing { signing_key "signing-key" "", askpass "askpass" "" });
+
 /// Which key services are asked.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "General")]

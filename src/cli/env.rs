@@ -70,6 +70,8 @@ pub enum Variable {
     Home,
     /// Folder of configuration.
     XdgConfigHome,
+    /// Folder of state.
+    XdgStateHome,
     /// Folder in memory for private files.
     XdgRuntimeDir,
     /// Folder of temporary files.
@@ -90,6 +92,8 @@ pub enum Variable {
     SigningKey,
     /// Whose signatures count.
     AllowedSigners,
+    /// Lists of allowed signers that are trusted.
+    Trust,
     /// The form of answers.
     Output,
     /// How far a call is kept apart from its caller.
@@ -129,6 +133,7 @@ impl Variable {
         V::Editor,
         V::Home,
         V::XdgConfigHome,
+        V::XdgStateHome,
         V::XdgRuntimeDir,
         V::TmpDir,
         V::Path,
@@ -139,6 +144,7 @@ impl Variable {
         V::Strict,
         V::SigningKey,
         V::AllowedSigners,
+        V::Trust,
         V::Output,
         V::Isolation,
         V::NoColor,
@@ -190,7 +196,13 @@ impl Variable {
             V::SopsEditor => ("SOPS_EDITOR", "the editor, before EDITOR"),
             V::Editor => ("EDITOR", "the editor; without it the first of vim, nano, vi"),
             V::Home => ("HOME", "where ~/.ssh and the default identities are"),
-            V::XdgConfigHome => ("XDG_CONFIG_HOME", "where sops/age/keys.txt is, if not in ~/.config"),
+            V::XdgConfigHome => (
+                "XDG_CONFIG_HOME",
+                "where sops/age/keys.txt and leaflock/trust.json are, if not in ~/.config",
+            ),
+            V::XdgStateHome => {
+                ("XDG_STATE_HOME", "where leaflock keeps what it has seen, if not in ~/.local/state")
+            }
             V::XdgRuntimeDir => ("XDG_RUNTIME_DIR", "a folder in memory, for plaintext while it is edited"),
             V::TmpDir => ("TMPDIR", "temporary files where no folder is in memory"),
             V::Path => ("PATH", "where editors and commands are found"),
@@ -209,6 +221,9 @@ impl Variable {
                 "LEAFLOCK_ALLOWED_SIGNERS",
                 "whose signatures count, instead of git's gpg.ssh.allowedSignersFile",
             ),
+            V::Trust => {
+                ("LEAFLOCK_TRUST", "digests of lists of allowed signers to trust, for CI: sha256:HEX,…")
+            }
             V::Output => ("LEAFLOCK_OUTPUT", "json: commands that have --json answer in JSON without it"),
             V::Isolation => (
                 "LEAFLOCK_ISOLATION",
@@ -293,6 +308,23 @@ impl Environment {
             None => self.path(V::Home)?.join(".config"),
         };
         Some(config.join("sops").join("age").join("keys.txt"))
+    }
+
+    /// Where the user's own settings of Leaflock are, if there is a home.
+    pub fn config_folder(&self) -> Option<PathBuf> {
+        self.own_folder(V::XdgConfigHome, ".config")
+    }
+
+    /// Where Leaflock keeps what it has seen, if there is a home.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        self.own_folder(V::XdgStateHome, ".local/state")
+    }
+
+    fn own_folder(&self, variable: Variable, default: &str) -> Option<PathBuf> {
+        // Relative paths do not count, as the XDG specification demands.
+        let named = self.path(variable).filter(|folder| folder.is_absolute());
+        let folder = named.or_else(|| Some(self.path(V::Home)?.join(default)))?;
+        Some(folder.join("leaflock"))
     }
 }
 

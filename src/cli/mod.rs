@@ -7,6 +7,7 @@
 //! a mistake; as `sops` (by link or rename) it does what SOPS does, and warns.
 
 pub mod agent_guide;
+pub mod agent_revoke;
 pub mod args;
 pub mod argv;
 pub mod can;
@@ -42,7 +43,9 @@ pub mod man;
 pub mod merge;
 pub mod output;
 pub mod policy_explain;
+pub mod policy_init;
 pub mod policy_lint;
+pub mod policy_sign;
 pub mod policy_test;
 pub mod redact;
 pub mod report;
@@ -55,6 +58,7 @@ pub mod seal;
 pub mod set;
 pub mod status;
 pub mod textconv;
+pub mod trust;
 pub mod unset;
 pub mod updatekeys;
 pub mod verbs;

@@ -29,7 +29,7 @@ pub struct Arguments {
 
 flags!(Arguments { json "json" "" });
 
-words!(Arguments, 0,);
+words!(Arguments, 0);
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,10 +3,10 @@
 use clap::CommandFactory;
 
 use super::{
-    Family, Manner, Verb, can, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt,
-    exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, policy_explain,
-    policy_lint, policy_test, redact, resolve, revoke, rotate, run, seal, set, status, textconv, unset,
-    updatekeys, what_can, who, who_can,
+    Family, Manner, Verb, agent_revoke, can, check, completion, config_explain, decrypt, diff, doctor, edit,
+    encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge,
+    policy_explain, policy_init, policy_lint, policy_sign, policy_test, redact, resolve, revoke, rotate, run,
+    seal, set, status, textconv, trust, unset, updatekeys, what_can, who, who_can,
 };
 use super::{agent_guide, compare, envelope, exists, fingerprint, get, list, schema};
 
@@ -83,13 +83,21 @@ pub static VERBS: &[Verb] = &[
     verb!("who", Own, who::Arguments, who::run),
     verb!("doctor", Own, doctor::Arguments, doctor::run),
     verb!("revoke", Own, revoke::Arguments, revoke::run),
-    Verb { failed: merge::aborted, ..verb!("merge", Own, merge::Arguments, merge::run) },
-    verb!("resolve", Own, resolve::Arguments, resolve::run),
-    verb!("config explain", Own, config_explain::Arguments, config_explain::run),
-    answering!("agent guide", agent_guide::Arguments, agent_guide::run),
+    answering!("policy init", policy_init::Arguments, policy_init::answer),
     answering!("policy lint", policy_lint::Arguments, policy_lint::run),
     answering!("policy explain", policy_explain::Arguments, policy_explain::run),
     answering!("policy test", policy_test::Arguments, policy_test::run),
+    answering!("policy sign", policy_sign::Arguments, policy_sign::sign),
+    answering!("policy verify", policy_sign::Verify, policy_sign::verify),
+    answering!("trust add", trust::Add, trust::add),
+    answering!("trust list", trust::List, trust::list),
+    answering!("trust remove", trust::Remove, trust::remove),
+    answering!("trust sign", trust::Sign, trust::sign),
+    answering!("agent guide", agent_guide::Arguments, agent_guide::run),
+    answering!("agent revoke", agent_revoke::Arguments, agent_revoke::answer),
+    Verb { failed: merge::aborted, ..verb!("merge", Own, merge::Arguments, merge::run) },
+    verb!("resolve", Own, resolve::Arguments, resolve::run),
+    verb!("config explain", Own, config_explain::Arguments, config_explain::run),
     answering!("can", can::Arguments, can::run),
     answering!("who-can", who_can::Arguments, who_can::run),
     answering!("what-can", what_can::Arguments, what_can::run),
@@ -105,8 +113,9 @@ pub static VERBS: &[Verb] = &[
 /// The first words of commands of two.
 pub static FAMILIES: &[Family] = &[
     Family { word: "groups", about: "Add key groups to files, and delete them" },
+    Family { word: "trust", about: "Choose whose signatures count for policies" },
+    Family { word: "agent", about: "Manage what agents may do" },
     Family { word: "config", about: "Explain .sops.yaml" },
-    Family { word: "agent", about: "Give agents what they may have of the secrets, and no more" },
-    Family { word: "policy", about: "Explain, check and test the policy for agents" },
+    Family { word: "policy", about: "Make, check, explain and sign the policy for agents" },
     Family { word: "git", about: "Teach git about encrypted files" },
 ];

@@ -20,9 +20,11 @@ use crate::adapters::repository::Git;
 use crate::adapters::signers::SystemSigners;
 use crate::adapters::staging::SystemStaging;
 use crate::adapters::transaction::SystemTransactions;
+use crate::adapters::trust_store::SystemTrustStore;
+use crate::app::agent::authority;
 use crate::app::config::Memory;
 use crate::app::ports::Files as _;
-use crate::app::{Deps, integrity, reuse};
+use crate::app::{Deps, integrity, leaflock_folders, reuse};
 use crate::domain::keys::sources::{AgeEnvironment, PgpEnvironment};
 use crate::domain::secret::SecretBytes;
 
@@ -73,7 +75,10 @@ pub fn with_deps<T>(
             &private_files,
             &prompt,
         ),
+        leaflock_folders: &leaflock_folders::Memory::default(),
         settings: &integrity::Memory::default(),
+        trust: &SystemTrustStore::new(env.config_folder(), env.state_folder(), env.text(Variable::Trust)),
+        authorities: &authority::Memory::default(),
     })
 }
 

@@ -246,7 +246,7 @@ macro_rules! flags {
 
 /// Implements [`Words`]: how many, and the fields in order.
 macro_rules! words {
-    ($group:ty, $limit:expr, $($field:ident),*) => {
+    ($group:ty, $limit:expr $(, $field:ident)* $(,)?) => {
         impl $crate::cli::argv::fields::Words for $group {
             const LIMIT: usize = $limit;
 

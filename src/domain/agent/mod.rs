@@ -1,10 +1,11 @@
 //! Agents: who may have which value, by what right, and what is written down about it.
 //! `pattern` has the wildcards for names, key paths and files; `policy` what
 //! `.leaflock/policy.yaml` says and how it decides; `leaves` the secrets of a file;
-//! `sshsig` signatures, and `allowed_signers` whose count; `view` is a source cut to
-//! what one may have, and `manifest` the list of what was cut from what; `redact` finds
-//! values in the output of programs, `fingerprint` compares them without showing them;
-//! `report` tells people who can reach what, and who did.
+//! `sshsig` signatures, `allowed_signers` and `signer_list` whose count, `trust` what is
+//! known of that outside of the repository; `revocations` the denials beside the policy;
+//! `view` is a source cut to what one may have, and `manifest` the list of what was cut
+//! from what; `redact` finds values in the output of programs, `fingerprint` compares them
+//! without showing them; `report` tells people who can reach what, and who did.
 
 pub mod denial;
 pub mod redact;
@@ -12,9 +13,13 @@ pub mod fingerprint;
 pub mod public_key;
 pub mod sshsig;
 pub mod allowed_signers;
+pub mod digest;
+pub mod signer_list;
+pub mod trust;
 pub mod leaves;
 pub mod pattern;
 pub mod policy;
+pub mod revocations;
 pub mod view;
 pub mod manifest;
 pub mod report;

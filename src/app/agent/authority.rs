@@ -1,0 +1,521 @@
+//! The only way to a policy that counts. Nothing of `.leaflock` is believed before it
+//! is verified, and in this order: the list of allowed signers is the one that is
+//! trusted outside of the repository, or a chain of signed changes leads to it; the
+//! policy is signed by a key of that list, is this repository's, not older than one
+//! that was seen, and not out of date; the manifest and the revocations are signed, and
+//! none of them that was seen is gone. Whatever fails yields nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::refusal::{refused, refused_at, untold};
+use super::signer_chain;
+use super::trust_store::TrustError;
+use crate::app::error::{Error, Place};
+use crate::app::ports::FileKind;
+use crate::app::{Deps, leaflock_folders};
+use crate::domain::agent::allowed_signers::AllowedSigners;
+use crate::domain::agent::denial::DenyCode;
+use crate::domain::agent::manifest::{self, Manifest};
+use crate::domain::agent::policy::{self, Policy, Revocation};
+use crate::domain::agent::public_key::PublicKey;
+use crate::domain::agent::trust::{Mark, Marks, Pin};
+use crate::domain::agent::{digest, revocations, signer_list, sshsig};
+
+/// The signature of the policy, from the folder that it governs.
+pub const SIGNATURE: &str = ".leaflock/policy.yaml.sig";
+
+/// The namespace of the policy's signature.
+pub const NAMESPACE: &str = "leaflock-policy@v1";
+
+/// A policy that counts, and what belongs to it.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    /// The folder that the policy governs, absolute.
+    pub root: PathBuf,
+    /// The policy.
+    pub policy: Policy,
+    /// Its digest: `sha256:HEX`.
+    pub policy_digest: String,
+    /// Who signed it.
+    pub signer: PublicKey,
+    /// The manifest. It may have been made by an older policy: see
+    /// [`Authority::current_manifest`].
+    pub manifest: Option<Manifest>,
+    /// The highest serial of a manifest that was seen; the next one has a higher.
+    pub manifest_serial: u64,
+    /// The denials beside the policy.
+    pub revocations: Vec<Revocation>,
+    /// Whose signatures count.
+    pub signers: AllowedSigners,
+    /// The digest of that list.
+    pub signers_digest: String,
+}
+
+impl Authority {
+    /// The random name of the repository.
+    pub fn repo(&self) -> &str {
+        self.policy.repo.as_deref().unwrap_or_default()
+    }
+
+    /// The manifest, if it was made by this policy.
+    ///
+    /// # Errors
+    /// [`DenyCode::ManifestMismatch`] without one.
+    pub fn current_manifest(&self) -> Result<&Manifest, Error> {
+        let manifest = self.manifest.as_ref().filter(|it| it.policy == self.policy_digest);
+        manifest.ok_or_else(|| {
+            let cause = match self.manifest {
+                Some(_) => "the policy was signed after the derived files were made",
+                None => "no derived files were made by this policy yet",
+            };
+            let path = self.root.join(manifest::PLACE);
+            refused(&path, DenyCode::ManifestMismatch, cause, "`leaflock agent sync` makes them anew")
+        })
+    }
+}
+
+/// What was found and verified so far.
+#[derive(Debug, Default)]
+pub struct Memory {
+    roots: Mutex<BTreeMap<PathBuf, Option<PathBuf>>>,
+    loaded: Mutex<BTreeMap<PathBuf, Arc<Authority>>>,
+}
+
+/// The folder whose policy governs `folder`: the nearest one at or above it with a
+/// policy, not above the top of the repository. Nothing is verified.
+pub fn find_root(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error> {
+    let folder = deps.files.absolute(folder).map_err(Error::Read)?;
+    let mut roots = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(root) = roots.get(&folder) {
+        return Ok(root.clone());
+    }
+    let mut found = None;
+    for above in leaflock_folders::above(deps, &folder)?.iter() {
+        let kind = deps.files.kind(&above.join(policy::PLACE)).map_err(Error::Read)?;
+        if kind.is_some_and(|kind| kind != FileKind::Directory) {
+            found = Some(above.clone());
+            break;
+        }
+    }
+    roots.insert(folder, found.clone());
+    Ok(found)
+}
+
+/// The policy of `root`, verified once a call. Where its signers were never seen, the
+/// person at the terminal is asked.
+///
+/// # Errors
+/// [`Error::Integrity`] for whatever does not verify.
+pub fn load(deps: &Deps<'_>, root: &Path) -> Result<Arc<Authority>, Error> {
+    let mut loaded = deps.authorities.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(authority) = loaded.get(root) {
+        return Ok(authority.clone());
+    }
+    let authority = Arc::new(verify(deps, root, true)?);
+    loaded.insert(root.to_owned(), authority.clone());
+    Ok(authority)
+}
+
+/// Forgets what was verified: for a command that changed it.
+pub fn forget(deps: &Deps<'_>) {
+    leaflock_folders::forget(deps);
+    deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    deps.authorities.loaded.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+/// The folder that names the clone: its common git directory, else the root itself.
+pub fn clone_of(deps: &Deps<'_>, root: &Path) -> Result<String, Error> {
+    let place = deps.repository.place(root).map_err(Error::Read)?;
+    let folder = place.map_or_else(|| root.to_owned(), |place| place.common_dir);
+    let real = deps.files.real(&folder).map_err(Error::Read)?;
+    Ok(real.to_string_lossy().into_owned())
+}
+
+/// A file of the policy, which has to be there.
+fn demanded(deps: &Deps<'_>, path: &Path, code: DenyCode, hint: &str) -> Result<Vec<u8>, Error> {
+    let found = deps.files.read_if_there(path).map_err(Error::Read)?;
+    let found = found.ok_or_else(|| refused(path, code, "the file is missing", hint))?;
+    Ok(found.bytes.to_vec())
+}
+
+const SIGN: &str = "an administrator looks at the changes and runs `leaflock policy sign`";
+const MAKE_LIST: &str = "`leaflock policy init` makes it; or fetch it from the branch that the policy is on";
+
+/// The policy of `root` as far as it agrees with itself, whoever its signers are: for
+/// whoever is about to trust them, or has just signed it.
+pub fn unpinned(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
+    let now = deps.clock.now();
+    let (path, list_path) = (root.join(policy::PLACE), root.join(signer_list::PLACE));
+    let bytes = demanded(deps, &path, DenyCode::PolicyInvalid, SIGN)?;
+    let list = demanded(deps, &list_path, DenyCode::UntrustedSigners, MAKE_LIST)?;
+    let policy = read_policy(&path, &bytes)?;
+    let signers = read_signers(&list_path, &list)?;
+    let mut authority = Authority {
+        root: root.to_owned(),
+        signer: policy_signer(deps, root, &bytes, &policy, &signers, &now)?,
+        policy_digest: digest::of(&bytes),
+        policy,
+        manifest: None,
+        manifest_serial: 0,
+        revocations: Vec::new(),
+        signers,
+        signers_digest: digest::of(&list),
+    };
+    authority.manifest = read_manifest(deps, &authority, &Mark::default(), &now).unwrap_or_default();
+    Ok(authority)
+}
+
+/// The policy of `root` for whoever makes the manifest anew: one that does not verify,
+/// or is gone, is none. Everything else is verified as by [`load`].
+pub fn load_to_remake(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
+    verify(deps, root, false)
+}
+
+fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authority, Error> {
+    let now = deps.clock.now();
+    let path = root.join(policy::PLACE);
+    let bytes = demanded(deps, &path, DenyCode::PolicyInvalid, SIGN)?;
+    let policy = read_policy(&path, &bytes)?;
+    let repo = policy.repo.clone().unwrap_or_default();
+    let list_path = root.join(signer_list::PLACE);
+    let list = demanded(deps, &list_path, DenyCode::UntrustedSigners, MAKE_LIST)?;
+    let clone = clone_of(deps, root)?;
+    let marks = deps.trust.marks().map_err(untold)?;
+    if marks.clones.get(&clone).is_some_and(|known| *known != repo) {
+        return Err(refused(
+            &path,
+            DenyCode::ForeignRepo,
+            "this clone had the policy of another repository before",
+            "restore the policy; if the clone really became another repository, `leaflock trust remove` \
+             forgets what it was",
+        ));
+    }
+    let trust = Trust::of(deps, &repo, &list)?;
+    let is_followed = trust.by == By::Chain;
+    if is_followed {
+        signer_chain::follow(deps, root, &list, &trust.lists, &now)?;
+    }
+    let signers = read_signers(&list_path, &list)?;
+    let mut authority = Authority {
+        root: root.to_owned(),
+        signer: policy_signer(deps, root, &bytes, &policy, &signers, &now)?,
+        policy_digest: digest::of(&bytes),
+        policy,
+        manifest: None,
+        manifest_serial: 0,
+        revocations: Vec::new(),
+        signers,
+        signers_digest: digest::of(&list),
+    };
+    let seen = marks.repositories.get(&repo).cloned().unwrap_or_default();
+    check_age(&path, &authority, &seen, &now)?;
+    authority.manifest = match read_manifest(deps, &authority, &seen, &now) {
+        Err(_) if !needs_manifest => None,
+        found => found?,
+    };
+    let found = authority.manifest.as_ref().map(|manifest| manifest.serial);
+    authority.manifest_serial = found.max(seen.manifest).unwrap_or_default();
+    authority.revocations = read_revocations(deps, &authority, &seen)?;
+    if trust.by == By::Nobody {
+        ask(deps, &authority)?;
+    }
+    let is_announced = trust.by == By::Environment;
+    if is_followed && trust.is_pinned || trust.by == By::Nobody {
+        pin(deps, &authority, &list)?;
+    }
+    remember(deps, &authority, &marks, &clone, is_announced || !trust.is_pinned && is_followed)?;
+    Ok(authority)
+}
+
+/// Reads a policy, and demands of it what one that is signed has.
+pub fn read_policy(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
+    let policy = Policy::parse(bytes).map_err(|error| {
+        let hint = error.advice.clone().unwrap_or_else(|| SIGN.to_owned());
+        refused_at(Place::file(path).at_line(error.line), DenyCode::PolicyInvalid, error, &hint)
+    })?;
+    for (is_there, what) in [(policy.repo.is_some(), "repo"), (policy.serial.is_some(), "serial")] {
+        if !is_there {
+            let cause = format!("the policy has no {what}, and a signed one needs it");
+            let hint = "`leaflock policy init` makes a policy with both: `repo:` is a random name, `serial:` \
+                        a number that grows with each change";
+            return Err(refused(path, DenyCode::PolicyInvalid, cause, hint));
+        }
+    }
+    Ok(policy)
+}
+
+/// Reads a list of allowed signers.
+pub fn read_signers(path: &Path, bytes: &[u8]) -> Result<AllowedSigners, Error> {
+    AllowedSigners::parse(bytes).map_err(|error| {
+        let advice = error.advice;
+        let place = Place::file(path).at_line(Some(error.line));
+        refused_at(place, DenyCode::UntrustedSigners, error, advice)
+    })
+}
+
+/// By what a list is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// It is pinned itself.
+    Pin,
+    /// The environment has its digest.
+    Environment,
+    /// It has to follow from one that is trusted.
+    Chain,
+    /// Nothing is known of this repository.
+    Nobody,
+}
+
+/// What is trusted for a repository.
+struct Trust {
+    lists: signer_chain::Trusted,
+    is_pinned: bool,
+    by: By,
+}
+
+impl Trust {
+    fn of(deps: &Deps<'_>, repo: &str, list: &[u8]) -> Result<Self, Error> {
+        let announced = deps.trust.announced().map_err(untold)?;
+        let pins = deps.trust.pins().map_err(untold)?;
+        let pin = pins.0.get(repo);
+        let digest = digest::of(list);
+        let by = match (pin, announced.is_empty()) {
+            (Some(pin), _) if pin.digest() == digest => By::Pin,
+            _ if announced.contains(&digest) => By::Environment,
+            (None, true) => By::Nobody,
+            _ => By::Chain,
+        };
+        let mut lists: signer_chain::Trusted = announced.into_iter().map(|digest| (digest, None)).collect();
+        lists.extend(pin.map(|pin| (pin.digest(), Some(pin.list.clone().into_bytes()))));
+        Ok(Self { lists, is_pinned: pin.is_some(), by })
+    }
+}
+
+/// Who signed these bytes in `namespace`, if the list allows it and the signer is no
+/// agent: what an agent signs gives nobody any rights.
+fn signer_of(
+    deps: &Deps<'_>,
+    (signature_path, message, namespace): (&Path, &[u8], &str),
+    (policy, signers): (&Policy, &AllowedSigners),
+    code: DenyCode,
+    now: &str,
+) -> Result<PublicKey, Error> {
+    let signature = demanded(deps, signature_path, code, SIGN)?;
+    let signature = String::from_utf8_lossy(&signature);
+    let key = sshsig::verify(&signature, message, namespace)
+        .map_err(|error| refused(signature_path, code, error, SIGN))?;
+    if signers.allows(&key, namespace, now).is_none() {
+        let cause = format!(
+            "it is signed by {}, which the list of allowed signers does not allow now to sign in {namespace}",
+            key.fingerprint()
+        );
+        return Err(refused(signature_path, code, cause, SIGN));
+    }
+    if let Some(agent) = policy.principal_of_key(&key.to_string()).filter(|signer| signer.is_agent()) {
+        let cause = format!("it is signed by {}, which is an agent", agent.name);
+        let hint = "give that principal a role (admin, human, ci), or have somebody else sign";
+        return Err(refused(signature_path, code, cause, hint));
+    }
+    Ok(key)
+}
+
+fn policy_signer(
+    deps: &Deps<'_>,
+    root: &Path,
+    bytes: &[u8],
+    policy: &Policy,
+    signers: &AllowedSigners,
+    now: &str,
+) -> Result<PublicKey, Error> {
+    let path = root.join(SIGNATURE);
+    signer_of(deps, (&path, bytes, NAMESPACE), (policy, signers), DenyCode::PolicyInvalid, now)
+}
+
+/// Refuses an older policy than one that was seen, and one that is out of date.
+fn check_age(path: &Path, authority: &Authority, seen: &Mark, now: &str) -> Result<(), Error> {
+    let serial = authority.policy.serial.unwrap_or_default();
+    let stale = |cause: String, hint: &str| Err(refused(path, DenyCode::PolicyStale, cause, hint));
+    if serial < seen.serial {
+        let cause = format!("the policy has serial {serial}, and this machine has seen {}", seen.serial);
+        return stale(cause, "fetch the newer policy; an old one does not come back");
+    }
+    if serial == seen.serial && authority.policy_digest != seen.policy {
+        let cause = format!("this machine has seen another policy with serial {serial}");
+        return stale(cause, "a changed policy needs a higher serial: `leaflock policy sign --bump`");
+    }
+    match &authority.policy.valid_until {
+        Some(until) if now > until.as_str() => {
+            let cause = format!("the policy was valid until {until}");
+            stale(cause, "an administrator sets valid_until anew and runs `leaflock policy sign --bump`")
+        }
+        _ => Ok(()),
+    }
+}
+
+const SYNC: &str = "`leaflock agent sync`, run by somebody who may sign, makes it anew";
+
+fn read_manifest(
+    deps: &Deps<'_>,
+    authority: &Authority,
+    seen: &Mark,
+    now: &str,
+) -> Result<Option<Manifest>, Error> {
+    let path = authority.root.join(manifest::PLACE);
+    let code = DenyCode::ManifestMismatch;
+    let Some(contents) = deps.files.read_if_there(&path).map_err(Error::Read)? else {
+        return match seen.manifest {
+            None => Ok(None),
+            Some(_) => Err(refused(&path, code, "the manifest that was seen before is gone", SYNC)),
+        };
+    };
+    let signature_path = authority.root.join(manifest::SIGNATURE);
+    let signed = (&*signature_path, &contents.bytes[..], manifest::NAMESPACE);
+    signer_of(deps, signed, (&authority.policy, &authority.signers), code, now)?;
+    let manifest = Manifest::parse(&contents.bytes)
+        .map_err(|error| refused_at(Place::file(&path).at_line(error.line), code, error, SYNC))?;
+    if manifest.repo != authority.repo() {
+        let cause = "the manifest is of another repository";
+        return Err(refused(&path, DenyCode::ForeignRepo, cause, SYNC));
+    }
+    if seen.manifest.is_some_and(|serial| manifest.serial < serial) {
+        let cause = format!(
+            "the manifest has serial {}, and this machine has seen {}",
+            manifest.serial,
+            seen.manifest.unwrap_or_default()
+        );
+        return Err(refused(&path, code, cause, "fetch the newer one; an old one does not come back"));
+    }
+    Ok(Some(manifest))
+}
+
+fn read_revocations(deps: &Deps<'_>, authority: &Authority, seen: &Mark) -> Result<Vec<Revocation>, Error> {
+    const HINT: &str = "restore the file from git; what is no longer to be denied belongs to a policy with a \
+                        higher serial, and is then taken out by `leaflock agent sync`";
+    let path = authority.root.join(policy::REVOCATIONS);
+    let contents = deps.files.read_if_there(&path).map_err(Error::Read)?;
+    let bytes = contents.map(|contents| contents.bytes).unwrap_or_default();
+    let absorbed = authority.manifest.as_ref().map(|manifest| &manifest.revocations);
+    let is_absorbed = |digest: &String| absorbed.is_some_and(|absorbed| absorbed.contains(digest));
+    let mut found = Vec::new();
+    let mut digests = BTreeSet::new();
+    for (number, line) in revocations::lines(&bytes) {
+        let digest = revocations::digest_of(line);
+        let wrong = |code: DenyCode, cause: String| {
+            refused_at(Place::file(&path).at_line(Some(number)), code, cause, HINT)
+        };
+        let denial = revocations::read(line, number)
+            .map_err(|error| wrong(DenyCode::PolicyInvalid, error.to_string()))
+            .and_then(|signed| {
+                if signed.statement.repo != authority.repo() {
+                    let cause = "the revocation is of another repository".to_owned();
+                    return Err(wrong(DenyCode::ForeignRepo, cause));
+                }
+                let allowed = authority.signers.allows(
+                    &signed.key,
+                    revocations::NAMESPACE,
+                    &signed.statement.timestamp,
+                );
+                if allowed.is_none() && !signed.may_be_said(&authority.policy) {
+                    let cause = format!("{} may not revoke this", signed.key.fingerprint());
+                    return Err(wrong(DenyCode::PolicyInvalid, cause));
+                }
+                signed
+                    .denial(&authority.policy)
+                    .map_err(|error| wrong(DenyCode::PolicyInvalid, error.to_string()))
+            });
+        match denial {
+            Ok(denial) => found.push(denial),
+            // Who signed it may be gone since then; the policy has taken its place.
+            Err(_) if is_absorbed(&digest) => {}
+            Err(error) => return Err(error),
+        }
+        digests.insert(digest);
+    }
+    let is_gone = |digest: &&String| !digests.contains(*digest) && !is_absorbed(digest);
+    if let Some(gone) = seen.revocations.iter().find(is_gone) {
+        let cause = format!("a revocation that this machine has seen is gone ({gone})");
+        return Err(refused(&path, DenyCode::PolicyStale, cause, HINT));
+    }
+    Ok(found)
+}
+
+/// Asks whether signers that were never seen are to be trusted.
+pub fn ask(deps: &Deps<'_>, authority: &Authority) -> Result<(), Error> {
+    let path = authority.root.join(signer_list::PLACE);
+    let digest = &authority.signers_digest;
+    let question = format!(
+        "The policy in {} is signed, but nobody has said on this machine whose signatures count.\n\
+         Its list of allowed signers, which may have come from anybody:\n{}{digest}\n\
+         Compare this with the administrators. Trust the list from now on?",
+        authority.root.display(),
+        shown(&authority.signers)
+    );
+    let refuse = |cause: &str| {
+        let hint = format!(
+            "compare the digest of the list with the administrators, then `leaflock trust add {digest}`; in CI, \
+             set LEAFLOCK_TRUST={digest}"
+        );
+        Err(refused(&path, DenyCode::UntrustedSigners, cause.to_owned(), &hint))
+    };
+    match deps.prompt.confirm(&question) {
+        Ok(true) => Ok(()),
+        Ok(false) => refuse("the signers of the policy are not trusted"),
+        Err(_) => refuse("nobody has said on this machine whose signatures count for this repository"),
+    }
+}
+
+/// The signers, a line each, for people.
+pub fn shown(signers: &AllowedSigners) -> String {
+    let line = |signer: &crate::domain::agent::allowed_signers::Signer| {
+        format!("  {}  {} ({})\n", signer.principals, signer.key.fingerprint(), signer.key.kind())
+    };
+    signers.signers.iter().map(line).collect()
+}
+
+/// Trusts the list from now on.
+pub fn pin(deps: &Deps<'_>, authority: &Authority, list: &[u8]) -> Result<(), Error> {
+    let pin = Pin {
+        repo: authority.repo().to_owned(),
+        list: String::from_utf8_lossy(list).into_owned(),
+        since: deps.clock.now(),
+        place: authority.root.to_string_lossy().into_owned(),
+    };
+    deps.trust.change_pins(&mut |pins| drop(pins.0.insert(pin.repo.clone(), pin.clone()))).map_err(untold)
+}
+
+/// Writes down how far the repository is. Where `is_optional`, it need not be possible:
+/// machines of CI start without a past.
+fn remember(
+    deps: &Deps<'_>,
+    authority: &Authority,
+    marks: &Marks,
+    clone: &str,
+    is_optional: bool,
+) -> Result<(), Error> {
+    let repo = authority.repo().to_owned();
+    let mut move_on = |marks: &mut Marks| {
+        marks.clones.insert(clone.to_owned(), repo.clone());
+        let mark = marks.repositories.entry(repo.clone()).or_default();
+        let serial = authority.policy.serial.unwrap_or_default();
+        if serial >= mark.serial {
+            mark.serial = serial;
+            mark.policy.clone_from(&authority.policy_digest);
+        }
+        mark.manifest = mark.manifest.max(authority.manifest.as_ref().map(|manifest| manifest.serial));
+        if let Some(manifest) = &authority.manifest {
+            mark.revocations.retain(|digest| !manifest.revocations.contains(digest));
+        }
+        mark.revocations.extend(authority.revocations.iter().map(|it| it.digest.clone()));
+    };
+    let mut moved = marks.clone();
+    move_on(&mut moved);
+    if moved == *marks {
+        return Ok(());
+    }
+    match deps.trust.change_marks(&mut move_on) {
+        Err(TrustError::NoPlace | TrustError::Unwritable { .. }) if is_optional => Ok(()),
+        changed => changed.map_err(untold),
+    }
+}

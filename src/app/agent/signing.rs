@@ -1,0 +1,68 @@
+//! The user's signing key, for everything that is signed on command.
+
+use std::path::Path;
+
+use crate::app::Deps;
+use crate::app::error::{Error, Place};
+use crate::app::ports::Durability;
+use crate::app::signers::SignerError;
+use crate::domain::agent::public_key::PublicKey;
+
+/// A key to sign with.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Its public half.
+    pub public: PublicKey,
+    chosen: Option<String>,
+}
+
+impl Key {
+    /// The key at the path `chosen`, else the user's own. Nobody is asked anything yet.
+    ///
+    /// # Errors
+    /// [`Error::NoIdentity`] if there is none, or it cannot be used.
+    pub fn of(deps: &Deps<'_>, chosen: Option<&str>) -> Result<Self, Error> {
+        let public = deps.signers.public_key(chosen).map_err(unusable)?;
+        let public = public.ok_or_else(|| Error::NoIdentity {
+            cause: "no key to sign with is chosen".into(),
+            hints: vec![
+                "--signing-key or LEAFLOCK_SIGNING_KEY names an SSH key, or git's user.signingKey with \
+                 gpg.format ssh; `ssh-keygen -t ed25519 -f FILE` makes one"
+                    .to_owned(),
+            ],
+        })?;
+        Ok(Self { public, chosen: chosen.map(str::to_owned) })
+    }
+
+    /// The armoured signature of `message`.
+    pub fn sign(&self, deps: &Deps<'_>, message: &[u8], namespace: &str) -> Result<String, Error> {
+        let signed = deps.signers.sign(self.chosen.as_deref(), message, namespace).map_err(unusable)?;
+        signed.ok_or_else(|| Error::NoIdentity {
+            cause: "the key to sign with is gone".into(),
+            hints: Vec::new(),
+        })
+    }
+}
+
+fn unusable(error: SignerError) -> Error {
+    let hints = error.hint().map(str::to_owned).into_iter().collect();
+    Error::NoIdentity { cause: error.into(), hints }
+}
+
+/// Replaces a file of the policy, or makes it.
+pub fn write(deps: &Deps<'_>, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |error| Error::Write { in_place: false, error };
+    match deps.files.kind(path).map_err(failed)? {
+        Some(_) => deps.files.write(path, bytes, Durability::Power).map_err(failed),
+        None => deps.files.create(path, bytes, false).map_err(failed),
+    }
+}
+
+/// That a file is there already which would have to be made.
+pub fn exists(path: &Path, hint: &str) -> Error {
+    Error::Other {
+        place: Place::file(path),
+        cause: "the file is there already".into(),
+        hints: vec![hint.to_owned()],
+    }
+}

@@ -1,0 +1,142 @@
+//! The first policy of a repository: a random name, serial 1, the caller as its
+//! administrator and only signer, signed and trusted. Nothing that exists is
+//! overwritten.
+
+use std::path::{Path, PathBuf};
+
+use super::Deps;
+use super::agent::{authority, signing};
+use super::error::{Error, Place};
+use super::trust;
+use crate::domain::agent::pattern::check_name;
+use crate::domain::agent::{digest, policy, signer_list};
+
+/// Whose policy, and where.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The folder that it is to govern.
+    pub folder: PathBuf,
+    /// The name of the caller as a principal.
+    pub name: String,
+    /// His age recipients.
+    pub age: Vec<String>,
+    /// The path of his signing key, instead of his own one.
+    pub key: Option<String>,
+}
+
+/// What was made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The folder that the policy governs.
+    pub root: PathBuf,
+    /// The files, in order.
+    pub files: Vec<PathBuf>,
+    /// The name of the repository.
+    pub repo: String,
+    /// The digest of the list of allowed signers.
+    pub signers: String,
+    /// Who may sign: a fingerprint.
+    pub signer: String,
+}
+
+/// Bytes of the random name.
+const NAME_LENGTH: usize = 16;
+
+/// Makes the first policy.
+pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Made, Error> {
+    let root = deps.files.absolute(&request.folder).map_err(Error::Read)?;
+    check_name(&request.name).map_err(|error| Error::SetArgument {
+        message: format!("--name: {error}"),
+        hints: vec![
+            "a name has segments of letters, digits and ._- with / between them: humans/ana".to_owned(),
+        ],
+    })?;
+    let places = [policy::PLACE, authority::SIGNATURE, signer_list::PLACE, signer_list::SIGNATURE];
+    for path in places.map(|place| root.join(place)) {
+        if deps.files.kind(&path).map_err(Error::Read)?.is_some() {
+            return Err(signing::exists(&path, "`leaflock policy sign` signs a policy that is there"));
+        }
+    }
+    let key = signing::Key::of(deps, request.key.as_deref())?;
+    let repo = random_name(deps);
+    let text = policy_text(request, &repo, &key.public.to_string());
+    let path = root.join(policy::PLACE);
+    authority::read_policy(&path, text.as_bytes())?;
+    let list = format!(
+        "# Who may sign the policy and what belongs to it; see `ALLOWED SIGNERS` in ssh-keygen(1).\n\
+         # A change of this file is signed by `leaflock trust sign`.\n\
+         {} namespaces=\"leaflock-*\" {}\n",
+        request.name, key.public
+    );
+    let signature = key.sign(deps, text.as_bytes(), authority::NAMESPACE)?;
+    let made = [
+        (path, text.into_bytes()),
+        (root.join(authority::SIGNATURE), signature.into_bytes()),
+        (root.join(signer_list::PLACE), list.clone().into_bytes()),
+    ];
+    for (path, bytes) in &made {
+        signing::write(deps, path, bytes)?;
+    }
+    authority::forget(deps);
+    trust::add(deps, &root, &trust::What::Anything)?;
+    Ok(Made {
+        root,
+        files: made.into_iter().map(|(path, _)| path).collect(),
+        repo,
+        signers: digest::of(list.as_bytes()),
+        signer: key.public.fingerprint(),
+    })
+}
+
+fn random_name(deps: &Deps<'_>) -> String {
+    let mut bytes = [0; NAME_LENGTH];
+    deps.random.rng().fill_bytes(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn policy_text(request: &Request, repo: &str, key: &str) -> String {
+    let age = match request.age.as_slice() {
+        [] => String::new(),
+        age => format!("    age: [{}]\n", age.join(", ")),
+    };
+    let recovery = match request.age.is_empty() {
+        true => String::new(),
+        false => {
+            format!("# Who can open every derived file besides its agent.\nrecovery: [{}]\n", request.name)
+        }
+    };
+    format!(
+        "# Who may do what with which secret. Every change raises the serial and is signed:\n\
+         # `leaflock policy sign --bump`. `leaflock policy lint` looks for mistakes.\n\
+         version: 1\n\
+         repo: \"{repo}\"\n\
+         serial: 1\n\
+         principals:\n\
+         \x20 {}:\n\
+         {age}\
+         \x20   sign: {key}\n\
+         \x20   roles: [admin, human]\n\
+         {recovery}\
+         access_control:\n\
+         \x20 # What no rule allows is denied. A rule:\n\
+         \x20 #   databases.postgres: {{ allowed_agents: [\"ops/*\"], access_level: read }}\n\
+         \x20 secrets: {{}}\n",
+        request.name
+    )
+}
+
+/// The recipients of the identities in the file `path`, if it is there.
+pub fn recipients_of(deps: &Deps<'_>, path: &Path) -> Result<Vec<String>, Error> {
+    let found = deps.files.read_if_there(path).map_err(Error::Read)?;
+    let recipients = found.map(|contents| deps.keys.recipients_of(&contents.bytes)).unwrap_or_default();
+    Ok(recipients)
+}
+
+/// That the caller has no name.
+pub fn nameless() -> Error {
+    Error::Other {
+        place: Place::default(),
+        cause: "who you are is not known".into(),
+        hints: vec!["--name says it: humans/ana".to_owned()],
+    }
+}

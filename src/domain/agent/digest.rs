@@ -1,0 +1,40 @@
+//! SHA-256 of bytes as the agent layer writes it: `sha256:` and 64 hexadecimal digits.
+
+use sha2::{Digest as _, Sha256};
+
+/// What every digest begins with.
+pub const PREFIX: &str = "sha256:";
+
+/// The digest of `bytes`.
+pub fn of(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(PREFIX.len() + 64);
+    text.push_str(PREFIX);
+    for byte in Sha256::digest(bytes) {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+        }
+    }
+    text
+}
+
+/// True for a text that a digest could be.
+pub fn is_one(text: &str) -> bool {
+    text.strip_prefix(PREFIX).is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_one, of};
+
+    #[test]
+    fn digests_are_those_of_sha256sum() {
+        let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(of(b""), empty);
+        assert!(is_one(empty) && is_one(&of(b"x")));
+        for text in ["", "sha256:", &empty[7..], &empty[..70], &empty.to_uppercase(), "sha256:zz"] {
+            assert!(!is_one(text), "{text}");
+        }
+    }
+}

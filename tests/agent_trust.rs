@@ -1,0 +1,463 @@
+//! Nobody grants himself anything through git: attacks on the policy, its signers and
+//! what belongs to it, each by somebody who can write everything in the repository.
+//! They end with exit code 5 and change nothing; what is good is good for
+//! `ssh-keygen -Y verify` as well.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use leaflock::domain::agent::digest;
+
+use crate::testkit::sandbox::Sandbox;
+
+/// A repository with a policy, its administrator and an agent.
+struct World {
+    sandbox: Sandbox,
+    ana: String,
+    agent: String,
+}
+
+const POLICY: &str = ".leaflock/policy.yaml";
+const LIST: &str = ".leaflock/allowed_signers";
+
+impl World {
+    fn new() -> Self {
+        let mut sandbox = Sandbox::with_key();
+        git(&sandbox, &["init", "-q", "-b", "main"]);
+        git(&sandbox, &["config", "user.name", "t"]);
+        git(&sandbox, &["config", "user.email", "t@t.test"]);
+        let (ana, agent) = (key(&sandbox, "ana"), key(&sandbox, "agent"));
+        sandbox.set_env("LEAFLOCK_SIGNING_KEY", &ana);
+        sandbox.ours(&["policy", "init", "--name", "humans/ana"]).ok();
+        let world = Self { sandbox, ana, agent };
+        world.change(POLICY, |text| {
+            let agent = format!("  ops/deploy:\n    sign: {}\n", public(&world.agent));
+            text.replace("recovery:", &format!("{agent}recovery:"))
+        });
+        world.sandbox.ours(&["policy", "sign", "--bump"]).ok();
+        world.commit();
+        world
+    }
+
+    fn commit(&self) {
+        git(&self.sandbox, &["add", "-A"]);
+        git(&self.sandbox, &["commit", "-q", "-m", "state"]);
+    }
+
+    fn read(&self, name: &str) -> String {
+        String::from_utf8(self.sandbox.read(name)).unwrap()
+    }
+
+    fn change(&self, name: &str, change: impl FnOnce(String) -> String) {
+        let before = self.read(name);
+        let after = change(before.clone());
+        assert_ne!(before, after);
+        self.sandbox.write(name, after);
+    }
+
+    /// Signs a file with any key in any namespace, as anybody can.
+    fn forge(&self, name: &str, key: &str, namespace: &str) {
+        let arguments = ["-Y", "sign", "-q", "-n", namespace, "-f", key];
+        let bytes = self.sandbox.read(name);
+        let signature = self.sandbox.run(Path::new("ssh-keygen"), &arguments, &bytes).ok();
+        self.sandbox.write(&format!("{name}.sig"), signature);
+    }
+
+    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        collect(&self.sandbox.path(""), &mut files);
+        files
+    }
+
+    /// Every command that rests on the policy refuses, for this reason, and changes no
+    /// file.
+    #[track_caller]
+    fn refuses(&self, code: &str, reason: &str) {
+        let before = self.files();
+        for command in [&["policy", "verify"][..], &["agent", "revoke", "--reason", "x", "ops/deploy"]] {
+            let told = self.sandbox.ours(command).fails(5);
+            assert!(told.contains(reason) && told.contains("hint: "), "{command:?}: {told}");
+            let arguments = [command, &["--json"]].concat();
+            let answer = self.sandbox.ours(&arguments);
+            let object: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+            assert_eq!((object["error"]["code"].as_str(), answer.code), (Some(code), Some(5)), "{object}");
+        }
+        assert_eq!(self.files(), before);
+    }
+
+    #[track_caller]
+    fn holds(&self) {
+        self.sandbox.ours(&["policy", "verify"]).ok();
+        assert!(self.keygen_verifies(POLICY, "leaflock-policy@v1"));
+    }
+
+    fn keygen_verifies(&self, name: &str, namespace: &str) -> bool {
+        let (list, signature) = (self.sandbox.path(LIST), self.sandbox.path(&format!("{name}.sig")));
+        let arguments =
+            ["-Y", "verify", "-f", list.to_str().unwrap(), "-I", "humans/ana", "-n", namespace, "-s"];
+        let arguments = [&arguments[..], &[signature.to_str().unwrap()]].concat();
+        let message = self.sandbox.read(name);
+        self.sandbox.run(Path::new("ssh-keygen"), &arguments, &message).code == Some(0)
+    }
+
+    fn home(&self, name: &str) -> PathBuf {
+        self.sandbox.folder().join("home").join(name)
+    }
+}
+
+fn collect(folder: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true if path.ends_with(".git") => {}
+            true => collect(&path, into),
+            false => drop(into.insert(path.clone(), fs::read(&path).unwrap())),
+        }
+    }
+}
+
+fn git(sandbox: &Sandbox, arguments: &[&str]) {
+    sandbox.run(Path::new("git"), arguments, b"").ok();
+}
+
+fn key(sandbox: &Sandbox, name: &str) -> String {
+    let path = sandbox.folder().join("home").join(name).to_str().unwrap().to_owned();
+    let arguments = ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &path];
+    sandbox.run(Path::new("ssh-keygen"), &arguments, b"").ok();
+    path
+}
+
+fn public(key: &str) -> String {
+    let text = fs::read_to_string(format!("{key}.pub")).unwrap();
+    text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_is_good_holds_and_ssh_keygen_agrees() {
+    let world = World::new();
+    world.holds();
+    let answer = world.sandbox.ours(&["policy", "verify", "--json"]).ok();
+    let object: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(object["result"]["serial"], 2);
+    assert_eq!(object["result"]["signer"], "humans/ana");
+    assert_eq!(object["result"]["digest"], digest::of(&world.sandbox.read(POLICY)));
+    assert_eq!(object["result"]["signers"], digest::of(&world.sandbox.read(LIST)));
+}
+
+#[test]
+fn an_edited_policy_counts_for_nothing() {
+    let world = World::new();
+    let grant = "  secrets:\n    \"**\": {allowed_agents: [ops/deploy]}\n";
+    world.change(POLICY, |text| text.replace("  secrets: {}\n", grant));
+    world.refuses("policy_invalid", "the signature does not fit");
+    world.change(POLICY, |text| text.replace("serial: 2", "serial: 3"));
+    world.refuses("policy_invalid", "the signature does not fit");
+    // By the agent's key, in the right namespace and in others.
+    for namespace in ["leaflock-policy@v1", "leaflock-revoke@v1"] {
+        world.forge(POLICY, &world.agent, namespace);
+        let reason = if namespace == "leaflock-policy@v1" { "does not allow" } else { "another namespace" };
+        world.refuses("policy_invalid", reason);
+    }
+    // By the administrator's key, but for git, or for a file.
+    for namespace in ["git", "file", "leaflock-file@v1", "leaflock-manifest@v1"] {
+        world.forge(POLICY, &world.ana, namespace);
+        world.refuses("policy_invalid", "another namespace");
+    }
+    fs::remove_file(world.sandbox.path(".leaflock/policy.yaml.sig")).unwrap();
+    world.refuses("policy_invalid", "the file is missing");
+    world.sandbox.write(".leaflock/policy.yaml.sig", "nothing\n");
+    world.refuses("policy_invalid", "no signature");
+    world.sandbox.write(POLICY, "access_control: [\n");
+    let told = world.sandbox.ours(&["policy", "verify"]).fails(5);
+    assert!(told.contains("policy.yaml"), "{told}");
+}
+
+#[test]
+fn an_older_policy_does_not_come_back() {
+    let world = World::new();
+    let old: Vec<_> =
+        [POLICY, ".leaflock/policy.yaml.sig"].map(|name| (name, world.sandbox.read(name))).into();
+    world.change(POLICY, |text| text.replace("# What no rule", "# Whatever no rule"));
+    let told = world.sandbox.ours(&["policy", "sign"]).fails(5);
+    assert!(told.contains("--bump"), "{told}");
+    let told = world.sandbox.ours(&["policy", "sign", "--bump"]).text();
+    assert!(told.contains("serial 2 → 3"), "{told}");
+    world.holds();
+    for (name, bytes) in &old {
+        world.sandbox.write(name, bytes);
+    }
+    assert!(world.keygen_verifies(POLICY, "leaflock-policy@v1"));
+    world.refuses("policy_stale", "has serial 2, and this machine has seen 3");
+    // The same serial twice.
+    world.change(POLICY, |text| text.replace("serial: 2", "serial: 3"));
+    world.forge(POLICY, &world.ana, "leaflock-policy@v1");
+    world.refuses("policy_stale", "another policy with serial 3");
+    world.change(POLICY, |text| text.replace("serial: 3", "serial: 4\nvalid_until: 2020-01-01T00:00:00Z"));
+    world.forge(POLICY, &world.ana, "leaflock-policy@v1");
+    world.refuses("policy_stale", "valid until 2020-01-01T00:00:00Z");
+    let told = world.sandbox.ours(&["policy", "sign", "--bump"]).fails(5);
+    assert!(told.contains("out of date already"), "{told}");
+}
+
+#[test]
+fn signers_are_not_slipped_in() {
+    let world = World::new();
+    world.change(LIST, |text| format!("{text}ops/deploy {}\n", public(&world.agent)));
+    world.refuses("untrusted_signers", "not the one that is trusted here");
+    let pinned = {
+        let trusted = world.sandbox.ours(&["trust", "list", "--json"]).ok();
+        let object: serde_json::Value = serde_json::from_slice(&trusted).unwrap();
+        object["result"]["trusted"][0]["digest"].as_str().unwrap().to_owned()
+    };
+    // In the form of a change that was signed, by the agent itself.
+    world.change(LIST, |text| format!("# previous: {pinned}\n{text}"));
+    world.refuses("untrusted_signers", "nobody on the one before has signed that");
+    world.forge(LIST, &world.agent, "leaflock-signers@v1");
+    world.refuses("untrusted_signers", "nobody on the one before has signed that");
+    world.forge(LIST, &world.ana, "git");
+    world.refuses("untrusted_signers", "nobody on the one before has signed that");
+    // The agent's own world: its list, its policy, its signature.
+    world.change(POLICY, |text| text.replace("serial: 2", "serial: 9"));
+    world.sandbox.write(LIST, format!("ops/deploy {}\n", public(&world.agent)));
+    world.forge(POLICY, &world.agent, "leaflock-policy@v1");
+    world.refuses("untrusted_signers", "not the one that is trusted here");
+    fs::remove_file(world.sandbox.path(LIST)).unwrap();
+    world.refuses("untrusted_signers", "the file is missing");
+}
+
+#[test]
+fn an_agent_on_the_list_signs_no_policy_all_the_same() {
+    let world = World::new();
+    world.change(LIST, |text| format!("{text}ops/deploy {}\n", public(&world.agent)));
+    world.sandbox.ours(&["trust", "sign"]).ok();
+    world.holds();
+    world.change(POLICY, |text| text.replace("serial: 2", "serial: 3"));
+    world.forge(POLICY, &world.agent, "leaflock-policy@v1");
+    world.refuses("policy_invalid", "which is an agent");
+    let mut world = world;
+    world.sandbox.set_env("LEAFLOCK_SIGNING_KEY", &world.agent.clone());
+    let told = world.sandbox.ours(&["policy", "sign"]).fails(3);
+    assert!(told.contains("agents sign no policies"), "{told}");
+}
+
+#[test]
+fn sops_yaml_and_the_repository_of_another_change_nothing() {
+    let world = World::new();
+    world.sandbox.write(".sops.yaml", "creation_rules:\n  - age: age1whoever\n");
+    world.holds();
+    let other = World::new();
+    for name in [POLICY, ".leaflock/policy.yaml.sig", LIST] {
+        world.sandbox.write(name, other.sandbox.read(name));
+    }
+    world.refuses("foreign_repo", "the policy of another repository");
+    // Trusting the other one's signers does not make this clone the other repository.
+    let told = world.sandbox.ours(&["trust", "add", "--yes"]).fails(5);
+    assert!(told.contains("the policy of another repository"), "{told}");
+    world.sandbox.ours(&["trust", "remove"]).ok();
+    world.sandbox.ours(&["trust", "add", "--yes"]).ok();
+    world.holds();
+}
+
+#[test]
+fn a_first_use_without_a_terminal_trusts_nobody() {
+    let world = World::new();
+    let list = digest::of(&world.sandbox.read(LIST));
+    fs::remove_file(world.home(".config/leaflock/trust.json")).unwrap();
+    world.refuses("untrusted_signers", &format!("leaflock trust add {list}"));
+    let told = world.sandbox.ours(&["trust", "add"]).fails(5);
+    assert!(told.contains("nobody has said on this machine"), "{told}");
+    let told = world.sandbox.ours(&["trust", "add", &digest::of(b"")]).fails(5);
+    assert!(told.contains(&list), "{told}");
+    let told = world.sandbox.ours(&["trust", "add", "sha256:12"]).fails(2);
+    assert!(told.contains("64 hexadecimal digits"), "{told}");
+    world.sandbox.ours(&["trust", "add", &list]).ok();
+    world.holds();
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &fs::metadata(world.home(".config/leaflock/trust.json")).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_machine_of_ci_trusts_by_its_environment_alone() {
+    let mut world = World::new();
+    let list = digest::of(&world.sandbox.read(LIST));
+    fs::remove_dir_all(world.home(".config/leaflock")).unwrap();
+    fs::remove_dir_all(world.home(".local")).unwrap();
+    world.sandbox.set_env("LEAFLOCK_TRUST", &format!("{}, {list}", digest::of(b"other")));
+    world.holds();
+    assert!(!world.home(".config/leaflock/trust.json").exists());
+    world.sandbox.set_env("LEAFLOCK_TRUST", &digest::of(b"other"));
+    world.refuses("untrusted_signers", "not the one that is trusted here");
+    world.sandbox.set_env("LEAFLOCK_TRUST", "sha256:nothing");
+    world.refuses("untrusted_signers", "LEAFLOCK_TRUST is no list of digests");
+    // Without a home there is no place for marks; the environment's word is enough.
+    world.sandbox.set_env("LEAFLOCK_TRUST", &list).set_env("HOME", "");
+    world.holds();
+}
+
+#[test]
+fn trust_moves_over_signed_lists_and_not_back() {
+    let world = World::new();
+    let first = world.sandbox.read(LIST);
+    let bo = key(&world.sandbox, "bo");
+    world.change(LIST, |text| format!("{text}humans/bo namespaces=\"leaflock-*\" {}\n", public(&bo)));
+    world.sandbox.ours(&["trust", "sign"]).ok();
+    assert!(world.keygen_verifies(LIST, "leaflock-signers@v1"));
+    let second: Vec<_> =
+        [LIST, ".leaflock/allowed_signers.sig"].map(|name| (name, world.sandbox.read(name))).into();
+    world.commit();
+    world.change(LIST, |text| format!("{text}# third\n"));
+    world.sandbox.ours(&["trust", "sign", "--signing-key", &bo]).ok();
+    world.commit();
+    world.holds();
+    // A machine that saw only the first list follows over both.
+    let pins = world.home(".config/leaflock/trust.json");
+    let newest = fs::read(&pins).unwrap();
+    let mut object: serde_json::Value = serde_json::from_slice(&newest).unwrap();
+    for pin in object["pins"].as_object_mut().unwrap().values_mut() {
+        pin["list"] = String::from_utf8(first.clone()).unwrap().into();
+        pin["signers"] = digest::of(&first).into();
+    }
+    fs::write(&pins, object.to_string()).unwrap();
+    world.holds();
+    let moved: serde_json::Value = serde_json::from_slice(&fs::read(&pins).unwrap()).unwrap();
+    let newest: serde_json::Value = serde_json::from_slice(&newest).unwrap();
+    for (repo, pin) in moved["pins"].as_object().unwrap() {
+        assert_eq!(pin["signers"], newest["pins"][repo]["signers"]);
+    }
+    // One that is told the first list's digest does so too, and by the environment.
+    fs::remove_file(&pins).unwrap();
+    world.sandbox.ours(&["trust", "add", &digest::of(&first)]).ok();
+    world.holds();
+    fs::remove_file(&pins).unwrap();
+    let mut world = world;
+    world.sandbox.set_env("LEAFLOCK_TRUST", &digest::of(&first));
+    world.holds();
+    world.sandbox.set_env("LEAFLOCK_TRUST", "");
+    world.sandbox.ours(&["trust", "add", "--yes"]).ok();
+    // The second list was signed by somebody who is still on the third: it stays away.
+    for (name, bytes) in &second {
+        world.sandbox.write(name, bytes);
+    }
+    assert!(world.keygen_verifies(LIST, "leaflock-signers@v1"));
+    world.refuses("untrusted_signers", "the list of allowed signers");
+    world.sandbox.write(LIST, &first);
+    world.refuses("untrusted_signers", "the list of allowed signers");
+}
+
+#[test]
+fn a_signer_who_is_gone_signs_nothing_any_more() {
+    let world = World::new();
+    let bo = key(&world.sandbox, "bo");
+    world.change(LIST, |text| {
+        text.replace("humans/ana namespaces", &format!("humans/bo {}\n# ana namespaces", public(&bo)))
+    });
+    let told = world.sandbox.ours(&["trust", "sign"]).text();
+    assert!(told.contains("leaflock policy sign"), "{told}");
+    world.refuses("policy_invalid", "does not allow");
+    let told = world.sandbox.ours(&["policy", "sign"]).fails(3);
+    assert!(told.contains("not on the list of allowed signers"), "{told}");
+    world.sandbox.ours(&["policy", "sign", "--signing-key", &bo]).ok();
+    world.sandbox.ours(&["policy", "verify"]).ok();
+    let told = world.sandbox.ours(&["trust", "sign", "--signing-key", &bo]).text();
+    assert!(told.contains("nothing to sign"), "{told}");
+    world.change(LIST, |text| format!("{text}\n"));
+    let told = world.sandbox.ours(&["trust", "sign"]).fails(3);
+    assert!(told.contains("not on the list that is trusted so far"), "{told}");
+}
+
+#[test]
+fn a_revocation_that_was_seen_does_not_go() {
+    let world = World::new();
+    let told = world.sandbox.ours(&["agent", "revoke", "ops/deploy", "--reason", "lost"]).text();
+    assert!(told.contains("revocations.jsonl:1 denies read, exec, use, write of **"), "{told}");
+    let verified = world.sandbox.ours(&["policy", "verify"]).text();
+    assert!(verified.contains("1 revocation in force"), "{verified}");
+    let line = world.read(".leaflock/revocations.jsonl");
+    let (message, signature) = line.trim_end().rsplit_once(",\"sig\":\"").unwrap();
+    let signature = leaflock::domain::agent::sshsig::to_armour(signature.trim_end_matches("\"}"));
+    world.sandbox.write("line", format!("{message}}}"));
+    world.sandbox.write("line.sig", signature);
+    assert!(world.keygen_verifies("line", "leaflock-revoke@v1"));
+    fs::remove_file(world.sandbox.path(".leaflock/revocations.jsonl")).unwrap();
+    world.refuses("policy_stale", "a revocation that this machine has seen is gone");
+    for (changed, reason) in [
+        (line.replace("\"read\",", ""), "the signature does not fit"),
+        (line.replace("lost", "list"), "the signature does not fit"),
+        (format!("{line}nonsense\n"), "no revocation in the form"),
+    ] {
+        world.sandbox.write(".leaflock/revocations.jsonl", changed);
+        world.refuses("policy_invalid", reason);
+    }
+    world.sandbox.write(".leaflock/revocations.jsonl", &line);
+    world.holds();
+}
+
+#[test]
+fn an_agent_takes_rights_from_nobody_but_itself() {
+    let mut world = World::new();
+    let agent = world.agent.clone();
+    world.sandbox.set_env("LEAFLOCK_SIGNING_KEY", &agent);
+    for whom in ["humans/ana", "**", "ops/*"] {
+        let before = world.files();
+        let told = world.sandbox.ours(&["agent", "revoke", whom, "--reason", "x"]).fails(3);
+        assert!(told.contains("may not take rights away"), "{told}");
+        assert_eq!(world.files(), before);
+    }
+    let told = world.sandbox.ours(&["agent", "revoke", "ops/nobody", "--reason", "x"]).fails(4);
+    assert!(told.contains("no principal of that name"), "{told}");
+    let own = ["agent", "revoke", "ops/deploy", "--secret", "a.b", "--level", "readonly", "--reason", "x"];
+    world.sandbox.ours(&own).ok();
+    world.holds();
+    // Of another repository: a line of the same agent, with the same key.
+    let line = world.read(".leaflock/revocations.jsonl");
+    let other = World::new();
+    other.sandbox.write(".leaflock/revocations.jsonl", line);
+    other.refuses("foreign_repo", "the revocation is of another repository");
+}
+
+#[test]
+fn what_is_trusted_is_never_read_as_nothing() {
+    let world = World::new();
+    for name in [".config/leaflock/trust.json", ".local/state/leaflock/repositories.json"] {
+        let path = world.home(name);
+        let good = fs::read(&path).unwrap();
+        for damage in [&good[..good.len() / 2], b"", b"{\"version\":1}"] {
+            fs::write(&path, damage).unwrap();
+            world.refuses("untrusted_signers", "it is damaged");
+            let told = world.sandbox.ours(&["trust", "add", "--yes"]).fails(5);
+            assert!(told.contains("it is damaged"), "{told}");
+            assert_eq!(fs::read(&path).unwrap(), damage);
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        world.refuses("untrusted_signers", "it is damaged");
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, good).unwrap();
+        world.holds();
+    }
+}
+
+#[test]
+fn a_policy_is_made_once_and_needs_a_key() {
+    let mut sandbox = Sandbox::with_key();
+    let told = sandbox.ours(&["policy", "init", "--name", "humans/ana"]).fails(7);
+    assert!(told.contains("no key to sign with is chosen"), "{told}");
+    assert!(!sandbox.path(".leaflock").exists());
+    let ana = key(&sandbox, "ana");
+    sandbox.set_env("LEAFLOCK_SIGNING_KEY", &ana);
+    let told = sandbox.ours(&["policy", "verify"]).fails(4);
+    assert!(told.contains("leaflock policy init"), "{told}");
+    sandbox.ours(&["policy", "init", "--name", "../x"]).fails(2);
+    sandbox.ours(&["policy", "init", "--name", "humans/ana"]).ok();
+    sandbox.ours(&["policy", "verify"]).ok();
+    let before = sandbox.read(POLICY);
+    let told = sandbox.ours(&["policy", "init", "--name", "humans/ana"]).fails(1);
+    assert!(told.contains("there already"), "{told}");
+    assert_eq!(sandbox.read(POLICY), before);
+    // From a folder below, and the person can read what was made.
+    sandbox.write("sub/folder/x", "");
+    sandbox.ours(&["trust", "list"]).ok();
+}
