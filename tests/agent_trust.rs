@@ -369,6 +369,26 @@ fn a_signer_who_is_gone_signs_nothing_any_more() {
 }
 
 #[test]
+fn questions_are_answered_by_what_is_in_force() {
+    let world = World::new();
+    let grant = "\naccess_control:\n  secrets:\n    a: { allowed_agents: ops/deploy }\n";
+    world.change(POLICY, |text| format!("{}{grant}", text.split("\naccess_control:").next().unwrap()));
+    let ask = || {
+        let answer = world.sandbox.ours(&["can", "ops/deploy", "a.b", "--file", "s.yaml", "--json"]);
+        (answer.code, String::from_utf8(answer.stdout).unwrap())
+    };
+    let (code, told) = ask();
+    assert_eq!(code, Some(0));
+    assert!(told.contains("\"is_in_force\": false") && told.contains("the policy is not in force"), "{told}");
+    world.sandbox.ours(&["policy", "sign", "--bump"]).ok();
+    let (code, told) = ask();
+    assert!(code == Some(0) && told.contains("\"is_in_force\": true"), "{told}");
+    world.sandbox.ours(&["agent", "revoke", "ops/deploy", "--reason", "lost"]).ok();
+    let (code, told) = ask();
+    assert!(code == Some(3) && told.contains("\"file\": \".leaflock/revocations.jsonl\""), "{told}");
+}
+
+#[test]
 fn a_revocation_that_was_seen_does_not_go() {
     let world = World::new();
     let told = world.sandbox.ours(&["agent", "revoke", "ops/deploy", "--reason", "lost"]).text();

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::app::ports::{
     Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint, Proof,
@@ -22,20 +23,33 @@ const STREAM_START: usize = 64 * 1024;
 /// Bytes of a file that is read piece by piece.
 const PIECE: usize = 64 * 1024;
 
+/// The least room in bytes: into less the standard library reads by way of the stack.
+const SMALLEST: usize = 64;
+
 /// The files of the machine.
 #[derive(Clone, Debug, Default)]
 pub struct SystemFiles {
     logical_folder: Option<PathBuf>,
+    /// The working directory, which stays the same, once it was asked for.
+    working_folder: OnceLock<PathBuf>,
 }
 
 impl SystemFiles {
     /// `logical_folder` is `$PWD`: where it names the working directory, paths are
     /// made absolute with it, links and all, as Go's `os.Getwd` does.
     pub fn new(logical_folder: Option<PathBuf>) -> Self {
-        Self { logical_folder }
+        Self { logical_folder, working_folder: OnceLock::new() }
     }
 
-    fn working_folder(&self) -> io::Result<PathBuf> {
+    fn working_folder(&self) -> io::Result<&Path> {
+        if let Some(known) = self.working_folder.get() {
+            return Ok(known);
+        }
+        let found = self.find_working_folder()?;
+        Ok(self.working_folder.get_or_init(|| found))
+    }
+
+    fn find_working_folder(&self) -> io::Result<PathBuf> {
         if let Some(logical) = &self.logical_folder
             && logical.is_absolute()
             && let (Ok(named), Ok(real)) = (fs::metadata(logical), fs::metadata("."))
@@ -168,27 +182,22 @@ fn open(path: &Path) -> Result<(File, fs::Metadata), FileError> {
 /// Reads to the end. `expected` is a guess; the extra byte lets a right guess
 /// see the end without growing. Grown buffers are wiped when left behind.
 fn read_all(input: &mut impl Read, expected: usize) -> io::Result<SecretBytes> {
-    let mut buffer = vec![0; expected.saturating_add(1)];
-    let mut filled = 0;
+    let mut buffer = Vec::with_capacity(expected.saturating_add(1).max(SMALLEST));
     loop {
-        if filled == buffer.len() {
-            let mut larger = vec![0; buffer.len().saturating_mul(2)];
-            larger[..filled].copy_from_slice(&buffer);
+        // No more than there is room for, so the buffer is not moved behind our back.
+        let room = buffer.capacity() - buffer.len();
+        if let Err(error) = input.by_ref().take(room as u64).read_to_end(&mut buffer) {
             wipe(&mut buffer);
-            buffer = larger;
+            return Err(error);
         }
-        match input.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                wipe(&mut buffer);
-                return Err(error);
-            }
+        if buffer.len() < buffer.capacity() {
+            return Ok(SecretBytes::new(buffer));
         }
+        let mut larger = Vec::with_capacity(buffer.len().saturating_mul(2));
+        larger.extend_from_slice(&buffer);
+        wipe(&mut buffer);
+        buffer = larger;
     }
-    buffer.truncate(filled);
-    Ok(SecretBytes::new(buffer))
 }
 
 /// Standard input under one of its path names: opening those anew fails for

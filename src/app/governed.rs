@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::agent::authority;
 use super::error::{Error, Place};
 use super::open::Locked;
 use super::parallel;
@@ -13,9 +14,6 @@ use crate::domain::agent::leaves::{self, Source};
 use crate::domain::agent::policy::{PLACE, Policy, PolicyError, Revocation};
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::store::Format;
-
-/// How many folders are searched for a policy.
-const DEPTH: usize = 100;
 
 /// A policy, the files that it governs, and what there is to say about both.
 #[derive(Debug)]
@@ -42,27 +40,33 @@ pub fn load(deps: &Deps<'_>) -> Result<Governed, Error> {
     let root = root(deps)?;
     let policy = read(deps, &root)?.map_err(|error| fault(&root, error))?;
     let (sources, mut notices) = sources(deps, &root, &policy)?;
-    let idle = idle(deps, &root, &policy)?;
+    let (revocations, idle) = match standing(deps, &root)? {
+        Ok(revocations) => (revocations, None),
+        Err(notice) => (Vec::new(), Some(notice)),
+    };
     let is_in_force = idle.is_none();
     notices.splice(0..0, idle);
-    Ok(Governed { root, policy, revocations: Vec::new(), sources, is_in_force, notices })
+    Ok(Governed { root, policy, revocations, sources, is_in_force, notices })
 }
 
-/// Why nothing of the policy is in force, if so.
-fn idle(deps: &Deps<'_>, root: &Path, policy: &Policy) -> Result<Option<Notice>, Error> {
-    if deps.files.read_if_there(&root.join(SIGNATURE)).map_err(Error::Read)?.is_none() {
+/// The signed denials beside a policy that counts, or why it does not count.
+fn standing(deps: &Deps<'_>, root: &Path) -> Result<Result<Vec<Revocation>, Notice>, Error> {
+    if deps.files.read_if_there(&root.join(authority::SIGNATURE)).map_err(Error::Read)?.is_none() {
         let text = "the policy is not signed: nothing of it is in force yet";
-        return Ok(Some(Notice::warning(text).with_hint("`leaflock policy sign` puts it into force")));
+        return Ok(Err(Notice::warning(text).with_hint("`leaflock policy sign` puts it into force")));
     }
-    let ended = policy.valid_until.as_ref().filter(|end| **end <= deps.clock.now());
-    Ok(ended.map(|end| {
-        let text = format!("the policy is out of date since {end}: nothing of it is in force");
-        Notice::warning(text).with_hint("write a later valid_until and a higher serial, and sign it again")
-    }))
+    match authority::load(deps, root) {
+        Ok(authority) => Ok(Ok(authority.revocations.clone())),
+        Err(error @ Error::Integrity { .. }) => {
+            let notice = Notice::warning(format!("the policy is not in force: {error}"));
+            Ok(Err(match error.hints().into_iter().next() {
+                Some(hint) => notice.with_hint(hint),
+                None => notice,
+            }))
+        }
+        Err(error) => Err(error),
+    }
 }
-
-/// Where the signature of the policy lies.
-const SIGNATURE: &str = ".leaflock/policy.yaml.sig";
 
 /// The folder of the policy that governs the working folder: the nearest one upwards, not beyond
 /// the top of the repository.
@@ -70,20 +74,12 @@ const SIGNATURE: &str = ".leaflock/policy.yaml.sig";
 /// # Errors
 /// There is none.
 pub fn root(deps: &Deps<'_>) -> Result<PathBuf, Error> {
-    let here = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
-    for folder in here.ancestors().take(DEPTH) {
-        if deps.files.kind(&folder.join(PLACE)).map_err(Error::Read)?.is_some() {
-            return deps.files.real(folder).map_err(Error::Read);
-        }
-        if deps.files.kind(&folder.join(".git")).map_err(Error::Read)?.is_some() {
-            break;
-        }
-    }
-    Err(Error::NotFound {
+    let found = authority::find_root(deps, Path::new("."))?.ok_or_else(|| Error::NotFound {
         place: Place::default(),
         message: format!("there is no {PLACE} here, nor in a folder above"),
-        hints: vec!["`leaflock agent add NAME` begins a policy".to_owned()],
-    })
+        hints: vec!["`leaflock policy init` begins one".to_owned()],
+    })?;
+    deps.files.real(&found).map_err(Error::Read)
 }
 
 /// The policy of a folder, or what is wrong with it.
