@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
-use super::agent::authority::{self, Authority};
+use super::agent::authority;
 use super::can::wrong;
 use super::error::{Error, Place};
 use super::governed;
@@ -60,23 +60,28 @@ pub type Held<'s> = (&'s Source, Vec<&'s Vec<String>>);
 /// A policy that cannot be read, files that cannot be listed.
 pub fn site(deps: &Deps<'_>) -> Result<Site, Error> {
     match governed::load(deps) {
-        Ok(governed) => {
-            let site = Site {
-                root: governed.root,
-                caller: caller(deps, &governed.policy),
-                policy: Some(governed.policy),
-                revocations: governed.revocations,
-                sources: governed.sources,
-                notices: governed.notices,
-            };
-            // A question may be asked of a policy that does not count yet; of one that does,
-            // the revocations count as well.
-            let counts = governed.is_in_force.then(|| authority::load(deps, &site.root).ok()).flatten();
-            Ok(counts.iter().fold(site, |site, authority| site.by(authority)))
-        }
+        Ok(governed) => Ok(Site {
+            root: governed.root,
+            caller: caller(deps, &governed.policy),
+            policy: Some(governed.policy),
+            revocations: governed.revocations,
+            sources: governed.sources,
+            notices: governed.notices,
+        }),
         Err(Error::NotFound { .. }) => without_policy(deps),
         Err(error) => Err(error),
     }
+}
+
+/// The same for opening values: where a policy is, it must verify.
+///
+/// # Errors
+/// [`Error::Integrity`] for whatever does not; else as [`site`].
+pub fn site_to_open(deps: &Deps<'_>) -> Result<Site, Error> {
+    let Some(root) = authority::find_root(deps, Path::new("."))? else { return site(deps) };
+    let authority = authority::load(deps, &deps.files.real(&root).map_err(Error::Read)?)?;
+    let (policy, revocations) = (authority.policy.clone(), authority.revocations.clone());
+    Ok(Site { caller: caller(deps, &policy), policy: Some(policy), revocations, ..site(deps)? })
 }
 
 fn without_policy(deps: &Deps<'_>) -> Result<Site, Error> {
@@ -106,24 +111,6 @@ fn caller(deps: &Deps<'_>, policy: &Policy) -> Caller {
 }
 
 impl Site {
-    /// The same for opening values: where a policy is, it must verify.
-    ///
-    /// # Errors
-    /// [`Error::Integrity`] for whatever does not.
-    pub fn verified(self, deps: &Deps<'_>) -> Result<Self, Error> {
-        if self.policy.is_none() {
-            return Ok(self);
-        }
-        let authority = authority::load(deps, &self.root)?;
-        let caller = caller(deps, &authority.policy);
-        Ok(Self { caller, ..self.by(&authority) })
-    }
-
-    fn by(self, authority: &Authority) -> Self {
-        let (policy, revocations) = (authority.policy.clone(), authority.revocations.clone());
-        Self { policy: Some(policy), revocations, ..self }
-    }
-
     /// The file that is called so, from the folder of the policy or from the working
     /// folder.
     ///
