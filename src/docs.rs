@@ -35,6 +35,9 @@ pub mod merge {}
 #[doc = include_str!("docs/threat-model.md")]
 pub mod threat_model {}
 
+#[doc = include_str!("docs/redact.md")]
+pub mod redact {}
+
 #[doc = include_str!("docs/trust.md")]
 pub mod trust {}
 
@@ -46,3 +49,6 @@ pub mod json {}
 
 #[doc = include_str!("docs/agent-guide.md")]
 pub mod agent_guide {}
+
+#[doc = include_str!("docs/agents.md")]
+pub mod agents {}

@@ -40,6 +40,7 @@ mod merge;
 mod network;
 mod plugins;
 mod quirks;
+mod redact;
 mod rekey;
 mod revoke;
 mod run;

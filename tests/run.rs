@@ -64,8 +64,12 @@ fn rest(mut child: Child) -> (std::process::ExitStatus, String) {
     (child.wait().unwrap(), said)
 }
 
-/// Both ways in which a program is run: in this process, and beside a file.
-const WAYS: [&[&str]; 2] = [&["s.env", "--"], &["--file", "KEY=TOKEN", "s.env", "--"]];
+/// The ways in which a program is run: in this process, beside a file, behind a redactor.
+const WAYS: [&[&str]; 3] = [
+    &["s.env", "--"],
+    &["--file", "KEY=TOKEN", "s.env", "--"],
+    &["--redact", "--only", "TOKEN", "s.env", "--"],
+];
 
 fn with<'a>(way: &[&'a str], words: &[&'a str]) -> Vec<&'a str> {
     way.iter().chain(words).copied().collect()

@@ -5,6 +5,7 @@
 //! What is special to an operating system stays in here, behind `cfg`.
 
 pub mod accounts;
+pub mod children;
 pub mod clock;
 pub mod edit_lock;
 pub mod editor;
@@ -17,7 +18,9 @@ pub mod private_dir;
 pub mod processes;
 pub mod progress;
 pub mod prompt;
+pub mod pty;
 pub mod random;
+mod redacted;
 pub mod replace;
 pub mod repository;
 mod search_path;

@@ -5,16 +5,19 @@
 //! this process stops with it.
 #![expect(clippy::disallowed_methods, reason = "the home of the processes that commands start")]
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use crate::app::ports::{Account, Ending, FileError, Launch, LaunchError, LaunchErrorKind, Processes};
+use crate::domain::agent::redact::Patterns;
 
+use super::children::{Jobs, command, wait};
 use super::signals::{self, Manner};
 use super::system_error::reason;
-use super::{accounts, hardening, search_path};
+use super::{accounts, hardening, redacted, search_path};
 
 /// The programs of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,9 +51,13 @@ impl Processes for SystemProcesses {
             }
             started
         };
-        let ended = started.flatten().and_then(wait);
+        let ended = started.flatten().and_then(|child| wait(child, Jobs::Program, &mut || ()));
         signals::pending().child = None;
         ended.map_err(|error| launch_error(launch, &error))
+    }
+
+    fn run_redacted(&self, launch: &Launch, patterns: &Arc<Patterns>) -> Result<Ending, LaunchError> {
+        redacted::run(launch, patterns).map_err(|error| launch_error(launch, &error))
     }
 
     fn start(&self, launch: &Launch) -> Result<(), LaunchError> {
@@ -72,45 +79,6 @@ impl Processes for SystemProcesses {
             None
         }
     }
-}
-
-/// Dies of a signal as the program did that was run, so that the caller's own
-/// parent sees the same. Returns where that cannot be.
-pub fn die_of(signal: i32) {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Signal, getpid, kill_process};
-        match signal_hook::low_level::emulate_default_handler(signal) {
-            Ok(()) => {}
-            // SIGKILL, which nobody can handle.
-            Err(_) => {
-                if let Some(signal) = Signal::from_named_raw(signal) {
-                    let _ = kill_process(getpid(), signal);
-                }
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = signal;
-}
-
-fn command(launch: &Launch) -> Command {
-    let nothing = OsString::new();
-    let (program, arguments) = launch.words.split_first().unwrap_or((&nothing, &[]));
-    let found = launch.search_path.as_deref().and_then(|path| find(program, path));
-    let mut command = Command::new(found.as_deref().unwrap_or(Path::new(program)));
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::arg0(&mut command, program);
-    command.args(arguments).env_clear();
-    command.envs(launch.environment.iter());
-    command
-}
-
-/// The program of a bare name; what is not found is left to the system, which looks
-/// in the environment's own `PATH`.
-fn find(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
-    let name = program.to_str().filter(|name| !name.contains(std::path::is_separator))?;
-    search_path::find(path, name)
 }
 
 #[cfg(unix)]
@@ -163,43 +131,6 @@ fn as_account<T: Send>(launch: &Launch, start: impl FnOnce(&mut Command) -> T + 
         return Err(io::Error::other(format!("this system cannot switch to user {}", account.name)));
     }
     Ok(start(&mut command))
-}
-
-/// Waits for the end of the program, and stops and goes on with it.
-fn wait(mut child: Child) -> io::Result<Ending> {
-    #[cfg(unix)]
-    stop_along(&child);
-    let status = child.wait()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::ExitStatusExt as _;
-        if let Some(signal) = status.signal() {
-            return Ok(Ending::Signal(signal));
-        }
-    }
-    Ok(Ending::Code(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
-}
-
-/// Returns when the program has ended. A shell sees a job stop only if this
-/// process stops too; after Ctrl-Z that has happened by the time the program's
-/// stop is seen, so it is looked at twice.
-#[cfg(unix)]
-fn stop_along(child: &Child) {
-    use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, waitid};
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
-    let ended_or_stopped = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
-    loop {
-        match waitid(WaitId::Pid(pid), ended_or_stopped) {
-            Ok(Some(status)) if status.stopped() => {}
-            Err(rustix::io::Errno::INTR) => continue,
-            _ => return,
-        }
-        let still = waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG);
-        if matches!(still, Ok(Some(status)) if status.stopped()) {
-            let _ = kill_process(getpid(), Signal::STOP);
-            let _ = kill_process(pid, Signal::CONT);
-        }
-    }
 }
 
 #[cfg(target_os = "linux")]

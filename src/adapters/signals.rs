@@ -42,6 +42,9 @@ pub(super) enum Manner {
     Editor,
     /// They are the program's.
     Command,
+    /// They are the program's, which has a terminal of its own: what is typed here it
+    /// does not get by itself.
+    Session,
 }
 
 impl Pending {
@@ -129,11 +132,14 @@ fn clean(pending: &mut Pending) {
 }
 
 #[cfg(unix)]
+pub(super) use unix::in_foreground;
+
+#[cfg(unix)]
 mod unix {
     use std::thread;
     use std::time::Duration;
 
-    use rustix::process::{Pid, Signal, getpgrp, kill_process};
+    use rustix::process::{Pid, Signal, getpgrp, kill_process, kill_process_group};
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
     use signal_hook::iterator::Signals;
     use signal_hook::low_level::emulate_default_handler;
@@ -165,6 +171,12 @@ mod unix {
                     Some((program, Manner::Command)) => {
                         hand_on(program, signal);
                     }
+                    Some((program, Manner::Session)) if signal == SIGINT || signal == SIGQUIT => {
+                        hand_on_to_group(program, signal);
+                    }
+                    Some((program, Manner::Session)) => {
+                        hand_on(program, signal);
+                    }
                     None => die(signal),
                 }
             }
@@ -186,7 +198,7 @@ mod unix {
     }
 
     /// True when this process belongs to the job in front of its terminal.
-    fn in_foreground() -> bool {
+    pub(in crate::adapters) fn in_foreground() -> bool {
         let terminal = rustix::fs::open("/dev/tty", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty());
         let front = terminal.and_then(rustix::termios::tcgetpgrp);
         front.is_ok_and(|front| front == getpgrp())
@@ -195,6 +207,14 @@ mod unix {
     fn hand_on(child: u32, signal: i32) -> bool {
         let Some(child) = i32::try_from(child).ok().and_then(Pid::from_raw) else { return false };
         Signal::from_named_raw(signal).is_some_and(|signal| kill_process(child, signal).is_ok())
+    }
+
+    /// To the program and what it started, as a terminal gives it.
+    fn hand_on_to_group(leader: u32, signal: i32) {
+        let group = i32::try_from(leader).ok().and_then(Pid::from_raw);
+        if let (Some(group), Some(signal)) = (group, Signal::from_named_raw(signal)) {
+            let _ = kill_process_group(group, signal);
+        }
     }
 
     /// Whoever holds the process may ask for the list, so it is asked for last.

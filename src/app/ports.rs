@@ -5,10 +5,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rand::{CryptoRng, RngCore};
 
 use super::variables::Variables;
+use crate::domain::agent::redact::Patterns;
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::keys::report::{NOBODY_TO_ASK, Tried};
 use crate::domain::keys::survey::{Opener, Survey};
@@ -380,6 +382,12 @@ pub trait Processes: Sync {
     /// Runs the program on the streams of this process and waits for its end. The
     /// signals that this process gets meanwhile are the program's.
     fn run(&self, launch: &Launch) -> Result<Ending, LaunchError>;
+
+    /// The same, with the secrets taken out of everything that the program writes to
+    /// its standard output and standard error. Each of them that is a terminal here is
+    /// one there. What processes write that outlive the program is shown for a moment
+    /// longer, then they have nobody to write to.
+    fn run_redacted(&self, launch: &Launch, patterns: &Arc<Patterns>) -> Result<Ending, LaunchError>;
 
     /// Starts the program without streams and does not wait for it.
     fn start(&self, launch: &Launch) -> Result<(), LaunchError>;

@@ -13,7 +13,7 @@ use super::ports::Asking;
 use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::secret_values::{self, SecretValue};
 use crate::domain::agent::pattern::{PathPattern, show_path};
-use crate::domain::agent::redact::{Named, Patterns, Redactor, is_too_short};
+use crate::domain::agent::redact::{Named, Patterns, Redactor, SHORTEST, is_too_short};
 use crate::domain::crypto::token;
 
 /// Which secrets are looked for.
@@ -68,27 +68,34 @@ pub fn prepare(deps: &Deps<'_>, request: &Request) -> Result<Prepared, Error> {
             hints: vec!["`leaflock redact --with FILE` names the encrypted files".to_owned()],
         });
     }
-    notices.extend(too_short(&values));
+    notices.extend(too_short(named_by(&values, &shown(&values))));
     Ok(Prepared { patterns: Arc::new(patterns(&values)), notices })
 }
 
 /// The patterns of these values.
-pub fn patterns(values: &[SecretValue]) -> Patterns {
-    let shown: Vec<String> = values.iter().map(|value| show_path(&value.path)).collect();
-    let named: Vec<Named<'_>> =
-        values.iter().zip(&shown).map(|(value, path)| Named { path, value: &value.value }).collect();
-    Patterns::new(&named)
+fn patterns(values: &[SecretValue]) -> Patterns {
+    let shown = shown(values);
+    Patterns::new(&named_by(values, &shown).collect::<Vec<_>>())
+}
+
+/// The paths of these values, as people write them.
+fn shown(values: &[SecretValue]) -> Vec<String> {
+    values.iter().map(|value| show_path(&value.path)).collect()
+}
+
+fn named_by<'v>(values: &'v [SecretValue], shown: &'v [String]) -> impl Iterator<Item = Named<'v>> {
+    values.iter().zip(shown).map(|(value, path)| Named { path, value: &value.value })
 }
 
 /// Says which values are too short to be found, if any are. Empty ones have nothing
 /// to hide.
-pub fn too_short(values: &[SecretValue]) -> Option<Notice> {
-    let short = |value: &&SecretValue| is_too_short(&value.value) && !value.value.trim_ascii().is_empty();
-    let mut paths: Vec<String> = values.iter().filter(short).map(|value| show_path(&value.path)).collect();
+pub fn too_short<'v>(values: impl Iterator<Item = Named<'v>>) -> Option<Notice> {
+    let is_short = |named: &Named<'_>| is_too_short(named.value) && !named.value.trim_ascii().is_empty();
+    let mut paths: Vec<&str> = values.filter(is_short).map(|named| named.path).collect();
     paths.dedup();
     (!paths.is_empty()).then(|| {
         Notice::warning(format!("too short to be redacted: {}", paths.join(", ")))
-            .with_hint("values of fewer than 6 bytes occur in any text by chance")
+            .with_hint(format!("values of fewer than {SHORTEST} bytes occur in any text by chance"))
     })
 }
 

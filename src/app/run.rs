@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Deps;
 use super::decrypt;
@@ -11,8 +12,10 @@ use super::error::{Error, Place, While};
 use super::launch;
 use super::open::{self, Locked};
 use super::ports::{Ending, Launch, PrivateDir};
-use super::request::{Destination, FileOptions, OpenOptions, Source, Task};
+use super::redact::too_short;
+use super::request::{Destination, FileOptions, Notice, OpenOptions, Source, Task};
 use super::variables::Variables;
+use crate::domain::agent::redact::{Named, Patterns};
 use crate::domain::environment::{self, Pattern, Variable, dotenv, is_name};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -38,6 +41,8 @@ pub struct Request {
     pub in_files: Vec<(String, String)>,
     /// The letters of names that keys become.
     pub case: Case,
+    /// Whether the values are taken out of the command's output.
+    pub redact: bool,
     /// The program and its arguments.
     pub command: Vec<OsString>,
     /// The caller's environment, if the command is to have it.
@@ -46,8 +51,9 @@ pub struct Request {
     pub search_path: Option<OsString>,
 }
 
-/// Runs the command. Returns how it ended, or not at all.
-pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Ending, Error> {
+/// Runs the command. Returns how it ended, or not at all. `tell` hears what is to be
+/// said before it starts.
+pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> Result<Ending, Error> {
     let mut variables = Vec::new();
     for path in &request.files {
         let more = of_file(deps, request, path, &variables)?;
@@ -75,17 +81,43 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Ending, Error> {
         let value = launch::value(&variable.value).ok_or_else(|| not_text(variable))?;
         launch.environment.push(name, value);
     }
+    let patterns = request.redact.then(|| {
+        let handed_over: Vec<Named<'_>> = variables
+            .iter()
+            .chain(in_files.iter().map(|(_, variable)| variable))
+            .map(|variable| Named { path: &variable.dotted, value: &variable.value })
+            .collect();
+        too_short(handed_over.iter().copied()).into_iter().for_each(&mut *tell);
+        Arc::new(Patterns::new(&handed_over))
+    });
     drop(variables);
-    if in_files.is_empty() {
+    if in_files.is_empty() && patterns.is_none() {
         return Err(launch::failed(deps.processes.become_program(&launch), &launch));
     }
-    let folder = deps.private_files.create().map_err(Error::Read)?;
-    for (name, variable) in &in_files {
-        let path = write(&*folder, name, variable)?;
-        launch.environment.push(name, path);
-    }
+    // It lives as long as the command.
+    let _folder = hand_over(deps, &in_files, &mut launch.environment)?;
     drop(in_files);
-    deps.processes.run(&launch).map_err(|error| launch::failed(error, &launch))
+    let ended = match &patterns {
+        Some(patterns) => deps.processes.run_redacted(&launch, patterns),
+        None => deps.processes.run(&launch),
+    };
+    ended.map_err(|error| launch::failed(error, &launch))
+}
+
+/// Writes values to files of a private folder, and their paths to `environment`.
+fn hand_over(
+    deps: &Deps<'_>,
+    in_files: &[(String, Variable)],
+    environment: &mut Variables,
+) -> Result<Option<Box<dyn PrivateDir>>, Error> {
+    if in_files.is_empty() {
+        return Ok(None);
+    }
+    let folder = deps.private_files.create().map_err(Error::Read)?;
+    for (name, variable) in in_files {
+        environment.push(name, write(&*folder, name, variable)?);
+    }
+    Ok(Some(folder))
 }
 
 /// The variables of one file, of which the last of a name counts.

@@ -3,11 +3,12 @@
 
 use super::error::Error;
 use super::open::Unlocked;
+use crate::domain::agent::leaves::path_of;
 use crate::domain::crypto::token::Token;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::shell;
-use crate::domain::tree::{Flags, Kind, NodeId, Tree};
+use crate::domain::tree::{Flags, Kind, NodeId};
 use crate::domain::value::Value;
 
 /// One value.
@@ -46,6 +47,7 @@ pub fn of(unlocked: &Unlocked<'_>) -> Result<Vec<SecretValue>, Error> {
     Ok(found)
 }
 
+/// The value as a variable holds it.
 fn text(scalar: &Scalar<'_>) -> SecretBytes {
     /// Bytes of the longest number or time.
     const NUMBER: usize = 400;
@@ -56,16 +58,4 @@ fn text(scalar: &Scalar<'_>) -> SecretBytes {
     let mut out = SecretBytes::new(Vec::with_capacity(room));
     shell::write_text(scalar, out.as_mut_vec());
     out
-}
-
-fn path_of(tree: &Tree<'_>, mut id: NodeId) -> Vec<String> {
-    let mut path = Vec::new();
-    while tree.node(id).parent != id {
-        if tree.has_key(id) {
-            path.push(String::from_utf8_lossy(tree.key(id)).into_owned());
-        }
-        id = tree.node(id).parent;
-    }
-    path.reverse();
-    path
 }

@@ -136,6 +136,9 @@ pub fn main() -> ExitCode {
     wire::harden();
     let mut arguments = env::arguments().into_iter();
     let program = arguments.next().unwrap_or_default();
+    if let Some(code) = wire::helper(arguments.as_slice()) {
+        return ExitCode::from(code);
+    }
     let mode = Mode::of_program(Path::new(&program));
     let mut cli = Cli { mode, env: Environment::of_process(), output: Output::of_process() };
     ExitCode::from(call(&arguments.collect::<Vec<_>>(), &mut cli))

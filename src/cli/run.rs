@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Hand KEY's value over in a private file, gone with the command, its path in NAME
     #[arg(long, value_name = "NAME=KEY")]
     pub file: Vec<String>,
+    /// Take the values out of what the command prints, in all their common spellings
+    #[arg(long)]
+    pub redact: bool,
     /// Nothing but the files' values in the environment
     #[arg(long)]
     pub pristine: bool,
@@ -57,7 +60,7 @@ pub struct Arguments {
 }
 
 flags!(Arguments {
-    only "only" "", prefix "prefix" "", file "file" "", pristine "pristine" "", keep_case "keep-case" "",
+    only "only" "", prefix "prefix" "", file "file" "", redact "redact" "", pristine "pristine" "", keep_case "keep-case" "",
     keep_identity "keep-identity" ""
 } reading);
 
@@ -86,6 +89,7 @@ Examples:
   leaflock run -- npm start
   leaflock run --only database config/prod.yaml -- ./migrate
   leaflock run --file TLS_KEY=tls.key secrets.yaml -- ./serve --port 443
+  leaflock run --redact secrets.yaml -- ./deploy
   leaflock run base.env prod.env -- sh -c 'echo \"$DATABASE_URL\"'";
 
 /// Runs the command.
@@ -109,6 +113,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         prefix: prefix(arguments.prefix)?,
         in_files: in_files(&arguments.file)?,
         case: if arguments.keep_case { Case::Keep } else { Case::Upper },
+        redact: arguments.redact,
         command: arguments.command,
         inherited,
         search_path: cli.env.get(Variable::Path),
@@ -116,7 +121,9 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     // A key that asks a person asks once for all of the files.
     request.open.together.paths = request.files.as_slice().into();
     cli.output.notices(&notices);
-    let ended = wire::with_deps(&cli.env, |deps| match use_case(deps, &request) {
+    let output = &mut cli.output;
+    let mut tell = |notice| output.notice(&notice);
+    let ended = wire::with_deps(&cli.env, |deps| match use_case(deps, &request, &mut tell) {
         Err(Error::NoSuchFile(_)) if by_default => Err(no_file().into()),
         ended => Ok(ended?),
     })?;

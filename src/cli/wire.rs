@@ -1,10 +1,12 @@
 //! Builds the adapters and hands them to the use cases; the only file that may
 //! import adapters.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::env::{Environment, Variable};
 use super::report::Failure;
+use crate::adapters::children;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::edit_lock::SystemEditLocks;
 use crate::adapters::editor::SystemEditor;
@@ -12,9 +14,10 @@ use crate::adapters::files::SystemFiles;
 use crate::adapters::hardening;
 use crate::adapters::keys::KeySources;
 use crate::adapters::private_dir::SystemPrivateFiles;
-use crate::adapters::processes::{self, SystemProcesses};
+use crate::adapters::processes::SystemProcesses;
 use crate::adapters::progress::TerminalProgress;
 use crate::adapters::prompt::{Askpass, TerminalPrompt};
+use crate::adapters::pty;
 use crate::adapters::random::SystemRandom;
 use crate::adapters::repository::Git;
 use crate::adapters::signers::SystemSigners;
@@ -33,9 +36,15 @@ pub fn harden() {
     hardening::harden();
 }
 
+/// Puts a program on a terminal of its own, if that is what this process was started
+/// for; its exit code if that failed.
+pub fn helper(arguments: &[OsString]) -> Option<u8> {
+    pty::helper(arguments)
+}
+
 /// Ends this process by a signal, after everything is cleaned up.
 pub fn die_of(signal: i32) {
-    processes::die_of(signal);
+    children::die_of(signal);
 }
 
 /// Calls `work` with the ports of this machine.

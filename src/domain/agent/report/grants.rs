@@ -1,10 +1,11 @@
 //! Grants that nobody made use of: a rule, a principal that it names, and no entry in
 //! the trail that a secret of it was opened. They are what a review takes away first.
 
+use super::super::leaves::Source;
 use super::super::pattern::show_path;
 use super::super::policy::{Levels, Policy, Subject};
 use super::event::{End, Event};
-use super::reach::{Kind, Source};
+use super::reach::Kind;
 
 /// A grant without a use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +41,13 @@ pub fn unused(policy: &Policy, sources: &[Source], events: &[Event]) -> (usize, 
             let mut used = false;
             for source in sources {
                 let here: Vec<&&Event> =
-                    own.iter().filter(|event| event.source() == Some(&source.file)).collect();
+                    own.iter().filter(|event| event.source() == Some(&source.path)).collect();
                 for leaf in &source.leaves {
-                    let subject = Subject { agent: &principal.name, source: &source.file, path: leaf };
+                    let subject = Subject { agent: &principal.name, source: &source.path, path: leaf };
                     if allow.concerns(&subject) {
                         secrets += 1;
                         let path = show_path(leaf);
-                        used = used || here.iter().any(|event| event.touches(&source.file, &path));
+                        used = used || here.iter().any(|event| event.touches(&source.path, &path));
                     }
                 }
             }

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::event::seconds_of;
 use super::page::Page;
-use super::reach::Kind;
+use super::reach::{Block, Kind};
 use super::{Fate, Report};
 
 const STYLE: &str = include_str!("html/page.css");
@@ -30,7 +30,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("activity", "Who did"),
     ("unused", "Grants never used"),
     ("rules", "Rules"),
-    ("removed", "Removed principals"),
+    ("removed", "Removed keys"),
     ("trail", "Audit trail"),
 ];
 
@@ -123,68 +123,68 @@ fn section(page: &mut Page, number: usize, body: impl FnOnce(&mut Page)) {
     page.markup("</section>\n");
 }
 
+/// What deserves a look.
+struct Point {
+    /// True if it is to be mended, not only known.
+    is_bad: bool,
+    /// The section that has more of it.
+    section: &'static str,
+    count: usize,
+    /// What it is, if it is one, and if it is many.
+    names: (&'static str, &'static str),
+}
+
 /// What of all this deserves a look, worst first.
+fn points(report: &Report) -> Vec<Point> {
+    let removed = |fate: Fate| {
+        report.removed.iter().flat_map(|one| &one.secrets).filter(|secret| secret.fate == fate).count()
+    };
+    let serious = report.rules.iter().filter(|finding| finding.serious).count();
+    let is_open = |block: &&Block| !block.strangers.is_empty() || block.has_other_keys;
+    let bad = |section, count, one, many| Point { is_bad: true, section, count, names: (one, many) };
+    let note = |section, count, one, many| Point { is_bad: false, section, count, names: (one, many) };
+    let all = [
+        bad("trail", report.trail.faults.len(), "fault in the audit trail", "faults in the audit trail"),
+        bad(
+            "removed",
+            removed(Fate::Unchanged),
+            "secret that a removed key could open is still the same",
+            "secrets that removed keys could open are still the same",
+        ),
+        bad("rules", serious, "rule to mend", "rules to mend"),
+        note("activity", report.activity.total.denied, "denial", "denials"),
+        note(
+            "reach",
+            report.reach.blocks.iter().filter(is_open).count(),
+            "source with recipients that are no principal's",
+            "sources with recipients that are no principal's",
+        ),
+        note(
+            "removed",
+            removed(Fate::Anew),
+            "secret that a removed key could open was encrypted anew: compare its value",
+            "secrets that removed keys could open were encrypted anew: compare their values",
+        ),
+        note("unused", report.unused.len(), "grant that nobody used", "grants that nobody used"),
+        note("rules", report.rules.len() - serious, "remark on a rule", "remarks on rules"),
+    ];
+    all.into_iter().filter(|point| point.count > 0).collect()
+}
+
 fn look(page: &mut Page, report: &Report) {
+    let (points, left) = (points(report), ends_in(report));
     page.markup("<ul class=\"look\">");
-    let left = ends_in(report);
     if let Some(days) = left {
-        page.markup("<li class=\"bad\"><b>").number(days).markup(if days == 1 {
-            "</b> day"
-        } else {
-            "</b> days"
-        });
+        page.markup("<li class=\"bad\"><b>").number(days);
+        page.markup(if days == 1 { "</b> day" } else { "</b> days" });
         page.markup(" until the policy ends: nothing is opened by it then. Sign a later one.</li>\n");
     }
-    let mut points = usize::from(left.is_some());
-    let mut point = |page: &mut Page,
-                     bad: bool,
-                     to: &'static str,
-                     count: usize,
-                     one: &'static str,
-                     many: &'static str| {
-        if count > 0 {
-            points += 1;
-            page.markup(if bad { "<li class=\"bad\"><b>" } else { "<li><b>" })
-                .count(count)
-                .markup("</b> <a href=\"#");
-            page.markup(to).markup("\">").markup(if count == 1 { one } else { many }).markup("</a></li>\n");
-        }
-    };
-    point(
-        page,
-        true,
-        "trail",
-        report.trail.faults.len(),
-        "fault in the audit trail",
-        "faults in the audit trail",
-    );
-    let open =
-        report.removed.iter().flat_map(|one| &one.secrets).filter(|secret| secret.fate.is_open()).count();
-    point(
-        page,
-        true,
-        "removed",
-        open,
-        "secret that a removed principal may know, and that is not known to have changed",
-        "secrets that removed principals may know, and that are not known to have changed",
-    );
-    let (serious, slight): (Vec<_>, Vec<_>) = report.rules.iter().partition(|finding| finding.serious);
-    point(page, true, "rules", serious.len(), "rule to mend", "rules to mend");
-    let denied = report.activity.total.denied;
-    point(page, false, "activity", denied, "denial", "denials");
-    let strangers = report.reach.blocks.iter().filter(|block| !block.strangers.is_empty()).count();
-    point(
-        page,
-        false,
-        "reach",
-        strangers,
-        "source with recipients that are no principal's",
-        "sources with recipients that are no principal's",
-    );
-    let unused = report.unused.len();
-    point(page, false, "unused", unused, "grant that nobody used", "grants that nobody used");
-    point(page, false, "rules", slight.len(), "remark on a rule", "remarks on rules");
-    if points == 0 {
+    for Point { is_bad, section, count, names: (one, many) } in &points {
+        page.markup(if *is_bad { "<li class=\"bad\"><b>" } else { "<li><b>" }).count(*count);
+        page.markup("</b> <a href=\"#").markup(section).markup("\">");
+        page.markup(if *count == 1 { one } else { many }).markup("</a></li>\n");
+    }
+    if points.is_empty() && left.is_none() {
         page.markup("<li class=\"good\">Nothing stands out.</li>\n");
     }
     page.markup("</ul>\n");
@@ -202,9 +202,8 @@ impl Fate {
     fn in_words(self) -> &'static str {
         match self {
             Self::Unchanged => "still the same: change it where it is valid",
-            Self::Unknown => "not known: no key here opens it",
-            Self::Changed => "has another value",
-            Self::Gone => "is in no file any more",
+            Self::Anew => "encrypted anew since then",
+            Self::Gone => "is in no source any more",
         }
     }
 }

@@ -50,7 +50,7 @@ pub fn render(report: &Report) -> Value {
         "removed": report.removed.iter().map(removed).collect::<Vec<_>>(),
         "trail": {
             "verified": report.trail.faults.is_empty(),
-            "checkpoint": report.trail.checkpoint,
+            "checkpoints": report.trail.checkpoints,
             "writers": report.trail.writers.iter().map(|writer| json!({
                 "writer": writer.id, "principal": writer.principal, "entries": writer.entries, "head": writer.head,
             })).collect::<Vec<_>>(),
@@ -96,6 +96,7 @@ fn source(block: &Block, columns: &[Column]) -> Value {
     json!({
         "file": block.file,
         "other_recipients": block.strangers,
+        "has_other_keys": block.has_other_keys,
         "secrets": block.rows.iter().map(secret).collect::<Vec<_>>(),
     })
 }
@@ -120,5 +121,5 @@ fn removed(one: &super::Removed) -> Value {
             })
         })
         .collect();
-    json!({ "name": one.name, "keys": one.keys, "secrets": secrets })
+    json!({ "name": one.name, "is_principal": one.is_principal, "keys": one.keys, "secrets": secrets })
 }

@@ -1,5 +1,5 @@
 //! The access report: who can reach which secret, who did, and what of that deserves a
-//! look. This module holds what the report says; `reach`, `activity` and `grants` find
+//! look. This module holds what the report says; `reach`, `activity`, `grants` and `removed` find
 //! it out from the policy, the secrets' names and the audit trail; `html` and `json`
 //! write it. Nothing in here has room for the value of a secret.
 
@@ -7,6 +7,7 @@ pub mod event;
 pub mod reach;
 pub mod activity;
 pub mod grants;
+pub mod removed;
 mod page;
 pub mod html;
 pub mod json;
@@ -81,12 +82,14 @@ pub struct RuleFinding {
     pub line: Option<usize>,
 }
 
-/// Somebody who could read something, and is no principal any more.
+/// Keys that nobody has any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
-    /// The name that the policy gave.
+    /// Whose they were, by a policy of then.
     pub name: String,
-    /// The recipients that were his.
+    /// True if there is a principal of that name, with other keys.
+    pub is_principal: bool,
+    /// The recipients.
     pub keys: Vec<String>,
     /// What they could ever open.
     pub secrets: Vec<Exposed>,
@@ -95,14 +98,14 @@ pub struct Removed {
 /// A secret that somebody could read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposed {
-    /// The file it stood in.
+    /// The source.
     pub file: String,
     /// Its path in that file.
     pub path: String,
-    /// When it could first be read, RFC 3339; `None` if it was never committed.
-    pub first: Option<String>,
-    /// When it last could.
-    pub last: Option<String>,
+    /// The time of the first commit in which it could be read, RFC 3339.
+    pub first: String,
+    /// That of the last one.
+    pub last: String,
     /// What became of it.
     pub fate: Fate,
 }
@@ -110,13 +113,11 @@ pub struct Exposed {
 /// What became of a secret that somebody could read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
-    /// It is what it was.
+    /// Its ciphertext is what it was, and so it is.
     Unchanged,
-    /// Nobody here can compare.
-    Unknown,
-    /// It has another value.
-    Changed,
-    /// It is in no file any more.
+    /// It was encrypted anew; whether its value changed only a key tells.
+    Anew,
+    /// It is in no source any more.
     Gone,
 }
 
@@ -125,15 +126,9 @@ impl Fate {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
-            Self::Unknown => "unknown",
-            Self::Changed => "changed",
+            Self::Anew => "anew",
             Self::Gone => "gone",
         }
-    }
-
-    /// True if the secret may still be what somebody knows.
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Unchanged | Self::Unknown)
     }
 }
 
@@ -144,8 +139,8 @@ pub struct Trail {
     pub writers: Vec<Writer>,
     /// What is wrong.
     pub faults: Vec<Fault>,
-    /// When the newest checkpoint was signed, RFC 3339.
-    pub checkpoint: Option<String>,
+    /// How many checkpoints it was compared with.
+    pub checkpoints: usize,
 }
 
 /// The chain of one writer.

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use super::event::{seconds_of, shown_time};
+
 /// So many characters of a name stay together at most.
 const LONGEST: usize = 24;
 
@@ -90,11 +92,12 @@ impl Page {
         self.markup("</code>")
     }
 
-    /// A time: `2026-11-22 01:02:03`, UTC.
+    /// An RFC 3339 time, in UTC: `2026-11-22 01:02:03`.
     pub(super) fn time(&mut self, time: &str) -> &mut Self {
         self.markup("<time datetime=\"").text(time).markup("\">");
-        match (time.get(..10), time.get(11..19)) {
-            (Some(day), Some(clock)) => self.text(day).markup(" ").text(clock),
+        match (time.get(..10), time.get(11..19), seconds_of(time)) {
+            (_, _, Some(seconds)) if !time.ends_with('Z') => self.text(&shown_time(seconds)),
+            (Some(day), Some(clock), _) => self.text(day).markup(" ").text(clock),
             _ => self.text(time),
         };
         self.markup("</time>")

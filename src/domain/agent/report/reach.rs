@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::leaves::Source;
 use super::super::pattern::show_path;
 use super::super::policy::{Level, Levels, Policy, Principal, Revocation, Role, Subject};
 
@@ -46,17 +47,6 @@ impl Kind {
             Self::Human => "human",
         }
     }
-}
-
-/// An encrypted file that the policy governs, as anybody sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// Its path from the folder of the policy.
-    pub file: String,
-    /// The recipients in it.
-    pub recipients: Vec<String>,
-    /// The paths of its secrets: the keys to each leaf.
-    pub leaves: Vec<Vec<String>>,
 }
 
 /// A column.
@@ -105,8 +95,10 @@ pub struct Row {
 pub struct Block {
     /// The source.
     pub file: String,
-    /// Recipients of the source that are no principal's.
+    /// Age recipients of the source that are no principal's.
     pub strangers: Vec<String>,
+    /// True when keys of other kinds open it as well.
+    pub has_other_keys: bool,
     /// Its secrets.
     pub rows: Vec<Row>,
 }
@@ -153,7 +145,7 @@ impl Reach {
                     .iter()
                     .zip(&opens_source)
                     .map(|(principal, source_key)| {
-                        let mut cell = cell(policy, revocations, principal, &source.file, leaf);
+                        let mut cell = cell(policy, revocations, principal, &source.path, leaf);
                         cell.source = *source_key;
                         cell
                     })
@@ -170,7 +162,12 @@ impl Reach {
             }
             let strangers =
                 source.recipients.iter().filter(|key| !known.contains(key.as_str())).cloned().collect();
-            reach.blocks.push(Block { file: source.file.clone(), strangers, rows });
+            reach.blocks.push(Block {
+                file: source.path.clone(),
+                strangers,
+                has_other_keys: source.has_other_keys,
+                rows,
+            });
         }
         reach
     }

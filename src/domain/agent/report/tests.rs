@@ -2,8 +2,10 @@
 
 use super::activity::Activity;
 use super::event::{End, Event};
-use super::reach::{Cell, Reach, Source};
+use super::reach::{Cell, Reach};
+use super::removed::{State, former_keys, removed};
 use super::{Exposed, Fate, Fault, InForce, Removed, Report, RuleFinding, Trail, Writer, grants, html, json};
+use crate::domain::agent::leaves::Source;
 use crate::domain::agent::policy::{Level, Levels, Policy};
 
 const ANA: &str = "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg";
@@ -18,9 +20,10 @@ fn policy(rest: &str) -> Policy {
 
 fn source(file: &str, recipients: &[&str], leaves: &[&str]) -> Source {
     Source {
-        file: file.to_owned(),
+        path: file.to_owned(),
         recipients: recipients.iter().map(|key| (*key).to_owned()).collect(),
         leaves: leaves.iter().map(|leaf| leaf.split('.').map(str::to_owned).collect()).collect(),
+        has_other_keys: false,
     }
 }
 
@@ -126,15 +129,15 @@ fn bars_hold_every_entry_once() {
 fn hostile() -> Report {
     let (policy, mut sources) = example();
     sources[0].leaves.push(vec![HOSTILE.to_owned()]);
-    sources[0].file = HOSTILE.to_owned();
+    sources[0].path = HOSTILE.to_owned();
     sources[0].recipients.push(HOSTILE.to_owned());
     let mut one = event(HOSTILE, HOSTILE, HOSTILE, &[HOSTILE; 5], End::Denied);
     one.reason = Some(HOSTILE.to_owned());
     one.program = Some(HOSTILE.to_owned());
     one.writer = HOSTILE.to_owned();
     let text = || HOSTILE.to_owned();
-    let fates = [Fate::Unchanged, Fate::Unknown, Fate::Changed, Fate::Gone];
-    let exposed = |fate| Exposed { file: text(), path: text(), first: Some(text()), last: None, fate };
+    let fates = [Fate::Unchanged, Fate::Anew, Fate::Gone];
+    let exposed = |fate| Exposed { file: text(), path: text(), first: text(), last: text(), fate };
     let (grants, unused) = grants::unused(&policy, &sources, &[]);
     Report {
         repo: Some(text()),
@@ -154,13 +157,18 @@ fn hostile() -> Report {
             line: Some(1),
         }],
         removed: (0..2)
-            .map(|_| Removed { name: text(), keys: vec![text()], secrets: fates.map(exposed).to_vec() })
+            .map(|_| Removed {
+                name: text(),
+                is_principal: true,
+                keys: vec![text()],
+                secrets: fates.map(exposed).to_vec(),
+            })
             .collect(),
         has_history: true,
         trail: Trail {
             writers: vec![Writer { id: text(), principal: Some(text()), entries: 1, head: text() }],
             faults: vec![Fault { kind: text(), writer: text(), file: text(), line: Some(7), detail: text() }],
-            checkpoint: Some(text()),
+            checkpoints: 1,
         },
     }
 }
@@ -279,4 +287,49 @@ fn json_says_the_same() {
     assert_eq!(secret["principals"]["ops/one"]["opens"], false);
     assert_eq!(secret["principals"]["broker/b"]["opens"], true);
     assert_eq!(secret["principals"]["ops/two"]["levels"], serde_json::json!(["exec", "use"]));
+}
+
+#[test]
+fn a_removed_key_is_followed_through_history() {
+    let (present, _) = example();
+    let gone = "age1d8vfz0kmt2xv9mm5dvq38nmhe9n74skpjrlrrd7vjvgjjf3pyesqgqz0vg";
+    let former = policy(&format!(
+        "principals: {{ops/old: {{age: [{gone}, {ANA}]}}}}\naccess_control: {{secrets: {{}}}}\n"
+    ));
+    let keys = former_keys(&present, &[former.clone(), former]);
+    assert_eq!(keys.len(), 1);
+    assert_eq!(keys["ops/old"].iter().collect::<Vec<_>>(), [gone]);
+    let state = |file: &str, order: usize, key: &str, secrets: &[(&str, u8)]| State {
+        file: file.to_owned(),
+        order,
+        date: format!("2026-01-0{order}T00:00:00Z"),
+        recipients: vec![key.to_owned()],
+        secrets: secrets.iter().map(|(path, byte)| ((*path).to_owned(), [*byte; 32])).collect(),
+    };
+    let own = ".leaflock/agents/ops/old/s.yaml";
+    let history = [
+        state("s.yaml", 1, ANA, &[("a", 1), ("b", 1), ("c", 1), ("d", 1)]),
+        state(own, 1, gone, &[("a", 7), ("b", 7)]),
+        state("s.yaml", 2, ANA, &[("a", 1), ("b", 2), ("c", 1), ("d", 1)]),
+        state(own, 2, gone, &[("b", 8), ("c", 8)]),
+        state("s.yaml", 3, ANA, &[("a", 1), ("b", 2), ("c", 3), ("d", 1)]),
+        state("other.yaml", 1, gone, &[("x", 1)]),
+    ];
+    let now = [("s.yaml".to_owned(), history[4].secrets.clone())].into();
+    let found = removed(&present, keys, &history, &now);
+    let told: Vec<_> = found[0]
+        .secrets
+        .iter()
+        .map(|it| (it.file.as_str(), it.path.as_str(), &it.first[9..10], &it.last[9..10], it.fate))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("other.yaml", "x", "1", "1", Fate::Gone),
+            ("s.yaml", "a", "1", "1", Fate::Unchanged),
+            ("s.yaml", "b", "1", "2", Fate::Unchanged),
+            ("s.yaml", "c", "2", "2", Fate::Anew),
+        ]
+    );
+    assert!(!found[0].is_principal);
 }

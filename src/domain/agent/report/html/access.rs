@@ -169,6 +169,10 @@ fn remarks(page: &mut Page, reach: &Reach) {
         }
         remarks.markup("</li>\n");
     }
+    for block in reach.blocks.iter().filter(|block| block.has_other_keys) {
+        remarks.markup("<li>").code(&block.file);
+        remarks.markup(" is also opened by keys of other kinds, of which the policy knows nothing.</li>\n");
+    }
     if !remarks.is_empty() {
         page.markup("<h3>Also to know</h3>\n<ul>").append(remarks).markup("</ul>\n");
     }

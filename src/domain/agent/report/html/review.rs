@@ -95,11 +95,12 @@ pub(super) fn removed(page: &mut Page, report: &Report) {
         return;
     }
     page.markup(
-        "<p>Who had a key in an older policy and has none now, with every secret that this key could ever open, by \
-         git's history and not by the trail. Taking a right away makes nothing unread.</p>\n",
+        "<p>Keys that an older policy gives to somebody and that nobody has now, with every secret that they could \
+         ever open, by git's history and not by the trail. Taking a right away makes nothing unread. Whether what \
+         was encrypted anew has another value, <code>leaflock agent exposure</code> tells with a key.</p>\n",
     );
     if report.removed.is_empty() {
-        page.markup("<p class=\"empty\">Nobody was removed.</p>\n");
+        page.markup("<p class=\"empty\">No key was removed.</p>\n");
     }
     for (number, one) in report.removed.iter().enumerate() {
         of_one(page, number, one);
@@ -107,14 +108,14 @@ pub(super) fn removed(page: &mut Page, report: &Report) {
 }
 
 fn of_one(page: &mut Page, number: usize, one: &Removed) {
-    let open = one.secrets.iter().filter(|secret| secret.fate.is_open()).count();
+    let open = one.secrets.iter().filter(|secret| secret.fate == Fate::Unchanged).count();
     page.markup("<details")
         .markup(if open > 0 { " open" } else { "" })
         .markup("><summary>")
         .code(&one.name)
         .markup(": ");
     page.counted(one.secrets.len(), "secret", "secrets").markup(", ").count(open);
-    page.markup(" not known to have changed</summary>\n<p class=\"soft\">");
+    page.markup(" still the same</summary>\n<p class=\"soft\">");
     for key in &one.keys {
         page.code(key).markup(" ");
     }
@@ -129,14 +130,6 @@ fn of_one(page: &mut Page, number: usize, one: &Removed) {
     let mut secrets: Vec<_> = one.secrets.iter().collect();
     secrets.sort_by_key(|secret| secret.fate);
     for secret in secrets {
-        let time = |page: &mut Page, time: &Option<String>| match time {
-            Some(time) => {
-                page.time(time);
-            }
-            None => {
-                page.markup("<span class=\"soft\">not committed</span>");
-            }
-        };
         table
             .row("")
             .heading(|page| {
@@ -145,8 +138,12 @@ fn of_one(page: &mut Page, number: usize, one: &Removed) {
             .cell("", |page| {
                 page.code(&secret.file);
             })
-            .cell("", |page| time(page, &secret.first))
-            .cell("", |page| time(page, &secret.last))
+            .cell("", |page| {
+                page.time(&secret.first);
+            })
+            .cell("", |page| {
+                page.time(&secret.last);
+            })
             .cell("", |page| fate(page, secret.fate))
             .end_row();
     }
@@ -165,16 +162,16 @@ pub(super) fn trail(page: &mut Page, report: &Report) {
     let trail = &report.trail;
     page.markup("<p>");
     if trail.faults.is_empty() {
-        page.markup("Numbers, digests and signatures fit together, as far as this clone has the entries. ");
+        page.markup("The trail fits together in numbers, digests and signatures, as far as this clone has the entries. ");
     } else {
         page.markup("The trail is not what its writers wrote. ");
     }
-    match &trail.checkpoint {
-        Some(time) => page.markup("The newest checkpoint was signed at ").time(time).markup("."),
-        None => page.markup(
+    match trail.checkpoints {
+        0 => page.markup(
             "There is no checkpoint: a writer can still cut off the end of its own chain. <code>leaflock audit checkpoint</code> \
              signs what is there.",
         ),
+        count => page.markup("It was compared with ").counted(count, "signed checkpoint.", "signed checkpoints."),
     };
     page.markup("</p>\n");
     if !trail.faults.is_empty() {

@@ -1,0 +1,261 @@
+//! A program whose output passes a redactor.
+//!
+//! Its standard output and standard error are pipes, or where ours are a terminal, a
+//! terminal of its own ([`super::pty`]); each has a thread that reads, redacts and
+//! writes. What the program reads is our standard input itself, unless that is the
+//! terminal.
+//!
+//! Streams usually end with the program. What processes that it left behind still
+//! write is passed on for a moment; then their next write fails, as it does when the
+//! reader of a pipe goes away. To wait for their end would be to wait for daemons.
+#![expect(clippy::disallowed_methods, reason = "it stands between a program's streams and ours")]
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read as _, Write};
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::children::{Jobs, command, wait};
+use super::signals::{self, Manner};
+use super::{hardening, pty};
+use crate::app::ports::{Ending, Launch};
+use crate::domain::agent::redact::{Patterns, Redactor};
+use crate::domain::secret::SecretBytes;
+
+/// Bytes that are read at a time.
+const PIECE: usize = 64 * 1024;
+
+/// How long processes that outlive the program are listened to.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// One of our own streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
+
+impl Stream {
+    /// Whether it is a terminal.
+    fn is_terminal(self) -> bool {
+        match self {
+            Self::Output => io::stdout().is_terminal(),
+            Self::Error => io::stderr().is_terminal(),
+        }
+    }
+
+    fn write(self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Output => {
+                let mut stdout = io::stdout();
+                stdout.write_all(bytes)?;
+                stdout.flush()
+            }
+            Self::Error => io::stderr().write_all(bytes),
+        }
+    }
+}
+
+/// Runs the program and waits for its end.
+pub(super) fn run(launch: &Launch, patterns: &Arc<Patterns>) -> io::Result<Ending> {
+    signals::watch();
+    let on_terminal =
+        [Stream::Output, Stream::Error].map(Stream::is_terminal).into_iter().any(|is_terminal| is_terminal);
+    // Without the system's terminals there are pipes: less comfort, the same secrecy.
+    let terminal = if on_terminal { pty::Terminal::open().ok() } else { None };
+    match terminal {
+        Some(terminal) => on_its_terminal(launch, patterns, terminal),
+        None => on_pipes(launch, patterns),
+    }
+}
+
+/// Both streams apart, in our session: signals of the terminal reach the program by
+/// themselves.
+fn on_pipes(launch: &Launch, patterns: &Arc<Patterns>) -> io::Result<Ending> {
+    let mut child = {
+        let mut pending = signals::pending();
+        let mut command = command(launch);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = hardening::as_before(|| command.spawn())?;
+        pending.child = Some((child.id(), Manner::Command));
+        child
+    };
+    let end = End::new()?;
+    let passers = pipes_of(&mut child)
+        .into_iter()
+        .map(|(from, to)| end.pass(from, to, patterns, GRACE))
+        .collect::<io::Result<Vec<_>>>()?;
+    let ended = wait(child, Jobs::Program, &mut || ());
+    signals::pending().child = None;
+    end.come(passers);
+    ended
+}
+
+/// What the program writes to pipes.
+fn pipes_of(child: &mut Child) -> Vec<(File, Stream)> {
+    let output = child.stdout.take().map(|pipe| (file(pipe), Stream::Output));
+    let error = child.stderr.take().map(|pipe| (file(pipe), Stream::Error));
+    output.into_iter().chain(error).collect()
+}
+
+#[cfg(unix)]
+fn file(pipe: impl Into<std::os::fd::OwnedFd>) -> File {
+    File::from(pipe.into())
+}
+
+#[cfg(not(unix))]
+fn file(pipe: impl Into<std::os::windows::io::OwnedHandle>) -> File {
+    File::from(pipe.into())
+}
+
+/// On a terminal of its own, which stands for those of our streams that are one.
+fn on_its_terminal(launch: &Launch, patterns: &Arc<Patterns>, terminal: pty::Terminal) -> io::Result<Ending> {
+    let slots = pty::Slots {
+        input: io::stdin().is_terminal(),
+        output: Stream::Output.is_terminal(),
+        error: Stream::Error.is_terminal(),
+    };
+    let mut child = {
+        let mut pending = signals::pending();
+        let child = terminal.spawn(launch, slots)?;
+        pending.child = Some((child.id(), Manner::Session));
+        child
+    };
+    let end = End::new()?;
+    let mut passers = Vec::new();
+    for (from, to) in pipes_of(&mut child) {
+        let is_taken = match to {
+            Stream::Output => slots.output,
+            Stream::Error => slots.error,
+        };
+        if !is_taken {
+            passers.push(end.pass(from, to, patterns, GRACE)?);
+        }
+    }
+    let shown = if slots.output { Stream::Output } else { Stream::Error };
+    // Who outlives the leader of the session is cut off from its terminal by the system.
+    passers.push(end.pass(terminal.screen()?, shown, patterns, Duration::ZERO)?);
+    let attended = terminal.attend(slots.input);
+    let ended = wait(child, Jobs::Program, &mut || signals::pending().give_terminal_back());
+    signals::pending().child = None;
+    end.come(passers);
+    drop(attended);
+    ended
+}
+
+/// The end of the program, which threads can wait for: a pipe without bytes that is
+/// closed when it comes.
+struct End {
+    #[cfg(unix)]
+    seen_by: std::os::fd::OwnedFd,
+    #[cfg(unix)]
+    comes: std::os::fd::OwnedFd,
+}
+
+impl End {
+    fn new() -> io::Result<Self> {
+        #[cfg(unix)]
+        {
+            let (seen_by, comes) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+            Ok(Self { seen_by, comes })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Starts passing on what `from` gives, until it ends, or `grace` after the program.
+    fn pass(
+        &self,
+        from: File,
+        to: Stream,
+        patterns: &Arc<Patterns>,
+        grace: Duration,
+    ) -> io::Result<JoinHandle<()>> {
+        let redactor = Redactor::new(Arc::clone(patterns));
+        #[cfg(unix)]
+        let waiting = Waiting { end: self.seen_by.try_clone()?, grace, until: None };
+        #[cfg(not(unix))]
+        let waiting = Waiting {};
+        let _ = grace;
+        thread::Builder::new().spawn(move || pass(from, to, redactor, waiting))
+    }
+
+    /// It has come: waits until everything is passed on.
+    fn come(self, passers: Vec<JoinHandle<()>>) {
+        #[cfg(unix)]
+        drop(self.comes);
+        for passer in passers {
+            let _ = passer.join();
+        }
+    }
+}
+
+/// Passes everything on. When nobody takes it any more, `from` is closed, so that the
+/// program learns it as it would without us.
+fn pass(mut from: File, to: Stream, mut redactor: Redactor, mut waiting: Waiting) {
+    let mut buffer = SecretBytes::new(vec![0; PIECE]);
+    let mut out = Vec::with_capacity(PIECE);
+    while waiting.for_bytes(&from) {
+        match from.read(buffer.as_mut_vec()) {
+            Ok(0) => break,
+            Ok(count) => {
+                redactor.push(&buffer[..count], &mut out);
+                if to.write(&out).is_err() {
+                    return;
+                }
+                out.clear();
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+            // What a terminal says whose other side is closed.
+            Err(_) => break,
+        }
+    }
+    redactor.finish(&mut out);
+    let _ = to.write(&out);
+}
+
+/// How long a thread waits for bytes.
+#[cfg(unix)]
+struct Waiting {
+    end: std::os::fd::OwnedFd,
+    grace: Duration,
+    until: Option<std::time::Instant>,
+}
+
+#[cfg(unix)]
+impl Waiting {
+    /// Waits for bytes, or an end of them that a read will tell; false when there is
+    /// no more time.
+    fn for_bytes(&mut self, from: &File) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        loop {
+            let left = self.until.map(|until| until.saturating_duration_since(std::time::Instant::now()));
+            let left = left.and_then(|left| Timespec::try_from(left).ok());
+            let mut watched = [PollFd::new(from, PollFlags::IN), PollFd::new(&self.end, PollFlags::IN)];
+            // Once the end is known it would be reported for ever.
+            let count = if self.until.is_some() { 1 } else { 2 };
+            match poll(&mut watched[..count], left.as_ref()) {
+                Ok(0) => return false,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return true,
+                Ok(_) if !watched[0].revents().is_empty() => return true,
+                Ok(_) => self.until = Some(std::time::Instant::now() + self.grace),
+            }
+        }
+    }
+}
+
+/// Elsewhere a thread reads until the stream ends.
+#[cfg(not(unix))]
+struct Waiting {}
+
+#[cfg(not(unix))]
+impl Waiting {
+    fn for_bytes(&mut self, _: &File) -> bool {
+        true
+    }
+}
