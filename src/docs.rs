@@ -50,5 +50,8 @@ pub mod json {}
 #[doc = include_str!("docs/agent-guide.md")]
 pub mod agent_guide {}
 
+#[doc = include_str!("docs/derived-files.md")]
+pub mod derived_files {}
+
 #[doc = include_str!("docs/agents.md")]
 pub mod agents {}

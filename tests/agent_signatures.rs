@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::engine::general_purpose::STANDARD;
 use leaflock::domain::agent::allowed_signers::AllowedSigners;
 use leaflock::domain::agent::public_key::PublicKey;
 use leaflock::domain::agent::sshsig::{self, KeptKey, SignatureError};
@@ -88,6 +89,43 @@ fn kinds_of_key_that_are_not_supported_are_refused_and_not_misread() {
     sandbox.run(Path::new("ssh-keygen"), &certify, b"").ok();
     let certificate = fs::read_to_string(format!("{user}-cert.pub")).unwrap();
     assert!(PublicKey::parse(certificate.trim()).is_err());
+}
+
+/// A signature as a security key makes it (OpenSSH's `PROTOCOL.u2f`), here by a key in
+/// memory; `ssh-keygen` is asked whether it is one.
+#[test]
+fn signatures_of_security_keys_verify_as_for_ssh_keygen() {
+    const KIND: &[u8] = b"sk-ssh-ed25519@openssh.com";
+    let string = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat();
+    let pair = ssh_key::private::Ed25519Keypair::from_seed(&[7; 32]);
+    let public = [string(KIND), string(pair.public.as_ref()), string(b"ssh:")].concat();
+    let data = ssh_key::SshSig::signed_data(NAMESPACE, ssh_key::HashAlg::Sha512, b"m").unwrap();
+    let touched = [1, 0, 0, 0, 9];
+    let hash = |bytes: &[u8]| ssh_key::HashAlg::Sha256.digest(bytes);
+    let signed = [&hash(b"ssh:")[..], &touched, &hash(&data)].concat();
+    let number = rsa::signature::Signer::<ssh_key::Signature>::sign(&pair, &signed);
+    let signature = [string(KIND), string(number.as_bytes()), touched.to_vec()].concat();
+    let blob = [
+        b"SSHSIG\0\0\0\x01".to_vec(),
+        string(&public),
+        string(NAMESPACE.as_bytes()),
+        string(b""),
+        string(b"sha512"),
+        string(&signature),
+    ]
+    .concat();
+    let armour = sshsig::to_armour(&base64::Engine::encode(&STANDARD, &blob));
+    let text = format!("sk-ssh-ed25519@openssh.com {}", base64::Engine::encode(&STANDARD, public));
+    let sandbox = Sandbox::new();
+    assert!(keygen_verifies(&sandbox, &format!("ana {text}\n"), NAMESPACE, &armour, b"m"));
+    let key = sshsig::verify(&armour, b"m", NAMESPACE).unwrap();
+    assert_eq!((key.to_string(), key.is_on_hardware()), (text, true));
+    for at in 0..blob.len() {
+        let mut changed = blob.clone();
+        changed[at] ^= 1;
+        let line = base64::Engine::encode(&STANDARD, &changed);
+        assert!(sshsig::verify(&line, b"m", NAMESPACE).is_err(), "byte {at}");
+    }
 }
 
 /// A list's line and when, in which namespace, it is asked; `ssh-keygen` is asked

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::agent::listed;
 use super::error::{Error, Place, While};
 use super::integrity::Subject;
 use super::names;
@@ -164,8 +165,11 @@ impl<'s> Locked<'s> {
         Subject { place, store: *store, tree, metadata }
     }
 
-    /// Unwraps the data key, and checks the seal.
+    /// Unwraps the data key, and checks manifest and seal.
     pub fn unlock(self, deps: &Deps<'_>, options: &OpenOptions) -> Result<Unlocked<'s>, Error> {
+        if !options.only_looks {
+            listed::check(deps, self.place.path.as_deref(), self.tree.source)?;
+        }
         let data_key = data_key(deps, &self.metadata, &self.place, options)?;
         let notices = self.subject().check(deps, &data_key, options)?;
         let cipher = Cipher::new(&data_key);

@@ -170,6 +170,9 @@ pub struct OpenOptions {
     pub together: Together,
     /// Who may be bothered.
     pub asking: Asking,
+    /// A person looks at what became of a file, which may be one that nobody signed
+    /// for: see [`super::agent::listed`].
+    pub only_looks: bool,
 }
 
 /// What a file must have to be opened, whatever the settings of its repository say.

@@ -586,7 +586,10 @@ fn opened<'i>(
             let notices = locked.subject().check(deps, &data_key, &question.open)?;
             Unlocked { cipher: Cipher::new(&data_key), data_key, locked, notices }
         }
-        None => locked.unlock(deps, &question.open)?,
+        None => {
+            let open = OpenOptions { only_looks: true, ..question.open.clone() };
+            locked.unlock(deps, &open)?
+        }
     };
     keys.push(file.data_key.clone());
     let opened = change::open(&file, &question.open, false)?;

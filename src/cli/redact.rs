@@ -14,7 +14,7 @@ use crate::app::request::Source;
 /// Replace secrets in a text by their paths
 ///
 /// Copies FILE, or standard input, to standard output; each value of the encrypted
-/// files becomes [REDACTED:<path>]: as it is, and JSON-, shell-, percent- or
+/// files becomes `[REDACTED:<path>]`: as it is, and JSON-, shell-, percent- or
 /// HTML-escaped, in hex, base64 or UTF-16. Everything else stays as it is, and is
 /// passed on as it comes. Values of fewer than 6 bytes stay; they are named first.
 ///

@@ -71,7 +71,7 @@ Examples:
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "trust remove", override_usage = "leaflock trust remove [OPTIONS] [REPOSITORY|DIGEST]", after_help = REMOVE_EXAMPLES)]
 pub struct Remove {
-    /// The `repo` of a policy, or the digest of a list [default: the repository around the current folder]
+    /// `repo` of a policy, or digest of a list [default: those of this repository]
     #[arg(value_name = "REPOSITORY|DIGEST")]
     pub which: Option<String>,
     /// Answer in JSON

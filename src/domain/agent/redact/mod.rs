@@ -1,6 +1,6 @@
 //! Secrets found in a stream of bytes and replaced by their names.
 //!
-//! Every spelling of every value ([`spellings`]) is searched at once ([`Patterns`]),
+//! Every spelling of every value (`spellings`) is searched at once ([`Patterns`]),
 //! whatever pieces the stream comes in. A byte is held back only while it could
 //! still belong to a spelling, and let go by the byte that decides, or by the end:
 //! there is no timer that a slow writer could wait out. Everything that no spelling
