@@ -95,6 +95,23 @@ impl World {
         self.git(&["commit", "-q", "-m", "state"]);
     }
 
+    /// Reason and file of the last entry of the audit trail, which must be a denial.
+    #[track_caller]
+    fn denied(&self) -> (String, String) {
+        let mut chains = files_below(&self.sandbox.path(".git/leaflock/audit"));
+        chains.retain(|path| path.extension().is_some_and(|it| it == "jsonl"));
+        let [chain] = &chains[..] else { panic!("{chains:?}") };
+        let text = fs::read_to_string(chain).unwrap();
+        let entry: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(
+            (&entry["outcome"], &entry["agent_id"]),
+            (&"denied".into(), &"humans/ana".into()),
+            "{entry}"
+        );
+        let word = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        (word("deny_code"), word("file"))
+    }
+
     fn ours(&self, arguments: &[&str]) -> Output {
         self.sandbox.ours(arguments)
     }
@@ -557,6 +574,11 @@ fn old_stanzas_open_nothing_new() {
             assert!(world.opens(&bob, "graft.json").is_none(), "{target}");
             tries += 1;
         }
+        // In the place of the file it is refused before any key is tried.
+        world.sandbox.write(target, world.sandbox.read("graft.json"));
+        world.ours(&["decrypt", target]).fails(5);
+        assert_eq!(world.denied(), ("manifest_mismatch".to_owned(), target.to_owned()));
+        world.sandbox.write(target, &new);
     }
     assert!(tries > 6, "{tries}");
     // The same attack on what stock sops does when somebody leaves.
@@ -586,6 +608,7 @@ fn planted_files_are_refused() {
         ] {
             let said = world.ours(arguments);
             assert_eq!(said.code, Some(5), "{}", said.describe());
+            assert_eq!(world.denied(), ("manifest_mismatch".to_owned(), file.to_owned()), "{arguments:?}");
             assert!(
                 !said.stderr.contains("attack") && !String::from_utf8_lossy(&said.stdout).contains("attack")
             );
@@ -598,7 +621,11 @@ fn planted_files_are_refused() {
     // A source with the right recipients, by somebody else.
     world.source("prod.yaml", "db: {password: attack}\n");
     refused("prod.yaml");
+    world.ours(&["decrypt", "app.json"]).ok();
     world.ours(&["agent", "sync"]).fails(5);
+    assert_eq!(world.denied(), ("manifest_mismatch".to_owned(), "prod.yaml".to_owned()));
+    world.ours(&["get", "--file", "prod.yaml", "db.password"]).fails(5);
+    assert_eq!(world.denied(), ("manifest_mismatch".to_owned(), "prod.yaml".to_owned()));
     world.git(&["checkout", "-q", "--", "."]);
     // A derived file, likewise; and one that the reader can open, in the place of another.
     let own = ".leaflock/agents/humans/ana/prod.yaml";
@@ -615,7 +642,9 @@ fn planted_files_are_refused() {
     // Without the manifest, nothing that it held is believed.
     fs::remove_file(world.sandbox.path(".leaflock/manifest.json")).unwrap();
     world.ours(&["decrypt", "prod.yaml"]).fails(5);
+    assert_eq!(world.denied(), ("manifest_mismatch".to_owned(), "prod.yaml".to_owned()));
     world.ours(&["agent", "sync"]).fails(5);
+    assert_eq!(world.denied().0, "manifest_mismatch");
     world.ours(&["agent", "sync", "--accept", "."]).ok();
     world.is_current();
 }

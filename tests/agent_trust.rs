@@ -1,15 +1,16 @@
 //! Nobody grants himself anything through git: attacks on the policy, its signers and
 //! what belongs to it, each by somebody who can write everything in the repository.
-//! They end with exit code 5 and change nothing; what is good is good for
-//! `ssh-keygen -Y verify` as well.
+//! They end with exit code 5, open and change nothing, and leave a denial in the audit
+//! trail; what is good is good for `ssh-keygen -Y verify` as well.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use leaflock::domain::agent::digest;
+use serde_json::Value;
 
-use crate::testkit::sandbox::Sandbox;
+use crate::testkit::sandbox::{ALICE, BOB, Sandbox};
 
 /// A repository with a policy, its administrator and an agent.
 struct World {
@@ -17,6 +18,18 @@ struct World {
     ana: String,
     agent: String,
 }
+
+/// Commands that rest on the policy, and what the audit trail calls them.
+const COMMANDS: &[(&str, &[&str])] = &[
+    ("inspect", &["policy", "verify"]),
+    ("revoke", &["agent", "revoke", "--reason", "x", "ops/deploy"]),
+    ("decrypt", &["decrypt", "prod.yaml"]),
+    ("get", &["get", "db.password"]),
+    ("set", &["set", "prod.yaml", "[\"db\"][\"password\"]", "\"new\""]),
+    ("exec.start", &["exec-env", "prod.yaml", "touch ../home/started"]),
+    ("exec.start", &["run", "prod.yaml", "--", "touch", "../home/started"]),
+    ("sync", &["agent", "sync"]),
+];
 
 const POLICY: &str = ".leaflock/policy.yaml";
 const LIST: &str = ".leaflock/allowed_signers";
@@ -36,6 +49,8 @@ impl World {
             text.replace("recovery:", &format!("{agent}recovery:"))
         });
         world.sandbox.ours(&["policy", "sign", "--bump"]).ok();
+        world.sandbox.write("prod.yaml", "db:\n  password: c4n4ry\n");
+        world.sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, "prod.yaml"]).ok();
         world.commit();
         world
     }
@@ -70,20 +85,46 @@ impl World {
         files
     }
 
-    /// Every command that rests on the policy refuses, for this reason, and changes no
-    /// file.
+    /// Every command that rests on the policy refuses, for this reason: it opens nothing,
+    /// starts nothing, changes no file, and leaves the refusal in the audit trail.
     #[track_caller]
     fn refuses(&self, code: &str, reason: &str) {
         let before = self.files();
-        for command in [&["policy", "verify"][..], &["agent", "revoke", "--reason", "x", "ops/deploy"]] {
-            let told = self.sandbox.ours(command).fails(5);
+        for (action, command) in COMMANDS {
+            let written = self.entries().len();
+            let answer = self.sandbox.ours(command);
+            assert!(!String::from_utf8_lossy(&answer.stdout).contains("c4n4ry"), "{command:?}");
+            let told = answer.fails(5);
             assert!(told.contains(reason) && told.contains("hint: "), "{command:?}: {told}");
-            let arguments = [command, &["--json"]].concat();
-            let answer = self.sandbox.ours(&arguments);
-            let object: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
-            assert_eq!((object["error"]["code"].as_str(), answer.code), (Some(code), Some(5)), "{object}");
+            assert!(
+                !told.contains("c4n4ry") && !told.contains("not in the audit trail"),
+                "{command:?}: {told}"
+            );
+            let entries = self.entries().split_off(written);
+            let denial = |entry: &Value| {
+                entry["outcome"] == "denied" && entry["deny_code"] == code && entry["action"] == *action
+            };
+            assert!(entries.iter().any(denial), "{command:?}: {entries:?}");
+            assert!(entries.iter().all(|entry| entry["outcome"] != "granted"), "{command:?}: {entries:?}");
         }
+        let answer = self.sandbox.ours(&["policy", "verify", "--json"]);
+        let object: Value = serde_json::from_slice(&answer.stdout).unwrap();
+        assert_eq!((object["error"]["code"].as_str(), answer.code), (Some(code), Some(5)), "{object}");
+        assert!(!self.home("started").exists());
         assert_eq!(self.files(), before);
+    }
+
+    /// All entries of the clone's chains.
+    fn entries(&self) -> Vec<Value> {
+        let chains = fs::read_dir(self.sandbox.path(".git/leaflock/audit")).into_iter().flatten();
+        let chains = chains.map(|entry| entry.unwrap().path());
+        let mut chains: Vec<PathBuf> =
+            chains.filter(|path| path.extension().is_some_and(|it| it == "jsonl")).collect();
+        chains.sort();
+        let texts = chains.iter().map(|path| fs::read_to_string(path).unwrap());
+        let lines: Vec<String> =
+            texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[track_caller]
@@ -110,7 +151,7 @@ fn collect(folder: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {
-            true if path.ends_with(".git") => {}
+            true if path.ends_with(".git") || path.ends_with(".leaflock/audit") => {}
             true => collect(&path, into),
             false => drop(into.insert(path.clone(), fs::read(&path).unwrap())),
         }
@@ -138,7 +179,7 @@ fn what_is_good_holds_and_ssh_keygen_agrees() {
     let world = World::new();
     world.holds();
     let answer = world.sandbox.ours(&["policy", "verify", "--json"]).ok();
-    let object: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    let object: Value = serde_json::from_slice(&answer).unwrap();
     assert_eq!(object["result"]["serial"], 2);
     assert_eq!(object["result"]["signer"], "humans/ana");
     assert_eq!(object["result"]["digest"], digest::of(&world.sandbox.read(POLICY)));
@@ -207,7 +248,7 @@ fn signers_are_not_slipped_in() {
     world.refuses("untrusted_signers", "not the one that is trusted here");
     let pinned = {
         let trusted = world.sandbox.ours(&["trust", "list", "--json"]).ok();
-        let object: serde_json::Value = serde_json::from_slice(&trusted).unwrap();
+        let object: Value = serde_json::from_slice(&trusted).unwrap();
         object["result"]["trusted"][0]["digest"].as_str().unwrap().to_owned()
     };
     // In the form of a change that was signed, by the agent itself.
@@ -246,6 +287,14 @@ fn sops_yaml_and_the_repository_of_another_change_nothing() {
     let world = World::new();
     world.sandbox.write(".sops.yaml", "creation_rules:\n  - age: age1whoever\n");
     world.holds();
+    assert!(world.sandbox.ours(&["decrypt", "prod.yaml"]).text().contains("c4n4ry"));
+    world.sandbox.ours(&["agent", "sync"]).ok();
+    let made = world.files();
+    assert!(made.keys().any(|path| path.ends_with(".leaflock/manifest.json")));
+    world.sandbox.write(".sops.yaml", format!("creation_rules:\n  - age: {}\n", BOB.recipient));
+    world.sandbox.ours(&["set", "prod.yaml", "[\"db\"][\"password\"]", "\"new\""]).ok();
+    assert!(!world.read("prod.yaml").contains(BOB.recipient));
+    let world = World::new();
     let other = World::new();
     for name in [POLICY, ".leaflock/policy.yaml.sig", LIST] {
         world.sandbox.write(name, other.sandbox.read(name));
@@ -315,15 +364,15 @@ fn trust_moves_over_signed_lists_and_not_back() {
     // A machine that saw only the first list follows over both.
     let pins = world.home(".config/leaflock/trust.json");
     let newest = fs::read(&pins).unwrap();
-    let mut object: serde_json::Value = serde_json::from_slice(&newest).unwrap();
+    let mut object: Value = serde_json::from_slice(&newest).unwrap();
     for pin in object["pins"].as_object_mut().unwrap().values_mut() {
         pin["list"] = String::from_utf8(first.clone()).unwrap().into();
         pin["signers"] = digest::of(&first).into();
     }
     fs::write(&pins, object.to_string()).unwrap();
     world.holds();
-    let moved: serde_json::Value = serde_json::from_slice(&fs::read(&pins).unwrap()).unwrap();
-    let newest: serde_json::Value = serde_json::from_slice(&newest).unwrap();
+    let moved: Value = serde_json::from_slice(&fs::read(&pins).unwrap()).unwrap();
+    let newest: Value = serde_json::from_slice(&newest).unwrap();
     for (repo, pin) in moved["pins"].as_object().unwrap() {
         assert_eq!(pin["signers"], newest["pins"][repo]["signers"]);
     }
@@ -425,6 +474,11 @@ fn an_agent_takes_rights_from_nobody_but_itself() {
         let told = world.sandbox.ours(&["agent", "revoke", whom, "--reason", "x"]).fails(3);
         assert!(told.contains("may not take rights away"), "{told}");
         assert_eq!(world.files(), before);
+        let last = world.entries().pop().unwrap();
+        assert_eq!(
+            (&last["action"], &last["outcome"], &last["deny_code"], &last["agent_id"]),
+            (&"revoke".into(), &"denied".into(), &"not_allowed".into(), &"ops/deploy".into())
+        );
     }
     let told = world.sandbox.ours(&["agent", "revoke", "ops/nobody", "--reason", "x"]).fails(4);
     assert!(told.contains("no principal of that name"), "{told}");
@@ -480,4 +534,81 @@ fn a_policy_is_made_once_and_needs_a_key() {
     // From a folder below, and the person can read what was made.
     sandbox.write("sub/folder/x", "");
     sandbox.ours(&["trust", "list"]).ok();
+}
+
+#[test]
+fn changes_of_what_is_in_force_are_written_down() {
+    let world = World::new();
+    let began = world.entries().len();
+    world.change(POLICY, |text| format!("{text}# more\n"));
+    world.sandbox.ours(&["policy", "sign", "--bump"]).ok();
+    let bo = key(&world.sandbox, "bo");
+    world.change(LIST, |text| format!("{text}humans/bo {}\n", public(&bo)));
+    world.sandbox.ours(&["trust", "sign"]).ok();
+    world.sandbox.ours(&["agent", "add", "ops/new", "--out", "../home/keys"]).ok();
+    world.sandbox.ours(&["agent", "rekey", "ops/new", "--out", "../home/other"]).ok();
+    world.sandbox.ours(&["agent", "remove", "ops/new"]).ok();
+    world.sandbox.ours(&["agent", "revoke", "ops/deploy", "--reason", "lost"]).ok();
+    let entries = world.entries().split_off(began);
+    let told: Vec<(&str, &str, &str)> = entries
+        .iter()
+        .map(|entry| {
+            assert_eq!(entry["agent_id"], "humans/ana");
+            let word = |name: &str| entry[name].as_str().unwrap();
+            (word("action"), word("outcome"), word("file"))
+        })
+        .filter(|(action, _, _)| matches!(*action, "policy.change" | "revoke"))
+        .collect();
+    let policy = ("policy.change", "ok", POLICY);
+    let list = ("policy.change", "ok", LIST);
+    let revoked = ("revoke", "ok", ".leaflock/revocations.jsonl");
+    assert_eq!(told, [policy, list, policy, policy, policy, revoked]);
+    // Each names the policy that it made.
+    assert_eq!(entries.last().unwrap()["policy"], digest::of(&world.sandbox.read(POLICY)));
+    world.commit();
+    world.sandbox.ours(&["audit", "verify"]).ok();
+    // A change counts even where it cannot be written down; that is told.
+    let mut world = world;
+    world.sandbox.set_env("LEAFLOCK_SIGNING_KEY", &bo);
+    world.change(POLICY, |text| format!("{text}# and more\n"));
+    let said = world.sandbox.ours(&["policy", "sign", "--bump"]);
+    assert!(said.stderr.contains("the change is not in the audit trail"), "{}", said.describe());
+    world.sandbox.ours(&["policy", "verify"]).ok();
+}
+
+#[test]
+fn git_leaves_the_audit_trail_as_it_is() {
+    let begun = |attributes: Option<&str>| {
+        let mut sandbox = Sandbox::with_key();
+        git(&sandbox, &["init", "-q", "-b", "main"]);
+        let ana = key(&sandbox, "ana");
+        sandbox.set_env("LEAFLOCK_SIGNING_KEY", &ana);
+        if let Some(text) = attributes {
+            sandbox.write(".gitattributes", text);
+        }
+        let said = sandbox.ours(&["policy", "init", "--name", "humans/ana"]).text();
+        let text = String::from_utf8(sandbox.read(".gitattributes")).unwrap();
+        let asked = ["check-attr", "text", "--", ".leaflock/audit/w-1/00000001-1.jsonl"];
+        let answer = sandbox.run(Path::new("git"), &asked, b"").text();
+        assert!(answer.ends_with("text: unset\n"), "{answer}");
+        (said, text)
+    };
+    let (said, text) = begun(None);
+    assert!(said.contains("created ") && said.contains("/.gitattributes"), "{said}");
+    assert!(text.contains("\n.leaflock/audit/** -text\n"), "{text}");
+    for own in ["* text=auto", "* text=auto\n*.png binary\n"] {
+        let (said, text) = begun(Some(own));
+        assert!(said.contains("changed ") && said.contains("/.gitattributes"), "{said}");
+        assert!(text.starts_with(own) && text.contains("\n.leaflock/audit/** -text\n"), "{text}");
+    }
+    // With line breaks of Windows, as the rest of the file.
+    let (_, text) = begun(Some("* text=auto\r\n"));
+    assert!(
+        text.starts_with("* text=auto\r\n") && text.contains("\r\n.leaflock/audit/** -text\r\n"),
+        "{text:?}"
+    );
+    for own in ["* text=auto\n.leaflock/audit/** -text\n", "* text=auto\r\n.leaflock/audit/** -text\r\n"] {
+        let (said, text) = begun(Some(own));
+        assert!(!said.contains(".gitattributes\n") && text == own, "{said}{text}");
+    }
 }

@@ -4,8 +4,11 @@
 use std::path::PathBuf;
 
 use super::Deps;
+use super::audit::record;
 use super::error::Error;
 use super::principals::{self, Draft, Wanted};
+use super::request::Notice;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::pattern::check_name;
 use crate::domain::agent::policy::{Role, edit};
 
@@ -33,10 +36,13 @@ pub struct Outcome {
     pub files: Vec<PathBuf>,
     /// Why the policy is not signed, if it is not.
     pub unsigned: Option<Error>,
+    /// That the audit trail has no entry of it.
+    pub notice: Option<Notice>,
 }
 
 /// Adds a principal.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    record::attempt_to(deps, Action::PolicyChange);
     let draft = Draft::read(deps)?;
     let refused = |message: String, hint: &str| Error::SetArgument { message, hints: vec![hint.to_owned()] };
     check_name(&request.name).map_err(|error| {
@@ -52,5 +58,10 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         draft.changed(deps, |bytes| edit::with_principal(bytes, &request.name, &made.keys, &roles))?;
     let signing_key = request.signing_key.as_deref();
     let unsigned = made.kept(deps, || principals::write(deps, &changed, signing_key))?;
-    Ok(Outcome { files: made.places(), age: made.keys.age, sign: made.keys.sign, unsigned })
+    let notice = match unsigned {
+        None => record::changed(deps, Action::PolicyChange, &draft.path()),
+        // Whoever signs it writes the entry.
+        Some(_) => None,
+    };
+    Ok(Outcome { files: made.places(), age: made.keys.age, sign: made.keys.sign, unsigned, notice })
 }

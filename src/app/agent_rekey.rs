@@ -4,11 +4,13 @@
 use super::Deps;
 use super::agent::authority;
 use super::agent_add::Outcome;
+use super::audit::record;
 use super::derived::plan::{self, Accept};
 use super::derived::put;
 use super::error::Error;
 use super::principals::{self, Draft, Wanted};
 use super::request::OpenOptions;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::policy::edit;
 
 /// Who gets which keys.
@@ -26,6 +28,7 @@ pub struct Request {
 
 /// Gives a principal other keys: policy, manifest and derived files change together.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    record::attempt_to(deps, Action::PolicyChange);
     let draft = Draft::read(deps)?;
     draft.principal(&request.name)?;
     put::finish_unfinished(deps, &draft.root)?;
@@ -40,5 +43,6 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         writes.extend(put::finished(deps, &next, plan, key)?);
     }
     made.kept(deps, || put::commit(deps, put::COMMAND, &draft.root, &writes))?;
-    Ok(Outcome { files: made.places(), age: made.keys.age, sign: made.keys.sign, unsigned: None })
+    let notice = record::changed(deps, Action::PolicyChange, &draft.path());
+    Ok(Outcome { files: made.places(), age: made.keys.age, sign: made.keys.sign, unsigned: None, notice })
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::Deps;
 use super::agent::authority;
 use super::agent_exposure;
+use super::audit::record;
 use super::derived::plan::{self, Accept, Fresh, Write};
 use super::derived::{put, sources};
 use super::error::{Error, Place};
@@ -17,6 +18,7 @@ use super::rekey::{self, KeyPlan, Rewritten};
 use super::request::{FileOptions, Notice, OpenOptions};
 use super::revoke;
 use super::strangers::Strangers;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::policy::edit;
 use crate::domain::secret::SecretBytes;
 
@@ -52,6 +54,7 @@ pub struct Outcome {
 
 /// Removes a principal.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    record::attempt_to(deps, Action::PolicyChange);
     let draft = Draft::read(deps)?;
     let principal = draft.principal(&request.name)?;
     refuse_broker(&draft, &request.name)?;
@@ -116,6 +119,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     writes.extend(configs.map(|config| replaced(config.path, SecretBytes::new(config.bytes), config.seen)));
     writes.extend(changed.signed(deps, key)?);
     put::commit(deps, put::COMMAND, &draft.root, &writes)?;
+    outcome.notices.extend(record::changed(deps, Action::PolicyChange, &draft.path()));
     Ok(outcome)
 }
 

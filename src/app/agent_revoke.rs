@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::agent::{authority, signing};
+use super::audit::record;
 use super::error::{Error, Place};
+use super::request::Notice;
 use super::trust;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::NamePattern;
 use crate::domain::agent::policy::{self, Level, Policy};
@@ -44,11 +47,14 @@ pub struct Revoked {
     pub principals: Vec<String>,
     /// Who signed: a fingerprint.
     pub signer: String,
+    /// That the audit trail has no entry of it.
+    pub notice: Option<Notice>,
 }
 
 /// Signs a revocation and appends it.
 pub fn run(deps: &Deps<'_>, folder: &Path, request: &Request) -> Result<Revoked, Error> {
     let root = trust::root(deps, folder)?;
+    record::attempt_to(deps, Action::Revoke);
     let authority = authority::load(deps, &root)?;
     let principals = principals(&authority.policy, &request.agent)?;
     let key = signing::Key::of(deps, request.key.as_deref())?;
@@ -100,7 +106,8 @@ pub fn run(deps: &Deps<'_>, folder: &Path, request: &Request) -> Result<Revoked,
     authority::forget(deps);
     authority::load(deps, &root)?;
     let signer = key.public.fingerprint();
-    Ok(Revoked { path, line: number, digest: signed.digest, statement, principals, signer })
+    let notice = record::changed(deps, Action::Revoke, &path);
+    Ok(Revoked { path, line: number, digest: signed.digest, statement, principals, signer, notice })
 }
 
 fn or_all<T: Clone>(given: &[T], all: impl Fn() -> Vec<T>) -> Vec<T> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Deps;
 use super::agent::authority::{self, Authority};
 use super::agent::refusal::untold;
+use super::audit::record;
 use super::derived::plan::{self, Accept, Plan};
 use super::derived::{put, sources, stale};
 use super::error::{Error, Place};
@@ -12,6 +13,7 @@ use super::open::Locked;
 use super::ports::FileKind;
 use super::request::{Notice, OpenOptions};
 use super::trust;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{Manifest, sha256};
 use crate::domain::diff::ciphertext::{self, What};
@@ -71,6 +73,7 @@ fn root(deps: &Deps<'_>) -> Result<PathBuf, Error> {
 
 /// What is out of date. No key is needed.
 pub fn check(deps: &Deps<'_>) -> Result<Vec<Stale>, Error> {
+    record::attempt_to(deps, Action::Sync);
     stale::all(deps, &*authority::load(deps, &root(deps)?)?)
 }
 
@@ -86,6 +89,7 @@ pub fn settle(deps: &Deps<'_>, forward: bool) -> Result<Option<(usize, Vec<PathB
 /// Brings everything up to date: all of it, or nothing.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let root = root(deps)?;
+    record::attempt_to(deps, Action::Sync);
     if !request.dry_run {
         put::finish_unfinished(deps, &root)?;
     }

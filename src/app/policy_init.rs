@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use super::Deps;
 use super::agent::{authority, signing};
 use super::error::{Error, Place};
+use super::ports::{Contents, Durability};
 use super::trust;
 use crate::domain::agent::pattern::check_name;
 use crate::domain::agent::{digest, policy, signer_list};
+use crate::domain::managed_block::{AUDIT_TRAIL, Position};
 
 /// Whose policy, and where.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct Made {
     pub root: PathBuf,
     /// The files, in order.
     pub files: Vec<PathBuf>,
+    /// The file that lines were added to, if it was there before.
+    pub changed: Option<PathBuf>,
     /// The name of the repository.
     pub repo: String,
     /// The digest of the list of allowed signers.
@@ -68,6 +72,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Made, Error> {
          {} namespaces=\"leaflock-*\" {}\n",
         request.name, key.public
     );
+    let attributes = attributes(deps, &root)?;
     let signature = key.sign(deps, text.as_bytes(), authority::NAMESPACE)?;
     let made = [
         (path, text.into_bytes()),
@@ -77,16 +82,64 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Made, Error> {
     for (path, bytes) in &made {
         signing::write(deps, path, bytes)?;
     }
+    let mut files: Vec<PathBuf> = made.into_iter().map(|(path, _)| path).collect();
+    let mut changed = None;
+    match &attributes.was {
+        Some(was) if was.bytes[..] == attributes.bytes[..] => {}
+        Some(was) => {
+            let Attributes { path, bytes, .. } = &attributes;
+            deps.files
+                .replace(path, bytes, was.fingerprint, Durability::Process)
+                .map_err(|error| Error::Write { in_place: true, error })?;
+            changed = Some(attributes.path);
+        }
+        None => {
+            signing::write(deps, &attributes.path, &attributes.bytes)?;
+            files.push(attributes.path);
+        }
+    }
     authority::forget(deps);
     trust::add(deps, &root, &trust::What::Anything)?;
     Ok(Made {
         root,
-        files: made.into_iter().map(|(path, _)| path).collect(),
+        files,
+        changed,
         repo,
         signers: digest::of(list.as_bytes()),
         signer: key.public.fingerprint(),
     })
 }
+
+/// A file of attributes of git, as it is and as it is to be.
+struct Attributes {
+    path: PathBuf,
+    was: Option<Contents>,
+    bytes: Vec<u8>,
+}
+
+/// What keeps git from changing the line breaks of the audit trail, whose lines are
+/// signed byte by byte. Nothing is added where the line is there already.
+fn attributes(deps: &Deps<'_>, root: &Path) -> Result<Attributes, Error> {
+    let path = root.join(".gitattributes");
+    let was = deps.files.read_if_there(&path).map_err(Error::Read)?;
+    let now = was.as_ref().map(|was| &was.bytes[..]);
+    let is_there = now
+        .unwrap_or_default()
+        .split(|byte| *byte == b'\n')
+        .any(|line| line.trim_ascii() == AS_IT_IS.trim_ascii().as_bytes());
+    let bytes = match (is_there, now) {
+        (true, Some(now)) => now.to_vec(),
+        _ => AUDIT_TRAIL.with(now, AS_IT_IS, Position::End, "").map_err(|error| Error::Other {
+            place: Place::file(&path).at_line(Some(error.line)),
+            cause: error.into(),
+            hints: vec!["take it out by hand: from that line to the last one that is ours".to_owned()],
+        })?,
+    };
+    Ok(Attributes { path, was, bytes })
+}
+
+/// The line for `.gitattributes`.
+const AS_IT_IS: &str = ".leaflock/audit/** -text\n";
 
 fn random_name(deps: &Deps<'_>) -> String {
     let mut bytes = [0; NAME_LENGTH];

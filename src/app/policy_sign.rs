@@ -7,8 +7,11 @@ use super::Deps;
 use super::agent::authority::{self, Authority};
 use super::agent::refusal::{refused, untold};
 use super::agent::signing;
+use super::audit::record;
 use super::error::Error;
+use super::request::Notice;
 use super::trust;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::policy::{self, Policy};
 use crate::domain::agent::{digest, manifest, signer_list, sshsig};
@@ -41,11 +44,14 @@ pub struct Signed {
     pub is_trusted: bool,
     /// True if derived files were made by another policy.
     pub needs_sync: bool,
+    /// That the audit trail has no entry of it.
+    pub notice: Option<Notice>,
 }
 
 /// Signs the policy at or above `folder`.
 pub fn sign(deps: &Deps<'_>, folder: &Path, request: &Request) -> Result<Signed, Error> {
     let root = trust::root(deps, folder)?;
+    record::attempt_to(deps, Action::PolicyChange);
     let path = root.join(policy::PLACE);
     let mut bytes = deps.files.read(&path).map_err(Error::Read)?.bytes.to_vec();
     let mut policy = authority::read_policy(&path, &bytes)?;
@@ -103,6 +109,8 @@ pub fn sign(deps: &Deps<'_>, folder: &Path, request: &Request) -> Result<Signed,
         signers: candidate.signers_digest.clone(),
         is_trusted,
         needs_sync: manifest.is_some() && candidate.current_manifest().is_err(),
+        // Where its signers are not trusted, the policy is not in force yet.
+        notice: is_trusted.then(|| record::changed(deps, Action::PolicyChange, &path)).flatten(),
     })
 }
 

@@ -8,8 +8,11 @@ use super::agent::authority::{self, Authority};
 use super::agent::refusal::{refused, untold};
 use super::agent::signer_chain;
 use super::agent::signing;
+use super::audit::record;
 use super::error::{Error, Place};
+use super::request::Notice;
 use crate::domain::agent::allowed_signers::AllowedSigners;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::policy;
 use crate::domain::agent::trust::Pin;
@@ -165,12 +168,15 @@ pub struct SignedList {
     pub signer: String,
     /// True if the signer of the policy is not on the list any more.
     pub needs_policy: bool,
+    /// That the audit trail has no entry of it.
+    pub notice: Option<Notice>,
 }
 
 /// Signs a changed list of allowed signers by a key of the one that is trusted so far,
 /// and trusts it from now on. `None`: nothing was changed.
 pub fn sign(deps: &Deps<'_>, folder: &Path, key: Option<&str>) -> Result<Option<SignedList>, Error> {
     let root = root(deps, folder)?;
+    record::attempt_to(deps, Action::PolicyChange);
     let path = root.join(signer_list::PLACE);
     let current = deps.files.read(&path).map_err(Error::Read)?.bytes;
     let repo = here(deps, folder)?.unwrap_or_default();
@@ -212,7 +218,9 @@ pub fn sign(deps: &Deps<'_>, folder: &Path, key: Option<&str>) -> Result<Option<
     };
     let digest = digest::of(&list);
     let signer = key.public.fingerprint();
-    Ok(Some(SignedList { path, digest, previous, signer, needs_policy }))
+    // Without a policy that holds, nobody is known who could have written the entry.
+    let notice = (!needs_policy).then(|| record::changed(deps, Action::PolicyChange, &path)).flatten();
+    Ok(Some(SignedList { path, digest, previous, signer, needs_policy, notice }))
 }
 
 /// What [`Authority`] says of itself, for people and programs.

@@ -88,7 +88,7 @@ pub fn named(name: Option<String>) -> Result<String, Usage> {
 
 /// What became of a principal and its keys.
 pub fn told(name: &str, outcome: Outcome, what: &str) -> Answer {
-    let Outcome { age, sign, files, unsigned } = outcome;
+    let Outcome { age, sign, files, unsigned, notice } = outcome;
     let mut text = format!("{name} {what}\n");
     for key in age.iter().chain(&sign) {
         let _ = writeln!(text, "    {key}");
@@ -104,7 +104,7 @@ pub fn told(name: &str, outcome: Outcome, what: &str) -> Answer {
         "files": places,
         "signed": unsigned.is_none(),
     });
-    let answer = Answer::new(text, result);
+    let answer = Answer::new(text, result).with_warnings(notice);
     match unsigned {
         None => answer.then(Action::leaflock(["agent", "sync"], "makes the files that it may read")),
         Some(error) => {

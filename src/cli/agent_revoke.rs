@@ -105,6 +105,6 @@ pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
             "signer": revoked.signer,
         });
         let next = Action::leaflock(["agent", "sync"], "takes the secrets out of the agents' files");
-        Ok(Answer::new(text, result).then(next))
+        Ok(Answer::new(text, result).with_warnings(revoked.notice).then(next))
     })
 }

@@ -18,8 +18,9 @@ use crate::app::policy_init::{self as use_case, Request};
 ///
 /// Writes .leaflock/policy.yaml with a random name of the repository, you as its
 /// administrator, and no rules, which allows nothing; .leaflock/allowed_signers with
-/// your key alone; and the signature of the policy. Trusts that list on this machine.
-/// Never overwrites anything.
+/// your key alone; and the signature of the policy. Adds a line to .gitattributes, so
+/// that git changes no byte of the audit trail. Trusts the list on this machine. Never
+/// overwrites anything.
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "policy init", override_usage = "leaflock policy init [OPTIONS] [DIRECTORY]", after_help = EXAMPLES)]
 pub struct Arguments {
@@ -69,11 +70,14 @@ pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
         for path in &made.files {
             let _ = writeln!(text, "created   {}", path.display());
         }
+        if let Some(path) = &made.changed {
+            let _ = writeln!(text, "changed   {}", path.display());
+        }
         let _ = write!(
             text,
             "signed by {}\nsigners   {}\n\nNext:\n  \
              leaflock policy sign --bump   after each change of the policy\n  \
-             git add .leaflock             share it\n\
+             git add .leaflock .gitattributes\x20\x20 share it\n\
              Others trust the signers with: leaflock trust add {}\n",
             made.signer, made.signers, made.signers
         );
@@ -81,6 +85,7 @@ pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
         let result = json!({
             "root": made.root.to_string_lossy(),
             "files": files,
+            "changed": made.changed.map(|path| path.to_string_lossy().into_owned()),
             "repo": made.repo,
             "signers": made.signers,
             "signer": made.signer,

@@ -101,7 +101,8 @@ pub fn sign(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
             let _ = writeln!(text, "the agents' files were made by another policy: `leaflock agent sync`");
             actions.push(Action::leaflock(["agent", "sync"], "makes the agents' files by this policy"));
         }
-        Ok(actions.into_iter().fold(Answer::new(text, result), Answer::then))
+        let answer = Answer::new(text, result).with_warnings(signed.notice);
+        Ok(actions.into_iter().fold(answer, Answer::then))
     })
 }
 

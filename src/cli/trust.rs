@@ -184,7 +184,7 @@ pub fn sign(arguments: Sign, cli: &mut Cli) -> Result<Answer, Failure> {
             "policy_needs_signature": signed.needs_policy,
         });
         if !signed.needs_policy {
-            return Ok(Answer::new(shown, result));
+            return Ok(Answer::new(shown, result).with_warnings(signed.notice));
         }
         shown.push_str("the policy is not signed by anybody on it: `leaflock policy sign`\n");
         let action = Action::leaflock(["policy", "sign"], "signs the policy by a key of the new list");

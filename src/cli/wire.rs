@@ -104,12 +104,11 @@ fn recorded<T>(deps: &Deps<'_>, result: Result<T, Failure>) -> Result<T, Failure
             Some(refusal) => Err(refusal.into()),
             None => Ok(done),
         },
-        Err(failure) => {
-            if let Failure::App(error) = &failure {
-                record::file_failed(deps, error);
-            }
-            Err(failure)
+        Err(Failure::App(error)) => {
+            record::file_failed(deps, &error);
+            Err(record::ended_refused(deps, error).into())
         }
+        Err(failure) => Err(failure),
     }
 }
 

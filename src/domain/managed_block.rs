@@ -24,6 +24,10 @@ pub const AGENT_GUIDE: Markers = Markers {
     end: "<!-- <<< leaflock agent guide <<< -->",
 };
 
+/// What `policy init` writes into files whose comments begin with `#`.
+pub const AUDIT_TRAIL: Markers =
+    Markers { begin: "# >>> leaflock audit trail", begin_end: " >>>", end: "# <<< leaflock audit trail <<<" };
+
 /// In the first line: the file was made for the block.
 const NEW_FILE: &str = " (new file)";
 /// In the first line: the text before the block had no line break at its end.

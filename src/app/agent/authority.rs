@@ -81,6 +81,8 @@ impl Authority {
 pub struct Memory {
     roots: Mutex<BTreeMap<PathBuf, Option<PathBuf>>>,
     loaded: Mutex<BTreeMap<PathBuf, Arc<Authority>>>,
+    /// Lists of signers that the person at the terminal did not want, by their digests.
+    declined: Mutex<BTreeSet<String>>,
 }
 
 /// The folder whose policy governs `folder`: the nearest one at or above it with a
@@ -459,9 +461,14 @@ pub fn ask(deps: &Deps<'_>, authority: &Authority) -> Result<(), Error> {
         );
         Err(refused(&path, DenyCode::UntrustedSigners, cause.to_owned(), &hint))
     };
-    match deps.prompt.confirm(&question) {
+    let declined = || deps.authorities.declined.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_declined = declined().contains(digest);
+    match if is_declined { Ok(false) } else { deps.prompt.confirm(&question) } {
         Ok(true) => Ok(()),
-        Ok(false) => refuse("the signers of the policy are not trusted"),
+        Ok(false) => {
+            declined().insert(digest.clone());
+            refuse("the signers of the policy are not trusted")
+        }
         Err(_) => refuse("nobody has said on this machine whose signatures count for this repository"),
     }
 }

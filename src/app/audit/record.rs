@@ -14,12 +14,11 @@ use super::chains::{self, Writer};
 use crate::app::Deps;
 use crate::app::agent::authority::{self, Authority};
 use crate::app::error::Error;
-use crate::app::request::Intent;
+use crate::app::request::{Intent, Notice};
 use crate::domain::agent::audit::entry::{self, Action, Actor, ActorKind, Entry, Outcome, Target};
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::policy::Subject;
 use crate::domain::agent::policy::{Policy, Principal, Role};
-use crate::domain::agent::public_key::PublicKey;
 
 /// What this process wrote so far, and what it knows of the folders of policies.
 #[derive(Debug, Default)]
@@ -42,6 +41,10 @@ struct Known {
     last: Option<Recorded>,
     /// Why something was not opened.
     refusal: Option<Error>,
+    /// What the call is about.
+    attempt: Option<Intent>,
+    /// The refusals that were written down, or could not be.
+    told: BTreeSet<DenyCode>,
 }
 
 /// A folder with a policy, and who works in it.
@@ -76,6 +79,7 @@ pub struct Opening<'o> {
 pub fn opening(deps: &Deps<'_>, intent: &Intent, opening: &Opening<'_>) -> Result<Recorded, Error> {
     let path = opening.path.or(intent.path.as_deref());
     let Some(root) = root(deps, path)? else { return Ok(Recorded(None)) };
+    attempt(deps, intent);
     let written = open_under(deps, intent, opening, root);
     written.inspect_err(|error| {
         if !is_silent(intent.action) {
@@ -138,6 +142,7 @@ pub fn writing(
     batch: &[PathBuf],
 ) -> Result<Recorded, Error> {
     let Some(root) = root(deps, path)? else { return Ok(Recorded(None)) };
+    attempt(deps, intent);
     let _turn = deps.audit.turn.lock().unwrap_or_else(PoisonError::into_inner);
     let file = path.and_then(|path| below(&root, path));
     let site = site(deps, &root, intent, file.as_deref())?;
@@ -178,18 +183,59 @@ pub fn event(
     Ok(Recorded(Some((site, entry))))
 }
 
-/// Writes down a refusal and hands its error back.
+/// Writes down that the policy, or what belongs to it, was changed at `path`, absolute.
+/// The change is done and counts; if it cannot be written down, the notice says so.
+pub fn changed(deps: &Deps<'_>, action: Action, path: &Path) -> Option<Notice> {
+    // What was verified before the change is not what is in force.
+    lock(deps).sites.clear();
+    let intent = Intent { action, ..Intent::default() };
+    let error = event(deps, &intent, Some(path), Outcome::Ok).err()?;
+    let notice = Notice::warning(format!("the change is not in the audit trail: {error}"));
+    Some(match error.hints().into_iter().next() {
+        Some(hint) => notice.with_hint(hint),
+        None => notice,
+    })
+}
+
+/// Says what the call is about, for a refusal that comes before anything is opened.
+pub fn attempt(deps: &Deps<'_>, intent: &Intent) {
+    lock(deps).attempt = Some(intent.clone());
+}
+
+/// The same with an action alone.
+pub fn attempt_to(deps: &Deps<'_>, action: Action) {
+    attempt(deps, &Intent { action, ..Intent::default() });
+}
+
+/// Writes down a refusal and hands its error back. The policy need not verify: then
+/// nobody knows whose key it is that signs, and the entry names no principal.
 pub fn denied(deps: &Deps<'_>, intent: &Intent, path: Option<&Path>, error: Error) -> Error {
     let (Error::Denied { code, .. } | Error::Integrity { code, .. }) = &error else { return error };
-    let Ok(Some(root)) = root(deps, path) else { return error };
-    let file = path.and_then(|path| below(&root, path));
-    let written = match site(deps, &root, intent, None) {
-        Ok(site) => write_denial(deps, &site.writer, intent, file, *code),
-        // The policy itself was refused, and that is written down already.
-        Err(Error::Integrity { .. }) => Ok(()),
-        Err(error) => Err(error),
+    let found = path.and_then(|path| Some((root(deps, Some(path)).ok()??, Some(path))));
+    let Some((root, path)) = found.or_else(|| Some((root(deps, None).ok()??, None))) else { return error };
+    let known = lock(deps).sites.get(&root).cloned();
+    let writer = match known {
+        Some(site) => Ok(site.writer.clone()),
+        None => writer(deps, &root, verified(deps, &root, intent.action).ok().as_deref()),
     };
-    with_hint(error, written)
+    let file = path.and_then(|path| below(&root, path));
+    let written = writer.and_then(|writer| write_denial(deps, &writer, intent, file, *code));
+    told(deps, error, written)
+}
+
+/// Writes down the refusal that a call ends with, unless that was done where it arose.
+pub fn ended_refused(deps: &Deps<'_>, error: Error) -> Error {
+    let (Error::Denied { code, .. } | Error::Integrity { code, .. }) = &error else { return error };
+    let (is_told, attempt) = {
+        let known = lock(deps);
+        (known.told.contains(code), known.attempt.clone())
+    };
+    if is_told {
+        return error;
+    }
+    let intent = attempt.unwrap_or_else(|| Intent { action: Action::Inspect, ..Intent::default() });
+    let path = error.place().path.or_else(|| intent.path.clone());
+    denied(deps, &intent, path.as_deref(), error)
 }
 
 impl Recorded {
@@ -236,6 +282,7 @@ impl Recorded {
         if let Error::Denied { code, .. } | Error::Integrity { code, .. } = error {
             entry.outcome = Outcome::Denied;
             entry.deny_code = Some(*code);
+            lock(deps).told.insert(*code);
         }
         let _ = chains::write(deps, &site.writer, vec![entry]);
         lock(deps).open.remove(path.unwrap_or(Path::new("")));
@@ -307,51 +354,16 @@ fn site(deps: &Deps<'_>, root: &Path, intent: &Intent, file: Option<&str>) -> Re
     if let Some(site) = lock(deps).sites.get(root) {
         return Ok(Arc::clone(site));
     }
-    let key = deps.signers.public_key(None).map_err(|error| chains::unsigned(&error));
-    let place = deps.repository.place(root).map_err(chains::unwritable)?;
-    let chains = place.map(|place| place.common_dir.join(chains::FOLDER));
-    let authority = match intent.action {
-        // It makes the manifest anew that the policy lacks.
-        Action::Sync => authority::load_to_remake(deps, root).map(Arc::new),
-        _ => authority::load(deps, root),
-    };
-    let writer = |key: PublicKey, chains: PathBuf, authority: Option<&Authority>| {
-        let principal = authority.and_then(|known| known.policy.principal_of_key(&key.to_string()));
-        Writer {
-            root: root.to_owned(),
-            chains,
-            repo: authority.and_then(|known| known.policy.repo.clone()),
-            policy: authority.map(|known| known.policy_digest.clone()),
-            actor: Actor {
-                kind: principal.map_or(ActorKind::Unknown, kind),
-                key: key.fingerprint(),
-                os_user: deps.audit_log.user(),
-                asserted: false,
-            },
-            agent: principal.map(|principal| principal.name.clone()),
-            session: session(deps),
-            key,
-        }
-    };
-    let authority = match authority {
+    let authority = match verified(deps, root, intent.action) {
         Ok(authority) => authority,
         Err(error) => {
             let Error::Integrity { code, .. } = &error else { return Err(error) };
-            let code = *code;
-            let written = match (key, chains) {
-                (Ok(Some(key)), Some(chains)) => {
-                    write_denial(deps, &writer(key, chains, None), intent, file.map(str::to_owned), code)
-                }
-                (Ok(None), _) => Err(chains::no_key()),
-                (Err(error), _) => Err(error),
-                (_, None) => Err(no_repository(root)),
-            };
-            return Err(with_hint(error, written));
+            let written = writer(deps, root, None)
+                .and_then(|writer| write_denial(deps, &writer, intent, file.map(str::to_owned), *code));
+            return Err(told(deps, error, written));
         }
     };
-    let key = key?.ok_or_else(chains::no_key)?;
-    let chains = chains.ok_or_else(|| no_repository(root))?;
-    let writer = writer(key, chains, Some(&authority));
+    let writer = writer(deps, root, Some(&authority))?;
     if writer.agent.is_none() {
         let cause = format!("the policy gives the signing key {} to nobody", writer.actor.key);
         return Err(chains::unrecorded(
@@ -362,6 +374,39 @@ fn site(deps: &Deps<'_>, root: &Path, intent: &Intent, file: Option<&str>) -> Re
     let site = Arc::new(Site { writer, authority });
     lock(deps).sites.insert(root.to_owned(), Arc::clone(&site));
     Ok(site)
+}
+
+/// The policy of `root`. Signing it, or making its manifest anew, mends a manifest that
+/// does not verify; everything else needs one that does.
+fn verified(deps: &Deps<'_>, root: &Path, action: Action) -> Result<Arc<Authority>, Error> {
+    match action {
+        Action::Sync | Action::PolicyChange => authority::load_to_remake(deps, root).map(Arc::new),
+        _ => authority::load(deps, root),
+    }
+}
+
+/// Whose key writes, and where; who that is, as far as a policy tells.
+fn writer(deps: &Deps<'_>, root: &Path, authority: Option<&Authority>) -> Result<Writer, Error> {
+    let key = deps.signers.public_key(None).map_err(|error| chains::unsigned(&error))?;
+    let key = key.ok_or_else(chains::no_key)?;
+    let place = deps.repository.place(root).map_err(chains::unwritable)?;
+    let place = place.ok_or_else(|| no_repository(root))?;
+    let principal = authority.and_then(|known| known.policy.principal_of_key(&key.to_string()));
+    Ok(Writer {
+        root: root.to_owned(),
+        chains: place.common_dir.join(chains::FOLDER),
+        repo: authority.and_then(|known| known.policy.repo.clone()),
+        policy: authority.map(|known| known.policy_digest.clone()),
+        actor: Actor {
+            kind: principal.map_or(ActorKind::Unknown, kind),
+            key: key.fingerprint(),
+            os_user: deps.audit_log.user(),
+            asserted: false,
+        },
+        agent: principal.map(|principal| principal.name.clone()),
+        session: session(deps),
+        key,
+    })
 }
 
 /// What a principal is.
@@ -425,12 +470,13 @@ fn write_denial(
     chains::write(deps, writer, vec![entry])
 }
 
-/// A refusal, and that it is not in the log if it is not.
-fn with_hint(mut error: Error, written: Result<(), Error>) -> Error {
-    if let Err(unwritten) = written
-        && let Error::Integrity { hints, .. } | Error::Denied { hints, .. } = &mut error
-    {
-        hints.push(format!("this refusal is not in the audit trail: {unwritten}"));
+/// A refusal that was written down, or what kept it from that: the user is told.
+fn told(deps: &Deps<'_>, mut error: Error, written: Result<(), Error>) -> Error {
+    if let Error::Integrity { code, hints, .. } | Error::Denied { code, hints, .. } = &mut error {
+        lock(deps).told.insert(*code);
+        if let Err(unwritten) = written {
+            hints.push(format!("this refusal is not in the audit trail: {unwritten}"));
+        }
     }
     error
 }
@@ -458,7 +504,7 @@ fn demand_reason(
         ],
     };
     let written = write_denial(deps, &site.writer, intent, file.map(str::to_owned), DenyCode::NoReason);
-    Err(with_hint(error, written))
+    Err(told(deps, error, written))
 }
 
 fn needs_reason(site: &Site, intent: &Intent, file: Option<&str>, opening: &Opening<'_>) -> bool {
