@@ -3,10 +3,10 @@
 use clap::CommandFactory;
 
 use super::{
-    Family, Manner, Verb, agent_revoke, audit, can, check, completion, config_explain, decrypt, diff, doctor,
-    edit, encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge,
-    policy_explain, policy_init, policy_lint, policy_sign, policy_test, redact, resolve, revoke, rotate, run,
-    seal, set, status, textconv, trust, unset, updatekeys, what_can, who, who_can,
+    Cli, Family, Manner, Verb, agent_revoke, audit, can, check, completion, config_explain, decrypt, diff,
+    doctor, edit, encrypt, envelope, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help,
+    init, man, merge, policy_explain, policy_init, policy_lint, policy_sign, policy_test, redact, resolve,
+    revoke, rotate, run, seal, set, status, textconv, trust, unset, updatekeys, what_can, who, who_can,
 };
 
 /// A line of the table: words, manner, arguments, what runs.
@@ -54,7 +54,13 @@ pub static VERBS: &[Verb] = &[
         ..verb!("set", Sops, set::Arguments, set::run)
     },
     Verb { wants_exactly: Some(unset::missing), ..verb!("unset", Sops, unset::Arguments, unset::run) },
-    verb!("run", Own, run::Arguments, run::run),
+    Verb {
+        run: |verb, before, rest, cli| {
+            let work = |cli: &mut Cli| verb.with::<run::Arguments>(before, rest, cli, run::run);
+            if run::agent::is_asked(rest) { envelope::call(verb.words, rest, cli, work) } else { work(cli) }
+        },
+        ..verb!("run", Own, run::Arguments, run::run)
+    },
     verb!("redact", Own, redact::Arguments, redact::run),
     Verb {
         wants_exactly: Some(|| exec_env::missing("exec-env")),
