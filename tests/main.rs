@@ -14,6 +14,7 @@
 
 mod agent_audit;
 mod agent_policy;
+mod agent_run;
 mod agent_signatures;
 mod agent_sync;
 mod agent_trust;
