@@ -258,7 +258,7 @@ fn what_is_not_granted_ends_the_call_and_is_written_down() {
         "agent",
         "revoke",
         "ops/bot",
-        "--secrets",
+        "--secret",
         "db.password",
         "--reason",
         "gone",
@@ -358,7 +358,7 @@ fn names_that_programs_obey_are_refused() {
     assert!(output.stderr.contains("too short to be redacted: short"), "{}", output.stderr);
     assert_eq!(output.text(), "[REDACTED:list] [REDACTED:list] abc\n");
     bot.leaflock(&["run", "--env", "X=a", "prod.yaml", "--", "true"]).fails(1);
-    bot.leaflock(&["run", "--agent", "ops/bot", "--ignore-mac", "--", "true"]).fails(1);
+    bot.leaflock(&["run", "--agent", "ops/bot", "--ignore-mac", "--", "true"]).fails(2);
 }
 
 #[test]

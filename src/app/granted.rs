@@ -100,6 +100,8 @@ struct Candidate {
     withheld: BTreeSet<KeyPath>,
     /// Whether an identity here may open it.
     opens: bool,
+    /// Whether it is the one that the manifest names.
+    is_signed: bool,
 }
 
 /// Decides what is granted and finds the files that have it.
@@ -137,7 +139,13 @@ pub fn plan(deps: &Deps<'_>, request: &Request) -> Result<Plan, Error> {
             continue;
         }
         desk.demand_reason(&source, &wanted)?;
-        let (part, missing) = choose(source, wanted, candidates);
+        let (mut part, missing) = choose(source, wanted, candidates);
+        if !part.files.is_empty() {
+            part.files.retain(|file| file.is_signed);
+            if part.files.is_empty() {
+                return Err(desk.mismatch(&part.source, true));
+            }
+        }
         if !missing.is_empty() {
             let text = unopened(&request.agent, &part.source, &missing);
             let is_demanded = missing.iter().any(|path| covers(&request.demanded, path));
@@ -277,23 +285,15 @@ impl Desk<'_, '_> {
         Ok(found)
     }
 
-    /// One such file; `None` if it is not there. A source of which nothing is granted
-    /// may be in any state: nobody asks for it.
+    /// One such file; `None` if it is not there. A source may be in any state as long as
+    /// it is not the file that is opened.
     fn candidate(&self, source: &str, name: &str, signed: Option<&str>) -> Result<Option<Candidate>, Error> {
         let path = self.authority.root.join(name);
         let Some(contents) = self.deps.files.read_if_there(&path).map_err(Error::Read)? else {
             return Ok(None);
         };
         let is_signed = signed == Some(manifest::sha256(&contents.bytes).as_str());
-        let mismatch = || {
-            let cause = match signed {
-                Some(_) => "the file is not the one that the signed manifest names",
-                None => "the signed manifest names no such file",
-            };
-            let hint = "find out who changed it; `leaflock agent sync`, run by somebody who may sign, makes the \
-                        manifest anew";
-            self.refuse(name, &[], refused(&path, DenyCode::ManifestMismatch, cause, hint))
-        };
+        let mismatch = || self.mismatch(name, signed.is_some());
         if !is_signed && name != source {
             return Err(mismatch());
         }
@@ -306,14 +306,23 @@ impl Desk<'_, '_> {
         let view = View::cut(&documents, &|path| self.grants(source, path));
         let granted: BTreeSet<KeyPath> =
             view.map(|view| view.paths).unwrap_or_default().into_iter().collect();
-        if !granted.is_empty() && !is_signed {
-            return Err(mismatch());
-        }
         let mut withheld: BTreeSet<KeyPath> = leaves::paths(&locked.tree).into_iter().collect();
         withheld.retain(|path| !granted.contains(path));
         let may_open = |key: &MasterKey| self.deps.keys.opener(key.kind, &key.name()).is_some();
         let opens = !granted.is_empty() && locked.metadata.keys().any(may_open);
-        Ok(Some(Candidate { path, bytes: contents.bytes, documents, granted, withheld, opens }))
+        Ok(Some(Candidate { path, bytes: contents.bytes, documents, granted, withheld, opens, is_signed }))
+    }
+
+    /// That a file is not what was signed.
+    fn mismatch(&self, name: &str, is_listed: bool) -> Error {
+        let cause = match is_listed {
+            true => "the file is not the one that the signed manifest names",
+            false => "the signed manifest names no such file",
+        };
+        let hint = "find out who changed it; `leaflock agent sync`, run by somebody who may sign, makes the \
+                    manifest anew";
+        let path = self.authority.root.join(name);
+        self.refuse(name, &[], refused(&path, DenyCode::ManifestMismatch, cause, hint))
     }
 
     /// Refuses paths of which nothing is granted.

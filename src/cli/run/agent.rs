@@ -42,7 +42,7 @@ pub fn refuse(arguments: &Arguments) -> Result<(), Usage> {
 
 /// What an agent's program cannot be started with.
 fn check(arguments: &Arguments, agent: &str) -> Result<(), Usage> {
-    check_name(agent).map_err(|error| Usage::new(format!("--agent {error}")).hint(error.advice))?;
+    check_name(agent).map_err(|error| Usage::new(format!("--agent: {error}")).hint(error.advice))?;
     if arguments.redact && arguments.no_redact {
         return Err(Usage::new("--redact and --no-redact exclude each other"));
     }
