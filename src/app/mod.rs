@@ -57,6 +57,7 @@ pub mod what_can;
 pub mod policy_lint;
 pub mod policy_explain;
 pub mod policy_test;
+pub mod audit_report;
 pub mod doctor;
 pub mod exposure;
 pub mod revoke;

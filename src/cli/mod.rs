@@ -10,6 +10,7 @@ pub mod agent_revoke;
 pub mod args;
 pub mod argv;
 pub mod audit;
+pub mod audit_report;
 pub mod can;
 pub mod check;
 pub mod completion;
