@@ -47,5 +47,8 @@ pub mod trust {}
 #[doc = include_str!("docs/policy.md")]
 pub mod policy {}
 
+#[doc = include_str!("docs/derived-files.md")]
+pub mod derived_files {}
+
 #[doc = include_str!("docs/agents.md")]
 pub mod agents {}

@@ -146,6 +146,18 @@ impl Files for SystemFiles {
         Ok(clean(&folder.join(path)))
     }
 
+    fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+        let failed = |error: io::Error| file_error("open", folder, &error);
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        let mut paths = paths.collect::<io::Result<Vec<_>>>().map_err(failed)?;
+        paths.sort();
+        Ok(paths)
+    }
+
     fn expand(&self, arguments: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
         expand::expand(arguments)
     }

@@ -104,7 +104,7 @@ pub fn in_place(
     for portion in items.chunks(deps.staging.room()) {
         let made = each(portion, deps.progress, work);
         for error in made.iter().filter_map(|result| result.as_ref().err()) {
-            record::file_failed(deps, error.place().path.as_deref());
+            record::file_failed(deps, error);
         }
         results.extend(put_all(deps.staging, made));
     }

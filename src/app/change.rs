@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::Deps;
+use super::derived::put::{self, NewState};
 use super::error::{Error, Place, While};
 use super::lock::{self, Expected, LockedFile, Plain};
 use super::open::{self, Input, Locked, Unlocked};
@@ -173,7 +174,7 @@ fn save_binary(
 }
 
 /// Replaces the input file by `bytes`, the new state of `file`, sealed if `file` was,
-/// unless `prove` has something against them. Returns what the user should hear about.
+/// unless `prove` has something against them; with what is made from it. Returns what the user should hear about.
 pub fn write(
     deps: &Deps<'_>,
     input: &Input,
@@ -189,6 +190,12 @@ pub fn write(
         bytes = Unsealed::again(file, bytes).finish(deps, wanted, &mut notices)?;
     }
     let Some(path) = &input.path else { return Ok(notices) };
+    if put::governing(deps, path)?.is_some() {
+        prove(&bytes)?;
+        let new = NewState { path, bytes: &bytes, data_key: Some(&file.data_key), seen: input.seen };
+        notices.extend(put::source(deps, &new)?.unwrap_or_default());
+        return Ok(notices);
+    }
     let mut proven = Ok(());
     let mut proof = || {
         if !is_sealed {

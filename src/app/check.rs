@@ -447,7 +447,7 @@ fn opened(
         Look::Plain | Look::Broken(_) => format,
     };
     let place = super::error::Place::file(path);
-    let options = OpenOptions { ignore_seal: true, ..options.clone() };
+    let options = OpenOptions { ignore_seal: true, only_looks: true, ..options.clone() };
     let unlocked = Locked::parse(bytes, format, &place)?.unlock(deps, &options)?;
     let mut findings = Vec::new();
     if let Some(Err(error)) = unlocked.locked.subject().seal(&unlocked.data_key)? {

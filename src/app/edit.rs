@@ -7,6 +7,7 @@ use super::Deps;
 use super::audit::record;
 use super::change::{self, Opened};
 use super::config;
+use super::derived::put::{self, NewState};
 use super::encrypt;
 use super::error::{Error, Place};
 use super::lock::Plain;
@@ -92,9 +93,14 @@ fn create(deps: &Deps<'_>, request: &Request, path: &Path) -> Result<Outcome, Er
         Plain::parse(text, format, &place)?;
         Ok(SecretBytes::new(text.to_vec()))
     })?;
-    let encrypt::NewFile { bytes, notices: found } =
+    let encrypt::NewFile { bytes, notices: found, data_key } =
         encrypt::lock(deps, &edited, format, &plan, &request.rules, &place, None)?;
     notices.extend(found);
+    let new = NewState { path, bytes: &bytes, data_key: data_key.as_ref(), seen: None };
+    if let Some(said) = put::source(deps, &new)? {
+        notices.extend(said);
+        return Ok(Outcome { created: true, notices });
+    }
     deps.files
         .write(path, &bytes, Durability::Power)
         .map_err(|error| Error::Write { in_place: true, error })?;

@@ -7,6 +7,7 @@ use super::Deps;
 use super::audit::record;
 use super::change;
 use super::config;
+use super::derived::put;
 use super::error::{Error, Place, While};
 use super::lock::{self, Expected, Plain};
 use super::open::{self, Locked};
@@ -81,13 +82,18 @@ pub fn run_on(
     let intent = Intent { action: Action::Encrypt, ..Intent::default() };
     record::writing(deps, &intent, target.as_deref(), &request.task.batch)?;
     if let Some(bytes) = lock_onto(deps, request, input, (plain, to, &plan), &mut notices)? {
-        return Ok(Outcome { done: open::deliver(deps, destination, input, bytes)?, notices });
+        let done = put::deliver(deps, destination, input, bytes, None, &mut notices)?;
+        return Ok(Outcome { done, notices });
     }
     let stdout = (*destination == Destination::Stdout).then_some(stdout);
     let printed = stdout.is_some();
-    let NewFile { bytes, notices: found } = lock(deps, plain, to, &plan, &request.rules, &place, stdout)?;
+    let NewFile { bytes, notices: found, data_key } =
+        lock(deps, plain, to, &plan, &request.rules, &place, stdout)?;
     notices.extend(found);
-    let done = if printed { Done::Printed } else { open::deliver(deps, destination, input, bytes)? };
+    let done = match printed {
+        true => Done::Printed,
+        false => put::deliver(deps, destination, input, bytes, data_key.as_ref(), &mut notices)?,
+    };
     Ok(Outcome { done, notices })
 }
 
@@ -152,6 +158,8 @@ pub struct NewFile {
     pub bytes: SecretBytes,
     /// The notices.
     pub notices: Vec<Notice>,
+    /// Its data key, if whoever asked for the file did not bring it.
+    pub data_key: Option<DataKey>,
 }
 
 /// How many bytes a file has that is decrypted again before it goes to standard output:
@@ -173,16 +181,17 @@ pub fn lock(
     let data_key = &DataKey::generate(&mut *deps.random.rng());
     let job = Job { plain, format, plan, rules, place, data_key };
     let wanted = sealing::Wanted::by_new(deps, place.path.as_deref(), rules.seal)?;
+    let made = Some(data_key.clone());
     if wanted == sealing::Wanted::Nothing {
-        return job.lock(deps, stdout);
+        return Ok(NewFile { data_key: made, ..job.lock(deps, stdout)? });
     }
     // A seal is made over the whole file.
-    let NewFile { bytes, mut notices } = job.lock(deps, None)?;
+    let NewFile { bytes, mut notices, .. } = job.lock(deps, None)?;
     let mut bytes = Unsealed { bytes, format, place, data_key }.finish(deps, wanted, &mut notices)?;
     if let Some(stdout) = stdout {
         stdout.push(&std::mem::take(&mut bytes));
     }
-    Ok(NewFile { bytes, notices })
+    Ok(NewFile { bytes, notices, data_key: made })
 }
 
 /// A file that is to be encrypted under `data_key`.
@@ -238,7 +247,7 @@ impl Job<'_> {
             stdout.push(&std::mem::take(&mut locked.bytes));
         }
         notices.extend(locked.notices.iter().map(|it| open::notice(place, it)));
-        Ok(NewFile { bytes: locked.bytes, notices })
+        Ok(NewFile { bytes: locked.bytes, notices, data_key: None })
     }
 }
 
@@ -261,7 +270,7 @@ pub fn lock_binary(
             lock::prove_binary(&bytes, cipher, plain, &mac, place)?;
         }
     }
-    Ok(NewFile { bytes, notices: Vec::new() })
+    Ok(NewFile { bytes, notices: Vec::new(), data_key: None })
 }
 
 /// The keys of the plan.

@@ -32,6 +32,8 @@ use crate::domain::value::Value;
 pub struct Question {
     /// A key, or a name.
     pub wanted: String,
+    /// These keys as well.
+    pub keys: Vec<String>,
     /// The folder of the repository that is looked at.
     pub root: PathBuf,
     /// Only files at or below these, absolute; empty for all.
@@ -115,7 +117,7 @@ pub fn of(deps: &Deps<'_>, question: &Question) -> Result<Exposure, Error> {
             now.insert(path.to_owned(), contents.bytes);
         }
     }
-    let meant = |key: &str| names.means(&question.wanted, key);
+    let meant = |key: &str| names.means(&question.wanted, key) || question.keys.iter().any(|own| own == key);
     let mut keys = Vec::new();
     let mut readable = Vec::new();
     let committed = versions.iter().filter_map(|version| {
@@ -295,7 +297,7 @@ fn leaves(deps: &Deps<'_>, path: &Path, bytes: &[u8], keys: &OpenOptions, secret
     let clear: Vec<Option<SecretBytes>> =
         ids.iter().map(|(id, _, encrypted)| (!encrypted).then(|| clear(*id))).collect();
     // What a key could read it could read with and without a seal.
-    let keys = OpenOptions { ignore_seal: true, ..keys.to(Action::Exposure) };
+    let keys = OpenOptions { ignore_seal: true, only_looks: true, ..keys.to(Action::Exposure) };
     let Ok(unlocked) = locked.unlock(deps, &keys) else {
         return ids.into_iter().zip(clear).map(|((_, key, _), value)| (key, value)).collect();
     };

@@ -131,7 +131,7 @@ fn as_before(
     format: Format,
 ) -> Result<(SecretBytes, Vec<Notice>), Error> {
     let place = Place::file(&input.name);
-    let keys = nobody(Action::Clean);
+    let keys = OpenOptions { only_looks: true, ..nobody(Action::Clean) };
     let file = Locked::parse(former, format, &place)?.unlock(deps, &keys)?;
     let opened = change::open(&file, &keys, false)?;
     let bytes = change::lock(deps, &file, &input.bytes, opened.known, &place)?.bytes;

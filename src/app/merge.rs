@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::derived::put::{self, NewState};
 use super::error::{Error, Place};
-use super::open::{Input, read_input};
+use super::open::{Input, Locked, read_input};
 use super::ports::Durability;
 use super::repository::MergeFile;
 use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::sides::{Question, Sides, States, Unopened};
 use crate::domain::agent::audit::entry::Action;
+use crate::domain::agent::denial::DenyCode;
 use crate::domain::merge::{Choice, Conflict, Labels, Side, marked, split};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -146,9 +148,19 @@ fn by_lines(
     Ok(MergedFile { bytes, ending: Ending::ByLines { conflicts, cause }, notices: Vec::new() })
 }
 
-/// Replaces a file by its new state.
+/// Replaces a file by its new state; with what is made from it, unless it has conflicts.
 pub fn write(deps: &Deps<'_>, ours: &Input, bytes: &[u8]) -> Result<(), Error> {
     let Some(path) = &ours.path else { return Ok(()) };
+    let is_whole = || Locked::parse(bytes, ours.format(), &ours.place()).is_ok();
+    if is_whole() {
+        let new = NewState { path, bytes, data_key: None, seen: ours.seen };
+        match put::source(deps, &new) {
+            Ok(Some(_)) => return Ok(()),
+            // The manifest has a conflict as well: it is made anew when all files are whole.
+            Ok(None) | Err(Error::Integrity { code: DenyCode::ManifestMismatch, .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
     deps.files
         .replace(path, bytes, ours.seen, Durability::Power)
         .map_err(|error| Error::Write { in_place: true, error })

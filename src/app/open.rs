@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::agent::listed;
 use super::audit::record::{self, Opening, Recorded};
 use super::error::{Error, Place, While};
 use super::integrity::Subject;
@@ -167,7 +168,8 @@ impl<'s> Locked<'s> {
         Subject { place, store: *store, tree, metadata }
     }
 
-    /// Writes down that the file is opened, unwraps the data key, and checks the seal.
+    /// Writes down that the file is opened, unwraps the data key, and checks manifest and
+    /// seal.
     pub fn unlock(self, deps: &Deps<'_>, options: &OpenOptions) -> Result<Unlocked<'s>, Error> {
         self.unlock_by(deps, options, data_key)
     }
@@ -189,7 +191,13 @@ impl<'s> Locked<'s> {
         key: impl FnOnce(&Deps<'_>, &Self, &OpenOptions, &Recorded) -> Result<DataKey, Error>,
     ) -> Result<Unlocked<'s>, Error> {
         let recorded = self.record(deps, options)?;
-        let opened = key(deps, &self, options, &recorded)
+        let path = self.place.path.as_deref();
+        let listed = match options.only_looks {
+            true => Ok(()),
+            false => listed::check(deps, path, self.tree.source).map(drop),
+        };
+        let opened = listed
+            .and_then(|()| key(deps, &self, options, &recorded))
             .and_then(|key| Ok((self.subject().check(deps, &key, options)?, key)));
         match opened {
             Ok((notices, data_key)) => {
@@ -197,7 +205,7 @@ impl<'s> Locked<'s> {
                 Ok(Unlocked { locked: self, cipher, data_key, notices, recorded })
             }
             Err(error) => {
-                recorded.failed(deps, self.place.path.as_deref());
+                recorded.failed(deps, path, &error);
                 Err(error)
             }
         }

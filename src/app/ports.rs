@@ -178,6 +178,12 @@ pub trait Files: Sync {
     /// Takes a file away.
     fn remove(&self, path: &Path) -> Result<(), FileError>;
 
+    /// What is in a folder, sorted; nothing if there is no such folder.
+    fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+        let _ = folder;
+        Ok(Vec::new())
+    }
+
     /// The place itself, behind all symbolic links; what is not there need not be.
     fn real(&self, path: &Path) -> Result<PathBuf, FileError>;
 

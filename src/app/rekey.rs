@@ -117,6 +117,8 @@ pub struct Rewritten {
     pub bytes: SecretBytes,
     /// What the user should hear about.
     pub notices: Vec<Notice>,
+    /// Their data key.
+    pub data_key: DataKey,
 }
 
 /// The file of `plan` in its new state.
@@ -139,10 +141,12 @@ pub fn rewrite(
     let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, keys)?;
     let mut notices = unlocked.notices.clone();
     let wanted = Wanted::by_old(deps, &unlocked.locked)?;
+    let mut made = None;
     let bytes = match plan.new_data_key || plan.output_format.is_some_and(|wanted| wanted != format) {
         true => {
             let data_key = DataKey::generate(&mut *deps.random.rng());
             let bytes = relocked(deps, &unlocked, plan, &data_key, keys, &mut notices)?;
+            made = Some(data_key.clone());
             let (format, place) = (plan.output_format.unwrap_or(format), &unlocked.locked.place);
             Unsealed { bytes, format, place, data_key: &data_key }.finish(deps, wanted, &mut notices)?
         }
@@ -151,8 +155,9 @@ pub fn rewrite(
             Unsealed::again(&unlocked, bytes).finish(deps, wanted, &mut notices)?
         }
     };
+    let data_key = made.unwrap_or_else(|| unlocked.data_key.clone());
     drop(unlocked);
-    Ok(Rewritten { input, bytes, notices })
+    Ok(Rewritten { input, bytes, notices, data_key })
 }
 
 /// The metadata with the keys of `plan`, `data_key` wrapped for them.

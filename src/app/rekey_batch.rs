@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::Deps;
 use super::batch::{self, Finished, Item};
 use super::config;
+use super::derived::plan::{Accept, Fresh, Write};
+use super::derived::put::Governing;
+use super::derived::{self, put};
 use super::error::Error;
 use super::parallel;
 use super::ports::{FileKind, Fingerprint, Unfinished};
@@ -15,6 +18,7 @@ use super::rekey::{self, KeyPlan, Rewritten};
 use super::request::{FileOptions, Named, Notice, OpenOptions, Together};
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::crypto::token;
+use crate::domain::secret::SecretBytes;
 
 /// What is planned for one file.
 #[derive(Debug)]
@@ -100,6 +104,12 @@ pub fn change(
     paths.extend(others.iter().map(|other| other.path.clone()));
     let Some(first) = paths.first() else { return Ok(Vec::new()) };
     let root = root(deps).map_err(|error| alone(first, error))?;
+    let changing: Vec<&Path> = plans.iter().map(|plan| plan.path.as_path()).collect();
+    let governed = put::governing_all(deps, &changing).map_err(|error| alone(first, error))?;
+    if !governed.is_empty() {
+        let job = Governed { command, plans, others, file, keys, policies: governed };
+        return job.change(deps, &root);
+    }
     let write = |error| Error::Write { in_place: true, error };
     let transaction =
         deps.transactions.begin(&root, command, &paths).map_err(|error| alone(&root, write(error)))?;
@@ -108,7 +118,7 @@ pub fn change(
     let made = parallel::map(&indices, false, |&index| {
         let staged = match plans.get(index) {
             Some(plan) => {
-                let Rewritten { input, bytes, notices } = rekey::rewrite(deps, plan, file, keys)?;
+                let Rewritten { input, bytes, notices, .. } = rekey::rewrite(deps, plan, file, keys)?;
                 transaction.stage(index, &bytes, input.seen).map_err(write)?;
                 Ok(notices)
             }
@@ -135,6 +145,72 @@ pub fn change(
     }
     transaction.commit().map_err(|error| alone(&error.path.clone(), write(error)))?;
     Ok(notices)
+}
+
+/// The same where policies govern some of the files: what is made from them changes with
+/// them.
+struct Governed<'g> {
+    command: &'g str,
+    plans: &'g [&'g KeyPlan],
+    others: &'g [Other],
+    file: &'g FileOptions,
+    keys: &'g OpenOptions,
+    /// With the places of their files in `plans`.
+    policies: Vec<Governing>,
+}
+
+impl Governed<'_> {
+    fn change(self, deps: &Deps<'_>, root: &Path) -> Result<Vec<Notice>, Vec<(PathBuf, Error)>> {
+        deps.progress.start(self.plans.len());
+        let made = parallel::map(self.plans, false, |plan| {
+            let made = rekey::rewrite(deps, plan, self.file, self.keys);
+            deps.progress.step();
+            made
+        });
+        deps.progress.finish();
+        let mut files = Vec::with_capacity(made.len());
+        let mut failed = Vec::new();
+        for (plan, made) in self.plans.iter().zip(made) {
+            match made {
+                Ok(made) => files.push(made),
+                Err(error) => failed.push((plan.path.clone(), error)),
+            }
+        }
+        if !failed.is_empty() {
+            return Err(failed);
+        }
+        self.put(deps, root, files).map_err(|error| vec![(error.path().unwrap_or(root).to_owned(), error)])
+    }
+
+    fn put(&self, deps: &Deps<'_>, root: &Path, files: Vec<Rewritten>) -> Result<Vec<Notice>, Error> {
+        let mut notices: Vec<Notice> = files.iter().flat_map(|file| file.notices.iter().cloned()).collect();
+        let mut writes = Vec::new();
+        for (authority, places) in &self.policies {
+            let fresh = |at: &usize| Fresh {
+                path: &self.plans[*at].path,
+                bytes: &files[*at].bytes,
+                data_key: Some(&files[*at].data_key),
+            };
+            let fresh: Vec<Fresh<'_>> = places.iter().map(fresh).collect();
+            let planned = derived::plan::plan(deps, authority, &fresh, &Accept::default(), self.keys)?;
+            notices.extend(planned.notices.iter().cloned());
+            writes.extend(put::finished(deps, authority, planned, None)?);
+        }
+        let changed = |path: &Path, bytes, seen| Write {
+            path: path.to_owned(),
+            bytes: Some(bytes),
+            seen,
+            exists: true,
+        };
+        for (plan, file) in self.plans.iter().zip(files) {
+            writes.push(changed(&plan.path, file.bytes, file.input.seen));
+        }
+        for other in self.others {
+            writes.push(changed(&other.path, SecretBytes::new(other.bytes.clone()), other.seen));
+        }
+        put::commit(deps, self.command, root, &writes)?;
+        Ok(notices)
+    }
 }
 
 /// Refuses to begin where a call that was killed left some files changed.

@@ -175,6 +175,9 @@ pub struct OpenOptions {
     pub asking: Asking,
     /// What the audit trail says of it.
     pub intent: Intent,
+    /// A person looks at what became of a file, which may be one that nobody signed
+    /// for: see [`super::agent::listed`].
+    pub only_looks: bool,
 }
 
 /// What is done with a file, and why, as the audit trail tells it where a policy is.

@@ -147,8 +147,9 @@ fn find(deps: &Deps<'_>, input: &Input, question: &Question) -> Result<Found, Er
 
 /// True when the file is a whole one.
 fn opens(deps: &Deps<'_>, input: &Input, question: &Question) -> bool {
+    let open = OpenOptions { only_looks: true, ..question.open.clone() };
     let file = Locked::parse(&input.bytes, question.format, &question.place)
-        .and_then(|locked| locked.unlock(deps, &question.open));
+        .and_then(|locked| locked.unlock(deps, &open));
     file.is_ok_and(|file| change::open(&file, &question.open, false).is_ok())
 }
 

@@ -118,6 +118,7 @@ fn question(
     }
     Ok(Question {
         wanted: request.wanted.clone(),
+        keys: Vec::new(),
         root,
         paths,
         with_files,
@@ -161,7 +162,7 @@ fn plan_one(
 }
 
 /// The configs in force for the files, without the keys that go.
-fn configs(
+pub fn configs(
     deps: &Deps<'_>,
     request: &Request,
     files: &[PathBuf],

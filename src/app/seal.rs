@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::Deps;
 use super::change;
+use super::derived::put;
 use super::error::Error;
 use super::integrity::{self, Standing};
-use super::open::{self, Input, Locked, Unlocked};
+use super::open::{Input, Locked, Unlocked};
 use super::ports::Fingerprint;
 use super::repository::Snapshot;
 use super::request::{Destination, FileOptions, OpenOptions, Outcome, Strictness};
@@ -169,7 +170,7 @@ fn sealed_state(
     let mut bytes = SecretBytes::default();
     deps.repository.contents(folder, &[blob.to_owned()], &mut |_, found| bytes = found).ok()?;
     memchr::memmem::find(&bytes, SEAL.as_bytes())?;
-    let open = OpenOptions { ignore_seal: true, ..request.open.to(Action::Seal) };
+    let open = OpenOptions { ignore_seal: true, only_looks: true, ..request.open.to(Action::Seal) };
     let old = Locked::parse(&bytes, file.locked.format, &file.locked.place).ok()?.unlock(deps, &open).ok()?;
     match old.locked.subject().seal(&old.data_key) {
         Ok(Some(Ok(()))) => state(&old).ok(),
@@ -197,7 +198,9 @@ pub fn renew(
         let wanted = wanted(deps, &file.locked, request)?;
         let bytes = SecretBytes::new(file.locked.tree.source.to_vec());
         let bytes = Unsealed::again(file, bytes).finish(deps, wanted, &mut notices)?;
-        Ok(Outcome { done: open::deliver(deps, destination, &input, bytes)?, notices })
+        let key = Some(&file.data_key);
+        let done = put::deliver(deps, destination, &input, bytes, key, &mut notices)?;
+        Ok(Outcome { done, notices })
     })
 }
 

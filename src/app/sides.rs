@@ -597,9 +597,10 @@ fn opened<'i>(
     };
     // The right key opens the MAC, and no other does.
     let known = keys.iter().find(|key| locked.stored_mac(&Cipher::new(key)).is_ok()).cloned();
+    let open = OpenOptions { only_looks: true, ..question.open.clone() };
     let file = match known {
-        Some(data_key) => locked.unlock_with(deps, &question.open, data_key)?,
-        None => locked.unlock(deps, &question.open)?,
+        Some(data_key) => locked.unlock_with(deps, &open, data_key)?,
+        None => locked.unlock(deps, &open)?,
     };
     keys.push(file.data_key.clone());
     let opened = change::open(&file, &question.open, false)?;

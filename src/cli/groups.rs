@@ -9,8 +9,8 @@ use super::argv::fields::{flags, words};
 use super::keychange::{Change, Many, Screen};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, args, files, wire};
+use crate::app::derived::put;
 use crate::app::groups::{self as use_case, Action, Request};
-use crate::app::open;
 use crate::app::rekey::{self, Rewritten};
 use crate::app::request::{Destination, Done};
 use crate::domain::keys::kinds::KeyKind;
@@ -185,10 +185,12 @@ fn run(action: Action, words: Vec<PathBuf>, shared: Shared, cli: &mut Cli) -> Re
         }
         let path = files::required(files::only(files.clone(), mode, screen.output)?)?;
         let plan = use_case::plan(deps, &path, &file, &request)?;
-        let Rewritten { input, bytes, notices } = rekey::rewrite(deps, &plan, &file, &open)?;
-        screen.output.notices(&notices);
+        let Rewritten { input, bytes, mut notices, data_key } = rekey::rewrite(deps, &plan, &file, &open)?;
         let destination = if shared.in_place { Destination::InPlace } else { Destination::Stdout };
-        match open::deliver(deps, &destination, &input, bytes)? {
+        let key = Some(&data_key);
+        let done = put::deliver(deps, &destination, &input, bytes, key, &mut notices)?;
+        screen.output.notices(&notices);
+        match done {
             Done::Returned(bytes) => screen.output.data(&bytes),
             _ => Ok(()),
         }

@@ -6,7 +6,14 @@
 //! The program answers to two names. As `leaflock` it refuses what is probably
 //! a mistake; as `sops` (by link or rename) it does what SOPS does, and warns.
 
+pub mod agent_add;
+pub mod agent_exposure;
+pub mod agent_list;
+pub mod agent_rekey;
+pub mod agent_remove;
 pub mod agent_revoke;
+pub mod agent_show;
+pub mod agent_sync;
 pub mod args;
 pub mod argv;
 pub mod audit;

@@ -138,18 +138,28 @@ fn refused(failed: &[(PathBuf, Error)], screen: &mut Screen<'_>) -> Failure {
 }
 
 /// How paths and the recipient are shown.
-struct Report {
+pub struct Report {
     folder: PathBuf,
     wanted: String,
+    /// What lists again what is unchanged.
+    again: String,
 }
 
 impl Report {
     fn new(deps: &Deps<'_>, request: &Request) -> Result<Self, Failure> {
         let folder = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
-        Ok(Self { folder, wanted: request.wanted.clone() })
+        let again = format!("leaflock revoke --check '{}'", request.wanted);
+        Ok(Self { folder, wanted: request.wanted.clone(), again })
     }
 
-    fn path(&self, path: &Path) -> String {
+    /// The same for an agent.
+    pub fn of_agent(deps: &Deps<'_>, name: &str) -> Result<Self, Failure> {
+        let folder = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
+        Ok(Self { folder, wanted: name.to_owned(), again: format!("leaflock agent exposure {name}") })
+    }
+
+    /// A path as it is shown.
+    pub fn path(&self, path: &Path) -> String {
         path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
     }
 
@@ -186,7 +196,8 @@ impl Report {
         escape(&text).into_owned()
     }
 
-    fn secrets(&self, exposure: &Exposure, text: &mut String) {
+    /// What could be read, for people.
+    pub fn secrets(&self, exposure: &Exposure, text: &mut String) {
         let keys: Vec<String> = exposure.keys.iter().map(|key| exposure.names.shown(key)).collect();
         if !exposure.has_history {
             text.push_str("No git repository is here: only what the files hold now is listed\n");
@@ -218,9 +229,9 @@ impl Report {
         if unchanged > 0 {
             let _ = writeln!(
                 text,
-                "{unchanged} of {all} are unchanged: change them where they come from.\n`leaflock revoke \
-                 --check '{}'` lists them until they are",
-                self.wanted
+                "{unchanged} of {all} are unchanged: change them where they come from.\n`{}` lists them until \
+                 they are",
+                self.again
             );
         } else {
             let _ = writeln!(text, "All {all} were changed or removed since, as far as can be told here");
@@ -230,7 +241,8 @@ impl Report {
         }
     }
 
-    fn as_json(&self, exposure: &Exposure, planned: Option<(&Revocation, bool)>) -> Value {
+    /// What could be read, for programs.
+    pub fn as_json(&self, exposure: &Exposure, planned: Option<(&Revocation, bool)>) -> Value {
         let commit = |commit: Option<&Commit>| commit.map(|it| json!({ "commit": it.id, "date": it.date }));
         let secret = |secret: &Secret| {
             json!({

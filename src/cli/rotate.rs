@@ -11,8 +11,8 @@ use super::argv::fields::{flags, words};
 use super::keychange::{Change, Many, Screen};
 use super::report::{Failure, Usage};
 use super::{Cli, args, files, wire};
+use crate::app::derived::put;
 use crate::app::error::Error;
-use crate::app::open;
 use crate::app::rekey::{self, Rewritten};
 use crate::app::request::{Destination, Done};
 use crate::app::rotate::{self as use_case, Request};
@@ -119,9 +119,11 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         let mut notices = Vec::new();
         let plan = use_case::plan(deps, &path, &file, &request, &mut notices);
         screen.output.notices(&notices);
-        let Rewritten { input, bytes, notices } = rekey::rewrite(deps, &plan?, &file, &open)?;
+        let Rewritten { input, bytes, mut notices, data_key } = rekey::rewrite(deps, &plan?, &file, &open)?;
+        let key = Some(&data_key);
+        let done = put::deliver(deps, &destination, &input, bytes, key, &mut notices)?;
         screen.output.notices(&notices);
-        match open::deliver(deps, &destination, &input, bytes)? {
+        match done {
             Done::Returned(bytes) => screen.output.data(&bytes),
             _ => Ok(()),
         }

@@ -10,10 +10,11 @@ use super::keychange::{Change, Many, Screen, confirmed, printable, table};
 use super::report::{Failure, Usage};
 use super::{Cli, Mode, exit, files, wire};
 use crate::app::Deps;
+use crate::app::derived::put;
 use crate::app::error::Error;
-use crate::app::ports::{Durability, FileKind};
+use crate::app::ports::FileKind;
 use crate::app::rekey::{self, Rewritten};
-use crate::app::request::{FileOptions, OpenOptions};
+use crate::app::request::{Destination, FileOptions, OpenOptions};
 use crate::app::{names, updatekeys as use_case};
 use crate::domain::keys::names::Names;
 
@@ -133,11 +134,11 @@ impl Call<'_> {
             log(deps, screen, &format!("File {shown} left unchanged"));
             return Ok(());
         }
-        let Rewritten { input, bytes, notices } = rekey::rewrite(deps, &plan, self.file, self.open)?;
+        let Rewritten { input, bytes, mut notices, data_key } =
+            rekey::rewrite(deps, &plan, self.file, self.open)?;
+        let key = Some(&data_key);
+        put::deliver(deps, &Destination::InPlace, &input, bytes, key, &mut notices)?;
         screen.output.notices(&notices);
-        deps.files
-            .replace(&path, &bytes, input.seen, Durability::Power)
-            .map_err(|error| Error::Write { in_place: true, error })?;
         log(deps, screen, &format!("File {shown} synced with new keys"));
         Ok(())
     }

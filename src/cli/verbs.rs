@@ -3,9 +3,10 @@
 use clap::CommandFactory;
 
 use super::{
-    Family, Manner, Verb, agent_revoke, audit, audit_report, can, check, completion, config_explain, decrypt,
-    diff, doctor, edit, encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init,
-    man, merge, policy_explain, policy_init, policy_lint, policy_sign, policy_test, redact, resolve, revoke,
+    Family, Manner, Verb, agent_add, agent_exposure, agent_list, agent_rekey, agent_remove, agent_revoke,
+    agent_show, agent_sync, audit, audit_report, can, check, completion, config_explain, decrypt, diff,
+    doctor, edit, encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man,
+    merge, policy_explain, policy_init, policy_lint, policy_sign, policy_test, redact, resolve, revoke,
     rotate, run, seal, set, status, textconv, trust, unset, updatekeys, what_can, who, who_can,
 };
 
@@ -86,6 +87,13 @@ pub static VERBS: &[Verb] = &[
     answering!("trust list", trust::List, trust::list),
     answering!("trust remove", trust::Remove, trust::remove),
     answering!("trust sign", trust::Sign, trust::sign),
+    answering!("agent add", agent_add::Arguments, agent_add::answer),
+    answering!("agent list", agent_list::Arguments, agent_list::answer),
+    answering!("agent show", agent_show::Arguments, agent_show::answer),
+    answering!("agent sync", agent_sync::Arguments, agent_sync::run),
+    answering!("agent rekey", agent_rekey::Arguments, agent_rekey::answer),
+    answering!("agent remove", agent_remove::Arguments, agent_remove::answer),
+    answering!("agent exposure", agent_exposure::Arguments, agent_exposure::answer),
     answering!("agent revoke", agent_revoke::Arguments, agent_revoke::answer),
     Verb { failed: merge::aborted, ..verb!("merge", Own, merge::Arguments, merge::run) },
     verb!("resolve", Own, resolve::Arguments, resolve::run),

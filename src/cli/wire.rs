@@ -106,7 +106,7 @@ fn recorded<T>(deps: &Deps<'_>, result: Result<T, Failure>) -> Result<T, Failure
         },
         Err(failure) => {
             if let Failure::App(error) = &failure {
-                record::file_failed(deps, error.place().path.as_deref());
+                record::file_failed(deps, error);
             }
             Err(failure)
         }

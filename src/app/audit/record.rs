@@ -229,11 +229,16 @@ impl Recorded {
 
     /// Writes down that the file did not open. The error that says why counts more
     /// than one of the log: nothing was opened.
-    pub fn failed(&self, deps: &Deps<'_>, path: Option<&Path>) {
-        if let Some((_, entry)) = &self.0 {
-            let _ = self.ended(deps, entry.action, Outcome::Failed, None);
-            lock(deps).open.remove(path.unwrap_or(Path::new("")));
+    pub fn failed(&self, deps: &Deps<'_>, path: Option<&Path>, error: &Error) {
+        let Some((site, entry)) = &self.0 else { return };
+        let mut entry = entry.clone();
+        entry.outcome = Outcome::Failed;
+        if let Error::Denied { code, .. } | Error::Integrity { code, .. } = error {
+            entry.outcome = Outcome::Denied;
+            entry.deny_code = Some(*code);
         }
+        let _ = chains::write(deps, &site.writer, vec![entry]);
+        lock(deps).open.remove(path.unwrap_or(Path::new("")));
     }
 }
 
@@ -245,10 +250,12 @@ pub fn last(deps: &Deps<'_>) -> Option<Recorded> {
 /// Writes down that a file which was granted turned out not to be what it must: its
 /// MAC does not fit, or a value does not decrypt. To be called with every error that
 /// a file ends with; what is written down already is not written again.
-pub fn file_failed(deps: &Deps<'_>, path: Option<&Path>) {
+pub fn file_failed(deps: &Deps<'_>, error: &Error) {
+    let place = error.place();
+    let path = place.path.as_deref();
     let open = lock(deps).open.remove(path.unwrap_or(Path::new("")));
     if let Some(recorded) = open {
-        recorded.failed(deps, path);
+        recorded.failed(deps, path, error);
     }
 }
 
@@ -433,7 +440,9 @@ fn demand_reason(
     opening: &Opening<'_>,
 ) -> Result<(), Error> {
     let policy = &site.authority.policy;
-    if intent.reason.is_some() || !needs_reason(site, intent, file, opening) {
+    // Whoever brings the files of agents up to date sees no value.
+    let is_free = intent.reason.is_some() || intent.action == Action::Sync;
+    if is_free || !needs_reason(site, intent, file, opening) {
         return Ok(());
     }
     let whole = if policy.require_reason { "" } else { " for secrets of this file" };

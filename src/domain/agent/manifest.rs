@@ -68,6 +68,24 @@ pub struct Derived {
     pub mark: String,
 }
 
+/// What a manifest says of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is as it was signed for.
+    Held,
+    /// It is another state than the one that was signed for.
+    Changed,
+    /// It lies where derived files lie, and nobody signed for it.
+    Planted,
+    /// The manifest does not know it, and need not.
+    Unknown,
+}
+
+/// True where only derived files belong.
+pub fn is_derived(path: &str) -> bool {
+    path.strip_prefix(DERIVED).is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// Why a manifest cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -167,10 +185,15 @@ impl Manifest {
         text.into_bytes()
     }
 
-    /// What the manifest knows of the file at `path`: the SHA-256 of its bytes.
-    pub fn sha256_of(&self, path: &str) -> Option<&str> {
+    /// What the manifest says of a file at `path`, from the policy's folder, with `bytes`.
+    pub fn verdict(&self, path: &str, bytes: &[u8]) -> Verdict {
         let source = self.sources.get(path).map(|it| &it.sha256);
-        source.or_else(|| self.derived.get(path).map(|it| &it.sha256)).map(String::as_str)
+        match source.or_else(|| self.derived.get(path).map(|it| &it.sha256)) {
+            Some(known) if *known == sha256(bytes) => Verdict::Held,
+            Some(_) => Verdict::Changed,
+            None if is_derived(path) => Verdict::Planted,
+            None => Verdict::Unknown,
+        }
     }
 }
 
@@ -260,7 +283,7 @@ fn is_path(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Derived, Manifest, Source, sha256};
+    use super::{Derived, Manifest, Source, Verdict, sha256};
 
     fn manifest() -> Manifest {
         let digest = sha256(b"");
@@ -297,6 +320,22 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let sorted: String = value.to_string();
         assert_eq!(text.split('\n').collect::<String>(), sorted);
+    }
+
+    #[test]
+    fn files_are_told_from_others_by_their_bytes() {
+        let manifest = manifest();
+        for (path, bytes, verdict) in [
+            ("t.env", "", Verdict::Held),
+            ("t.env", "x", Verdict::Changed),
+            ("u.env", "", Verdict::Unknown),
+            (".leaflock/agents/ops/x/s/ä.yaml", "", Verdict::Held),
+            (".leaflock/agents/ops/x/s/ä.yaml", "x", Verdict::Changed),
+            (".leaflock/agents/ops/x/t.env", "", Verdict::Planted),
+            (".leaflock/agents.env", "", Verdict::Unknown),
+        ] {
+            assert_eq!(manifest.verdict(path, bytes.as_bytes()), verdict, "{path}");
+        }
     }
 
     #[test]

@@ -82,6 +82,18 @@ impl View {
     }
 }
 
+/// Whether the leaf at `path` is kept: see above for what is below a merge key.
+pub fn keeps(path: &[String], allowed: Allowed<'_>) -> bool {
+    if !allowed(path) {
+        return false;
+    }
+    if !path.iter().any(|key| key == MERGE) {
+        return true;
+    }
+    let merged: Vec<String> = path.iter().filter(|key| *key != MERGE).cloned().collect();
+    allowed(&merged)
+}
+
 struct Cutter<'a> {
     allowed: Allowed<'a>,
     path: Vec<String>,
@@ -93,7 +105,7 @@ impl Cutter<'_> {
     fn cut(&mut self, value: &Value) -> Option<Value> {
         match value {
             Value::Scalar(_) => {
-                if !self.is_kept() {
+                if !keeps(&self.path, self.allowed) {
                     return None;
                 }
                 self.paths.push(self.path.clone());
@@ -123,17 +135,6 @@ impl Cutter<'_> {
                 ))
             }
         }
-    }
-
-    fn is_kept(&self) -> bool {
-        if !(self.allowed)(&self.path) {
-            return false;
-        }
-        if !self.path.iter().any(|key| key == MERGE) {
-            return true;
-        }
-        let merged: Vec<String> = self.path.iter().filter(|key| *key != MERGE).cloned().collect();
-        (self.allowed)(&merged)
     }
 }
 

@@ -21,6 +21,7 @@
 
 mod assertions;
 mod decision;
+pub mod edit;
 mod levels;
 mod lint;
 mod read;
