@@ -13,6 +13,7 @@
 )]
 
 mod agent_audit;
+mod agent_guide;
 mod agent_policy;
 mod agent_report;
 mod agent_signatures;
@@ -34,6 +35,7 @@ mod exec;
 mod git_filter;
 mod git_setup;
 mod github_action;
+mod json_answers;
 mod keys;
 mod leak;
 mod lossless;

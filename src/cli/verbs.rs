@@ -9,6 +9,7 @@ use super::{
     merge, policy_explain, policy_init, policy_lint, policy_sign, policy_test, redact, resolve, revoke,
     rotate, run, seal, set, status, textconv, trust, unset, updatekeys, what_can, who, who_can,
 };
+use super::{agent_guide, compare, envelope, exists, fingerprint, get, list, schema};
 
 /// A line of the table: words, manner, arguments, what runs.
 macro_rules! verb {
@@ -31,10 +32,10 @@ macro_rules! answering {
     ($words:literal, $arguments:ty, $answer:expr) => {
         Verb {
             run: |verb, before, rest, cli| {
-                super::envelope::call(verb.words, rest, cli, |cli| {
+                envelope::call(verb.words, rest, cli, |cli| {
                     verb.with::<$arguments>(before, rest, cli, |arguments, cli| {
                         let answer = $answer(arguments, cli)?;
-                        super::envelope::print(verb, answer, cli)
+                        envelope::print(verb, answer, cli)
                     })
                 })
             },
@@ -65,6 +66,12 @@ pub static VERBS: &[Verb] = &[
         wants_exactly: Some(|| exec_env::missing("exec-file")),
         ..verb!("exec-file", Sops, exec_file::Arguments, exec_file::run)
     },
+    answering!("get", get::Arguments, get::run),
+    answering!("list", list::Arguments, list::run),
+    answering!("exists", exists::Arguments, exists::run),
+    answering!("schema", schema::Arguments, schema::run),
+    answering!("compare", compare::Arguments, compare::run),
+    answering!("fingerprint", fingerprint::Arguments, fingerprint::run),
     verb!("filestatus", Sops, filestatus::Arguments, filestatus::run),
     verb!("updatekeys", Sops, updatekeys::Arguments, updatekeys::run),
     verb!("rotate", Sops, rotate::Arguments, rotate::run),
@@ -87,6 +94,7 @@ pub static VERBS: &[Verb] = &[
     answering!("trust list", trust::List, trust::list),
     answering!("trust remove", trust::Remove, trust::remove),
     answering!("trust sign", trust::Sign, trust::sign),
+    answering!("agent guide", agent_guide::Arguments, agent_guide::run),
     answering!("agent add", agent_add::Arguments, agent_add::answer),
     answering!("agent list", agent_list::Arguments, agent_list::answer),
     answering!("agent show", agent_show::Arguments, agent_show::answer),
