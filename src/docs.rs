@@ -50,6 +50,12 @@ pub mod trust {}
 #[doc = include_str!("docs/policy.md")]
 pub mod policy {}
 
+#[doc = include_str!("docs/json.md")]
+pub mod json {}
+
+#[doc = include_str!("docs/agent-guide.md")]
+pub mod agent_guide {}
+
 #[doc = include_str!("docs/derived-files.md")]
 pub mod derived_files {}
 

@@ -13,7 +13,9 @@
 )]
 
 mod agent_audit;
+mod agent_guide;
 mod agent_policy;
+mod agent_report;
 mod agent_run;
 mod agent_signatures;
 mod agent_sync;
@@ -34,6 +36,7 @@ mod exec;
 mod git_filter;
 mod git_setup;
 mod github_action;
+mod json_answers;
 mod keys;
 mod leak;
 mod lossless;

@@ -16,7 +16,7 @@ use super::git_filter::{self, Way};
 use super::ports::{Contents, Durability, Fingerprint};
 use super::repository::{Objects, Place};
 use super::request::{FileOptions, Notice};
-use crate::domain::managed_block::{self, Endless, Position, Without};
+use crate::domain::managed_block::{Endless, GIT_SETUP, Position, Without};
 use crate::domain::secret::SecretBytes;
 use coverage::Coverage;
 use hook::{Advice, Home};
@@ -354,7 +354,8 @@ impl Plan {
             .collect();
         let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let now = deps.files.read_if_there(&path).map_err(Error::Read)?;
-        let text = managed_block::with(now.as_ref().map(|now| &now.bytes[..]), &body, Position::End, "")
+        let text = GIT_SETUP
+            .with(now.as_ref().map(|now| &now.bytes[..]), &body, Position::End, "")
             .map_err(|error| endless(error, &path))?;
         self.write(part, path, now, text, lines[1..].to_vec());
         Ok(())
@@ -436,7 +437,8 @@ impl Plan {
         self.advice.extend(script.missing.map(|command| uncalled(&script.path, command)));
         let body = hook::body(program, script.shared);
         let now = script.now.as_ref().map(|now| &now.bytes[..]);
-        let text = managed_block::with(now, &body, Position::BehindShebang, hook::SHEBANG)
+        let text = GIT_SETUP
+            .with(now, &body, Position::BehindShebang, hook::SHEBANG)
             .map_err(|error| endless(error, &script.path))?;
         let lines = vec![format!("leaflock {}", hook::CHECK)];
         self.remove_hooks(deps, Some(&script.path))?;
@@ -458,7 +460,7 @@ impl Plan {
         let (change, work) = match now {
             Some(now) if now.bytes[..] == text[..] => (Change::Kept, Work::Nothing),
             Some(now) => {
-                let known = managed_block::is_in(&now.bytes);
+                let known = GIT_SETUP.is_in(&now.bytes);
                 let change = if known { Change::Renewed } else { Change::Added };
                 (change, Work::Replace { bytes: text, seen: now.fingerprint })
             }
@@ -471,7 +473,7 @@ impl Plan {
     fn take_away(&mut self, deps: &Deps<'_>, part: Part, path: &Path) -> Result<(), Error> {
         let Some(now) = deps.files.read_if_there(path).map_err(Error::Read)? else { return Ok(()) };
         let shebang = if part == Part::Hook { hook::SHEBANG } else { "" };
-        let without = managed_block::without(&now.bytes, shebang).map_err(|error| endless(error, path))?;
+        let without = GIT_SETUP.without(&now.bytes, shebang).map_err(|error| endless(error, path))?;
         let (change, work) = match without {
             Without::Same => return Ok(()),
             Without::Nothing => (Change::Removed, Work::Remove),

@@ -4,11 +4,13 @@ use clap::CommandFactory;
 
 use super::{
     Cli, Family, Manner, Verb, agent_add, agent_exposure, agent_list, agent_rekey, agent_remove,
-    agent_revoke, agent_show, agent_sync, audit, can, check, completion, config_explain, decrypt, diff,
-    doctor, edit, encrypt, envelope, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help,
-    init, man, merge, policy_explain, policy_init, policy_lint, policy_sign, policy_test, redact, resolve,
-    revoke, rotate, run, seal, set, status, textconv, trust, unset, updatekeys, what_can, who, who_can,
+    agent_revoke, agent_show, agent_sync, audit, audit_report, can, check, completion, config_explain,
+    decrypt, diff, doctor, edit, encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups,
+    help, init, man, merge, policy_explain, policy_init, policy_lint, policy_sign, policy_test, redact,
+    resolve, revoke, rotate, run, seal, set, status, textconv, trust, unset, updatekeys, what_can, who,
+    who_can,
 };
+use super::{agent_guide, compare, envelope, exists, fingerprint, get, list, schema};
 
 /// A line of the table: words, manner, arguments, what runs.
 macro_rules! verb {
@@ -31,10 +33,10 @@ macro_rules! answering {
     ($words:literal, $arguments:ty, $answer:expr) => {
         Verb {
             run: |verb, before, rest, cli| {
-                super::envelope::call(verb.words, rest, cli, |cli| {
+                envelope::call(verb.words, rest, cli, |cli| {
                     verb.with::<$arguments>(before, rest, cli, |arguments, cli| {
                         let answer = $answer(arguments, cli)?;
-                        super::envelope::print(verb, answer, cli)
+                        envelope::print(verb, answer, cli)
                     })
                 })
             },
@@ -71,6 +73,12 @@ pub static VERBS: &[Verb] = &[
         wants_exactly: Some(|| exec_env::missing("exec-file")),
         ..verb!("exec-file", Sops, exec_file::Arguments, exec_file::run)
     },
+    answering!("get", get::Arguments, get::run),
+    answering!("list", list::Arguments, list::run),
+    answering!("exists", exists::Arguments, exists::run),
+    answering!("schema", schema::Arguments, schema::run),
+    answering!("compare", compare::Arguments, compare::run),
+    answering!("fingerprint", fingerprint::Arguments, fingerprint::run),
     verb!("filestatus", Sops, filestatus::Arguments, filestatus::run),
     verb!("updatekeys", Sops, updatekeys::Arguments, updatekeys::run),
     verb!("rotate", Sops, rotate::Arguments, rotate::run),
@@ -93,6 +101,7 @@ pub static VERBS: &[Verb] = &[
     answering!("trust list", trust::List, trust::list),
     answering!("trust remove", trust::Remove, trust::remove),
     answering!("trust sign", trust::Sign, trust::sign),
+    answering!("agent guide", agent_guide::Arguments, agent_guide::run),
     answering!("agent add", agent_add::Arguments, agent_add::answer),
     answering!("agent list", agent_list::Arguments, agent_list::answer),
     answering!("agent show", agent_show::Arguments, agent_show::answer),
@@ -116,6 +125,7 @@ pub static VERBS: &[Verb] = &[
     answering!("audit export", audit::Export, audit::export),
     answering!("audit verify", audit::Verify, audit::verify),
     answering!("audit checkpoint", audit::Checkpoint, audit::checkpoint),
+    answering!("audit report", audit_report::Arguments, audit_report::run),
     verb!("completion", Sops, completion::Arguments, completion::run),
     verb!("man", Own, man::Arguments, man::run),
     verb!("help", Sops, help::Arguments, help::run),

@@ -2,12 +2,28 @@
 //! comments, which is added, renewed and taken out again, so that the rest of
 //! the file stays what it was to the last byte.
 
-/// How the first line of a block begins.
-const BEGIN: &str = "# >>> leaflock git setup";
-/// How it ends.
-const BEGIN_END: &str = " >>>";
-/// The last line of a block.
-const END: &str = "# <<< leaflock git setup <<<";
+/// The lines around a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Markers {
+    /// How the first line of a block begins.
+    begin: &'static str,
+    /// How it ends.
+    begin_end: &'static str,
+    /// The last line of a block.
+    end: &'static str,
+}
+
+/// What `git setup` writes into files whose comments begin with `#`.
+pub const GIT_SETUP: Markers =
+    Markers { begin: "# >>> leaflock git setup", begin_end: " >>>", end: "# <<< leaflock git setup <<<" };
+
+/// What `agent guide` writes into Markdown.
+pub const AGENT_GUIDE: Markers = Markers {
+    begin: "<!-- >>> leaflock agent guide",
+    begin_end: " >>> -->",
+    end: "<!-- <<< leaflock agent guide <<< -->",
+};
+
 /// In the first line: the file was made for the block.
 const NEW_FILE: &str = " (new file)";
 /// In the first line: the text before the block had no line break at its end.
@@ -55,90 +71,100 @@ struct Found {
     joined: bool,
 }
 
-/// `text`, the contents of the file if there is one, with a block of `body`, whose
-/// lines end in `\n`. What is in an old block goes. A new script begins with `shebang`.
-pub fn with(text: Option<&[u8]>, body: &str, position: Position, shebang: &str) -> Result<Vec<u8>, Endless> {
-    let old = text.unwrap_or_default();
-    let line_end = if memchr::memmem::find(old, b"\r\n").is_some() { "\r\n" } else { "\n" };
-    let body = body.replace('\n', line_end);
-    if let Some(found) = find(old)? {
-        return Ok([&old[..found.inside], body.as_bytes(), &old[found.last..]].concat());
-    }
-    let mut head = old.len();
-    if position == Position::BehindShebang {
-        head = if old.starts_with(b"#!") { line_end_behind(old, 0) } else { 0 };
-    }
-    let (before, behind) = old.split_at(head);
-    let joined = !before.is_empty() && !before.ends_with(b"\n");
-    let flags = match (text.is_none(), joined) {
-        (true, _) => NEW_FILE,
-        (false, true) => JOINED,
-        (false, false) => "",
-    };
-    let mut out = Vec::with_capacity(old.len() + body.len() + 128);
-    out.extend_from_slice(if text.is_none() { shebang.as_bytes() } else { before });
-    if joined {
-        out.extend_from_slice(line_end.as_bytes());
-    }
-    out.extend_from_slice(format!("{BEGIN}{flags}{BEGIN_END}{line_end}{body}{END}{line_end}").as_bytes());
-    out.extend_from_slice(behind);
-    Ok(out)
-}
-
-/// `text` without its block.
-pub fn without(text: &[u8], shebang: &str) -> Result<Without, Endless> {
-    let Some(found) = find(text)? else { return Ok(Without::Same) };
-    let mut before = &text[..found.start];
-    let behind = &text[found.end..];
-    if found.new_file && before == shebang.as_bytes() && behind.is_empty() {
-        return Ok(Without::Nothing);
-    }
-    if found.joined && behind.is_empty() {
-        before = before.strip_suffix(b"\n").unwrap_or(before);
-        before = before.strip_suffix(b"\r").unwrap_or(before);
-    }
-    Ok(Without::Text([before, behind].concat()))
-}
-
-/// True if there is a block.
-pub fn is_in(text: &[u8]) -> bool {
-    !matches!(find(text), Ok(None))
-}
-
-/// The lines of the block, if there is one.
-pub fn body(text: &[u8]) -> Result<Option<Vec<u8>>, Endless> {
-    let found = find(text)?;
-    Ok(found
-        .map(|found| text[found.inside..found.last].iter().copied().filter(|byte| *byte != b'\r').collect()))
-}
-
-fn find(text: &[u8]) -> Result<Option<Found>, Endless> {
-    let mut begun: Option<(Found, usize)> = None;
-    let (mut at, mut number) = (0, 1);
-    while at < text.len() {
-        let next = line_end_behind(text, at);
-        let line = text[at..next].trim_ascii_end();
-        match &mut begun {
-            None => {
-                let flags = line
-                    .strip_prefix(BEGIN.as_bytes())
-                    .and_then(|rest| rest.strip_suffix(BEGIN_END.as_bytes()));
-                begun = flags.map(|flags| {
-                    let (new_file, joined) = (flags == NEW_FILE.as_bytes(), flags == JOINED.as_bytes());
-                    (Found { start: at, inside: next, last: 0, end: 0, new_file, joined }, number)
-                });
-            }
-            Some((found, _)) if line == END.as_bytes() => {
-                (found.last, found.end) = (at, next);
-                return Ok(begun.map(|(found, _)| found));
-            }
-            Some(_) => {}
+impl Markers {
+    /// `text`, the contents of the file if there is one, with a block of `body`, whose
+    /// lines end in `\n`. What is in an old block goes. A new script begins with `shebang`.
+    pub fn with(
+        self,
+        text: Option<&[u8]>,
+        body: &str,
+        position: Position,
+        shebang: &str,
+    ) -> Result<Vec<u8>, Endless> {
+        let old = text.unwrap_or_default();
+        let line_end = if memchr::memmem::find(old, b"\r\n").is_some() { "\r\n" } else { "\n" };
+        let body = body.replace('\n', line_end);
+        if let Some(found) = self.find(old)? {
+            return Ok([&old[..found.inside], body.as_bytes(), &old[found.last..]].concat());
         }
-        (at, number) = (next, number + 1);
+        let mut head = old.len();
+        if position == Position::BehindShebang {
+            head = if old.starts_with(b"#!") { line_end_behind(old, 0) } else { 0 };
+        }
+        let (before, behind) = old.split_at(head);
+        let joined = !before.is_empty() && !before.ends_with(b"\n");
+        let flags = match (text.is_none(), joined) {
+            (true, _) => NEW_FILE,
+            (false, true) => JOINED,
+            (false, false) => "",
+        };
+        let mut out = Vec::with_capacity(old.len() + body.len() + 128);
+        out.extend_from_slice(if text.is_none() { shebang.as_bytes() } else { before });
+        if joined {
+            out.extend_from_slice(line_end.as_bytes());
+        }
+        let Self { begin, begin_end, end } = self;
+        out.extend_from_slice(format!("{begin}{flags}{begin_end}{line_end}{body}{end}{line_end}").as_bytes());
+        out.extend_from_slice(behind);
+        Ok(out)
     }
-    match begun {
-        Some((_, line)) => Err(Endless { line }),
-        None => Ok(None),
+
+    /// `text` without its block.
+    pub fn without(self, text: &[u8], shebang: &str) -> Result<Without, Endless> {
+        let Some(found) = self.find(text)? else { return Ok(Without::Same) };
+        let mut before = &text[..found.start];
+        let behind = &text[found.end..];
+        if found.new_file && before == shebang.as_bytes() && behind.is_empty() {
+            return Ok(Without::Nothing);
+        }
+        if found.joined && behind.is_empty() {
+            before = before.strip_suffix(b"\n").unwrap_or(before);
+            before = before.strip_suffix(b"\r").unwrap_or(before);
+        }
+        Ok(Without::Text([before, behind].concat()))
+    }
+
+    /// True if there is a block.
+    pub fn is_in(self, text: &[u8]) -> bool {
+        !matches!(self.find(text), Ok(None))
+    }
+
+    /// The lines of the block, if there is one.
+    pub fn body(self, text: &[u8]) -> Result<Option<Vec<u8>>, Endless> {
+        let found = self.find(text)?;
+        Ok(found.map(|found| {
+            text[found.inside..found.last].iter().copied().filter(|byte| *byte != b'\r').collect()
+        }))
+    }
+
+    fn find(self, text: &[u8]) -> Result<Option<Found>, Endless> {
+        let mut begun: Option<(Found, usize)> = None;
+        let (mut at, mut number) = (0, 1);
+        while at < text.len() {
+            let next = line_end_behind(text, at);
+            let line = text[at..next].trim_ascii_end();
+            match &mut begun {
+                None => {
+                    let flags = line
+                        .strip_prefix(self.begin.as_bytes())
+                        .and_then(|rest| rest.strip_suffix(self.begin_end.as_bytes()));
+                    begun = flags.map(|flags| {
+                        let (new_file, joined) = (flags == NEW_FILE.as_bytes(), flags == JOINED.as_bytes());
+                        (Found { start: at, inside: next, last: 0, end: 0, new_file, joined }, number)
+                    });
+                }
+                Some((found, _)) if line == self.end.as_bytes() => {
+                    (found.last, found.end) = (at, next);
+                    return Ok(begun.map(|(found, _)| found));
+                }
+                Some(_) => {}
+            }
+            (at, number) = (next, number + 1);
+        }
+        match begun {
+            Some((_, line)) => Err(Endless { line }),
+            None => Ok(None),
+        }
     }
 }
 
@@ -149,7 +175,7 @@ fn line_end_behind(text: &[u8], at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Position, Without, body, is_in, with, without};
+    use super::{AGENT_GUIDE, GIT_SETUP, Position, Without};
 
     const SHEBANG: &str = "#!/bin/sh\n";
 
@@ -167,40 +193,50 @@ mod tests {
         ];
         for text in texts {
             for position in [Position::End, Position::BehindShebang] {
-                let added = with(Some(text), "one\ntwo\n", position, SHEBANG).unwrap();
-                assert!(is_in(&added) && !is_in(text));
-                assert_eq!(body(&added).unwrap().unwrap(), b"one\ntwo\n");
-                assert_eq!(with(Some(&added), "one\ntwo\n", position, SHEBANG).unwrap(), added);
-                let renewed = with(Some(&added), "three\n", position, SHEBANG).unwrap();
-                assert_eq!(body(&renewed).unwrap().unwrap(), b"three\n");
+                let added = GIT_SETUP.with(Some(text), "one\ntwo\n", position, SHEBANG).unwrap();
+                assert!(GIT_SETUP.is_in(&added) && !GIT_SETUP.is_in(text));
+                assert_eq!(GIT_SETUP.body(&added).unwrap().unwrap(), b"one\ntwo\n");
+                assert_eq!(GIT_SETUP.with(Some(&added), "one\ntwo\n", position, SHEBANG).unwrap(), added);
+                let renewed = GIT_SETUP.with(Some(&added), "three\n", position, SHEBANG).unwrap();
+                assert_eq!(GIT_SETUP.body(&renewed).unwrap().unwrap(), b"three\n");
                 for state in [&added, &renewed] {
-                    assert_eq!(without(state, SHEBANG), Ok(Without::Text(text.to_vec())));
+                    assert_eq!(GIT_SETUP.without(state, SHEBANG), Ok(Without::Text(text.to_vec())));
                 }
             }
         }
-        assert_eq!(without(b"x\n", SHEBANG), Ok(Without::Same));
+        assert_eq!(GIT_SETUP.without(b"x\n", SHEBANG), Ok(Without::Same));
     }
 
     #[test]
     fn a_file_made_for_a_block_goes_with_it() {
-        let made = with(None, "check\n", Position::BehindShebang, SHEBANG).unwrap();
+        let made = GIT_SETUP.with(None, "check\n", Position::BehindShebang, SHEBANG).unwrap();
         assert!(made.starts_with(b"#!/bin/sh\n# >>> leaflock git setup (new file) >>>\ncheck\n"));
-        assert_eq!(without(&made, SHEBANG), Ok(Without::Nothing));
+        assert_eq!(GIT_SETUP.without(&made, SHEBANG), Ok(Without::Nothing));
         let more = [&made[..], b"more\n"].concat();
-        assert_eq!(without(&more, SHEBANG), Ok(Without::Text(b"#!/bin/sh\nmore\n".to_vec())));
+        assert_eq!(GIT_SETUP.without(&more, SHEBANG), Ok(Without::Text(b"#!/bin/sh\nmore\n".to_vec())));
+    }
+
+    #[test]
+    fn blocks_of_several_kinds_do_not_see_each_other() {
+        let one = GIT_SETUP.with(Some(b"# Title\n"), "a\n", Position::End, "").unwrap();
+        let both = AGENT_GUIDE.with(Some(&one), "b\n", Position::End, "").unwrap();
+        assert_eq!(AGENT_GUIDE.body(&both).unwrap().unwrap(), b"b\n");
+        assert_eq!(AGENT_GUIDE.without(&both, ""), Ok(Without::Text(one)));
     }
 
     #[test]
     fn a_script_is_checked_before_its_last_word() {
-        let added = with(Some(b"#!/bin/sh\nexec x\n"), "check\n", Position::BehindShebang, SHEBANG).unwrap();
+        let added = GIT_SETUP
+            .with(Some(b"#!/bin/sh\nexec x\n"), "check\n", Position::BehindShebang, SHEBANG)
+            .unwrap();
         let text = String::from_utf8(added).unwrap();
         assert!(text.starts_with("#!/bin/sh\n# >>>") && text.ends_with("<<<\nexec x\n"), "{text}");
     }
 
     #[test]
     fn a_block_without_an_end_is_told() {
-        let endless = without(b"a\n# >>> leaflock git setup >>>\nb\n", SHEBANG).unwrap_err();
+        let endless = GIT_SETUP.without(b"a\n# >>> leaflock git setup >>>\nb\n", SHEBANG).unwrap_err();
         assert_eq!(endless.line, 2);
-        assert!(with(Some(b"# >>> leaflock git setup >>>"), "", Position::End, "").is_err());
+        assert!(GIT_SETUP.with(Some(b"# >>> leaflock git setup >>>"), "", Position::End, "").is_err());
     }
 }

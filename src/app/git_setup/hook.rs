@@ -8,7 +8,7 @@ use crate::app::error::Error;
 use crate::app::ports::{Contents, FileKind};
 use crate::app::quote;
 use crate::app::repository::Place;
-use crate::domain::managed_block;
+use crate::domain::managed_block::GIT_SETUP;
 
 /// What the hook runs.
 pub const CHECK: &str = "check --staged";
@@ -142,7 +142,7 @@ fn script(deps: &Deps<'_>, place: &Place, top: &Path) -> Result<Home, Error> {
 /// True for a script whose owner wrote the check into it.
 fn calls_check(now: Option<&Contents>) -> bool {
     now.is_some_and(|now| {
-        memchr::memmem::find(&now.bytes, b"leaflock check").is_some() && !managed_block::is_in(&now.bytes)
+        memchr::memmem::find(&now.bytes, b"leaflock check").is_some() && !GIT_SETUP.is_in(&now.bytes)
     })
 }
 

@@ -1,0 +1,272 @@
+//! Secrets by their paths: which encrypted files hold a path, who asks, and what the
+//! policy lets them do with it. No key is needed. Where there is no policy, every
+//! encrypted file of the repository counts, and nobody is an agent.
+
+use std::path::{Path, PathBuf};
+
+use super::Deps;
+use super::agent::authority;
+use super::can::wrong;
+use super::error::{Error, Place};
+use super::governed;
+use super::request::Notice;
+use crate::domain::agent::denial::DenyCode;
+use crate::domain::agent::leaves::Source;
+use crate::domain::agent::pattern::{parse_path, show_path};
+use crate::domain::agent::policy::{Because, Decision, Level, Policy, Revocation, RuleSource, Subject};
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// An agent of the policy.
+    Agent(String),
+    /// Another principal, or somebody that the policy does not know.
+    Other(Option<String>),
+}
+
+impl Caller {
+    /// The name that the policy has for it.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Agent(name) => Some(name),
+            Self::Other(name) => name.as_deref(),
+        }
+    }
+}
+
+/// The encrypted files around the working folder.
+#[derive(Debug)]
+pub struct Site {
+    /// The folder that paths of files are told from.
+    pub root: PathBuf,
+    /// What the policy says, if there is one.
+    pub policy: Option<Policy>,
+    /// Signed denials beside it.
+    pub revocations: Vec<Revocation>,
+    /// Who asks.
+    pub caller: Caller,
+    /// The files.
+    pub sources: Vec<Source>,
+    /// What to say on the side.
+    pub notices: Vec<Notice>,
+}
+
+/// A file, and those of its leaves that were asked about.
+pub type Held<'s> = (&'s Source, Vec<&'s Vec<String>>);
+
+/// Looks at the files around the working folder.
+///
+/// # Errors
+/// A policy that cannot be read, files that cannot be listed.
+pub fn site(deps: &Deps<'_>) -> Result<Site, Error> {
+    match governed::load(deps) {
+        Ok(governed) => Ok(Site {
+            root: governed.root,
+            caller: caller(deps, &governed.policy),
+            policy: Some(governed.policy),
+            revocations: governed.revocations,
+            sources: governed.sources,
+            notices: governed.notices,
+        }),
+        Err(Error::NotFound { .. }) => without_policy(deps),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same for opening values: where a policy is, it must verify.
+///
+/// # Errors
+/// [`Error::Integrity`] for whatever does not; else as [`site`].
+pub fn site_to_open(deps: &Deps<'_>) -> Result<Site, Error> {
+    let Some(root) = authority::find_root(deps, Path::new("."))? else { return site(deps) };
+    let authority = authority::load(deps, &deps.files.real(&root).map_err(Error::Read)?)?;
+    let (policy, revocations) = (authority.policy.clone(), authority.revocations.clone());
+    Ok(Site { caller: caller(deps, &policy), policy: Some(policy), revocations, ..site(deps)? })
+}
+
+fn without_policy(deps: &Deps<'_>) -> Result<Site, Error> {
+    let here = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
+    let place = deps.repository.place(&here).map_err(Error::Read)?;
+    let root = place.and_then(|place| place.top).unwrap_or(here);
+    let (sources, notices) = governed::sources(deps, &root, &Policy::default())?;
+    let caller = Caller::Other(None);
+    Ok(Site { root, policy: None, revocations: Vec::new(), caller, sources, notices })
+}
+
+/// Who asks: the principal of the signing key, else that of an age identity. Somebody
+/// who has the identities of agents beside one of his own is himself.
+fn caller(deps: &Deps<'_>, policy: &Policy) -> Caller {
+    let key = deps.signers.public_key(None).ok().flatten();
+    let by_key = key.as_ref().and_then(|key| policy.principal_of_key(&key.to_string()));
+    let principal = by_key.or_else(|| {
+        let identities = deps.keys.survey(false).places;
+        let has = |recipient: &String| identities.iter().any(|place| place.identities.contains(recipient));
+        let own = || policy.principals.values().filter(|principal| principal.age.iter().any(has));
+        own().find(|principal| !principal.is_agent()).or_else(|| own().next())
+    });
+    match principal {
+        Some(principal) if principal.is_agent() => Caller::Agent(principal.name.clone()),
+        principal => Caller::Other(principal.map(|principal| principal.name.clone())),
+    }
+}
+
+impl Site {
+    /// The file that is called so, from the folder of the policy or from the working
+    /// folder.
+    ///
+    /// # Errors
+    /// It is none of these files.
+    pub fn source(&self, deps: &Deps<'_>, file: &Path) -> Result<&Source, Error> {
+        let absolute = deps.files.absolute(file).map_err(Error::Read)?;
+        let absolute = deps.files.real(&absolute).unwrap_or(absolute);
+        let is_meant = |it: &&Source| Path::new(&it.path) == file || self.root.join(&it.path) == absolute;
+        self.sources.iter().find(is_meant).ok_or_else(|| Error::NotFound {
+            place: Place::default(),
+            message: format!("{} is no encrypted file that is known here", file.display()),
+            hints: vec!["`leaflock list` names the files".to_owned()],
+        })
+    }
+
+    /// The files that hold something at or below `path`.
+    ///
+    /// # Errors
+    /// There is none, or the file that is asked about is unknown.
+    pub fn holders(
+        &self,
+        deps: &Deps<'_>,
+        path: &[String],
+        file: Option<&Path>,
+    ) -> Result<Vec<Held<'_>>, Error> {
+        let only = file.map(|file| self.source(deps, file)).transpose()?;
+        let asked = || self.sources.iter().filter(|it| only.is_none_or(|only| only.path == it.path));
+        let below = |source: &'_ Source| source.leaves.iter().any(|leaf| leaf.starts_with(path));
+        if !asked().any(below) {
+            return Err(nothing_at(path, asked()));
+        }
+        let held = asked().map(|source| {
+            (source, source.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect::<Vec<_>>())
+        });
+        Ok(held.filter(|(_, leaves)| !leaves.is_empty()).collect())
+    }
+
+    /// The one file that holds the one value `path`.
+    ///
+    /// # Errors
+    /// No file holds it, or several do, or it is more than a value.
+    pub fn holder(&self, deps: &Deps<'_>, path: &[String], file: Option<&Path>) -> Result<&Source, Error> {
+        let holders = self.holders(deps, path, file)?;
+        let (exact, wider): (Vec<_>, Vec<_>) =
+            holders.into_iter().partition(|(_, leaves)| leaves.iter().any(|leaf| leaf.as_slice() == path));
+        let shown = show_path(path);
+        match (&exact[..], &wider[..]) {
+            ([(source, _)], _) => Ok(source),
+            ([], wider) => {
+                let count: usize = wider.iter().map(|(_, leaves)| leaves.len()).sum();
+                Err(Error::Conflict {
+                    message: format!("{shown} is not one value: {count} are below it"),
+                    hints: vec![format!("`leaflock list {shown}` names them")],
+                })
+            }
+            (several, _) => {
+                let files: Vec<&str> = several.iter().map(|(source, _)| source.path.as_str()).collect();
+                Err(Error::Conflict {
+                    message: format!("{shown} is in several files: {}", files.join(", ")),
+                    hints: vec!["--file SOURCE says which one is meant".to_owned()],
+                })
+            }
+        }
+    }
+
+    /// What the policy lets the caller do with a leaf; `None` for those whom it does not
+    /// bind: people open what their keys open.
+    pub fn decide(&self, source: &str, path: &[String]) -> Option<Decision> {
+        let (Some(policy), Caller::Agent(agent)) = (&self.policy, &self.caller) else { return None };
+        Some(policy.decide(&self.revocations, &Subject { agent, source, path }))
+    }
+
+    /// Refuses an agent that may do none of `levels` with a leaf.
+    ///
+    /// # Errors
+    /// [`Error::Denied`], with the rule that decides.
+    pub fn demand(&self, source: &str, path: &[String], levels: &[Level]) -> Result<(), Error> {
+        let (Some(decision), Caller::Agent(agent)) = (self.decide(source, path), &self.caller) else {
+            return Ok(());
+        };
+        if levels.iter().any(|level| decision.levels.has(*level)) {
+            return Ok(());
+        }
+        Err(denied(agent, source, path, &decision, levels))
+    }
+}
+
+fn denied(agent: &str, source: &str, path: &[String], decision: &Decision, levels: &[Level]) -> Error {
+    let path = show_path(path);
+    let words: Vec<&str> = levels.iter().map(|level| level.as_str()).collect();
+    let because = |level: &Level| decision.because(*level);
+    // A rule that denies says more than that there is none.
+    let telling = levels.iter().map(because).find(|because| because.rule().is_some());
+    let (code, why) = match telling.unwrap_or(Because::NoRule) {
+        Because::Denied(rule) => {
+            let code = match rule.source {
+                RuleSource::Revocations => DenyCode::Revoked,
+                RuleSource::Policy => DenyCode::NotAllowed,
+            };
+            (code, format!("{}:{} denies it", rule.source.place(), rule.line))
+        }
+        Because::NeedsLease(rule) => (
+            DenyCode::NoLease,
+            format!("{}:{} allows it during a lease, and there is none", rule.source.place(), rule.line),
+        ),
+        Because::Allowed(_) | Because::Implied(_) | Because::NoRule => {
+            (DenyCode::NotAllowed, "no rule allows it".to_owned())
+        }
+    };
+    let mut hints = Vec::new();
+    if decision.levels.has(Level::Exec) {
+        hints.push(format!(
+            "`leaflock run --agent {agent} --only {path} -- COMMAND` gives it to a program without showing it"
+        ));
+    } else if decision.levels.has(Level::Use) {
+        hints.push("only its broker may use it".to_owned());
+    }
+    hints.push(format!(
+        "`leaflock policy explain {agent} {path}` tells what is allowed; administrators change it"
+    ));
+    Error::Denied {
+        code,
+        message: format!("{agent} may not {} {path} of {source}: {why}", words.join(" or ")),
+        hints,
+    }
+}
+
+/// That nothing is at a path, with the keys where it leaves what there is.
+fn nothing_at<'s>(path: &[String], sources: impl Iterator<Item = &'s Source>) -> Error {
+    let leaves: Vec<&Vec<String>> = sources.flat_map(|source| &source.leaves).collect();
+    let shared = |leaf: &Vec<String>| leaf.iter().zip(path).take_while(|(one, other)| one == other).count();
+    let depth = leaves.iter().map(|leaf| shared(leaf)).max().unwrap_or(0);
+    let mut keys: Vec<String> = leaves
+        .iter()
+        .filter(|leaf| shared(leaf) == depth)
+        .filter_map(|leaf| leaf.get(..=depth).map(show_path))
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.truncate(12);
+    let hint = match &keys[..] {
+        [] => "`leaflock list` names the secrets".to_owned(),
+        keys => format!("there is: {}", keys.join(", ")),
+    };
+    Error::NotFound {
+        place: Place::default(),
+        message: format!("no encrypted file holds {}", show_path(path)),
+        hints: vec![hint],
+    }
+}
+
+/// A path of the command line.
+///
+/// # Errors
+/// It is none, or has wildcards.
+pub fn path(text: &str) -> Result<Vec<String>, Error> {
+    parse_path(text).map_err(wrong)
+}
