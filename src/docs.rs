@@ -35,6 +35,9 @@ pub mod merge {}
 #[doc = include_str!("docs/threat-model.md")]
 pub mod threat_model {}
 
+#[doc = include_str!("docs/audit.md")]
+pub mod audit {}
+
 #[doc = include_str!("docs/redact.md")]
 pub mod redact {}
 

@@ -12,6 +12,7 @@
     reason = "a test that cannot go on fails by panicking, and it owns the files that it touches"
 )]
 
+mod agent_audit;
 mod agent_guide;
 mod agent_policy;
 mod agent_signatures;

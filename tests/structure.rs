@@ -646,3 +646,31 @@ fn the_scanner_is_not_misled() {
     ];
     assert_eq!(found, expected);
 }
+
+/// Where a piece of code stands, outside of tests: the files with it.
+fn files_with(needle: &str) -> BTreeSet<String> {
+    sources()
+        .into_iter()
+        .filter(|source| !source.test && source.code.contains(needle))
+        .map(|source| source.path)
+        .collect()
+}
+
+/// What opens values asks for the proof that it is written down, and the proof is made
+/// in one place.
+#[test]
+fn nothing_is_opened_that_is_not_recorded() {
+    let only = |files: &[&str]| files.iter().map(|file| (*file).to_owned()).collect::<BTreeSet<String>>();
+    assert_eq!(files_with(".keys.unwrap("), only(&["src/app/open.rs"]));
+    assert_eq!(files_with("DataKey::from_bytes("), only(&["src/app/open.rs"]));
+    for made in ["Recorded(Some(", "Recorded(None)"] {
+        assert_eq!(files_with(made), only(&["src/app/audit/record.rs"]));
+    }
+    assert_eq!(files_with("Unlocked {"), only(&["src/app/open.rs", "src/app/sides.rs"]));
+    let all = sources();
+    let open = all.iter().find(|source| source.path == "src/app/open.rs").unwrap();
+    let unwraps: Vec<&str> = open.code.split("\nfn ").filter(|body| body.contains(".keys.unwrap(")).collect();
+    assert_eq!(unwraps.len(), 1);
+    let signature = unwraps[0].split('{').next().unwrap();
+    assert!(signature.contains(": &Recorded"), "what unwraps a data key takes no proof: {signature}");
+}

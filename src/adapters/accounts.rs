@@ -18,6 +18,14 @@ pub(super) fn find(name: &str) -> Result<Option<Account>, FileError> {
     Ok(of_lists(name, &read(USERS)?, &read(GROUPS)?))
 }
 
+/// The name of the user with this number.
+pub(super) fn name_of(number: u32) -> Option<String> {
+    let users = read(USERS).ok()?;
+    let mut fields = users.lines().map(|line| line.split(':').collect::<Vec<&str>>());
+    let found = fields.find(|fields| fields.get(2).is_some_and(|uid| uid.parse() == Ok(number)))?;
+    Some(found[0].to_owned())
+}
+
 fn read(path: &str) -> Result<String, FileError> {
     match fs::read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),

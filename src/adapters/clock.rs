@@ -1,4 +1,5 @@
-//! The system's time, as SOPS writes it: RFC 3339, UTC, whole seconds.
+//! The system's time: RFC 3339, UTC, in whole seconds as SOPS writes it, or in
+//! milliseconds.
 #![expect(clippy::disallowed_methods, reason = "the home of the system's time")]
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,6 +17,12 @@ impl Clock for SystemClock {
     fn now(&self) -> String {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         rfc3339(since.as_secs())
+    }
+
+    fn now_exact(&self) -> String {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seconds = rfc3339(since.as_secs());
+        format!("{}.{:03}Z", seconds.trim_end_matches('Z'), since.subsec_millis())
     }
 }
 

@@ -5,6 +5,7 @@
 //! What is special to an operating system stays in here, behind `cfg`.
 
 pub mod accounts;
+pub mod audit_log;
 pub mod children;
 pub mod clock;
 pub mod edit_lock;

@@ -69,6 +69,15 @@ impl Git {
         finish(command)
     }
 
+    /// The versions of files at or below `below` in the history of `revisions`.
+    fn log(&self, folder: &Path, revisions: &str, below: &str) -> Result<Option<Vec<Version>>, FileError> {
+        let mut command = self.command(folder);
+        command.args(["-c", "core.quotePath=false", "log", revisions, "--reverse"]);
+        command.args(["--date-order", "--raw", "--no-abbrev", "--no-renames", "-m", "--relative"]);
+        command.args(["--no-color", "--no-show-signature", "--format=commit %H %cI", "--", below]);
+        Ok(finish(command)?.map(|log| versions(folder, &log)))
+    }
+
     fn cat_file(&self, folder: &Path) -> io::Result<Child> {
         let mut command = self.command(folder);
         command.args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
@@ -177,11 +186,16 @@ impl Repository for Git {
     }
 
     fn history(&self, folder: &Path) -> Result<Option<Vec<Version>>, FileError> {
-        let mut command = self.command(folder);
-        command.args(["-c", "core.quotePath=false", "log", "--all", "--reverse"]);
-        command.args(["--date-order", "--raw", "--no-abbrev", "--no-renames", "-m", "--relative"]);
-        command.args(["--no-color", "--no-show-signature", "--format=commit %H %cI", "--", "."]);
-        Ok(finish(command)?.map(|log| versions(folder, &log)))
+        self.log(folder, "--all", ".")
+    }
+
+    fn history_of(
+        &self,
+        folder: &Path,
+        below: &str,
+        revision: Option<&str>,
+    ) -> Result<Vec<Version>, FileError> {
+        Ok(self.log(folder, revision.unwrap_or("--all"), below)?.unwrap_or_default())
     }
 
     fn contents(

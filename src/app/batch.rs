@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::audit::record;
 use super::error::Error;
 use super::parallel;
 use super::ports::{FileError, FileErrorKind, FileKind, Files, Progress, Staging};
@@ -101,7 +102,11 @@ pub fn in_place(
     deps.progress.start(items.len());
     let mut results = Vec::with_capacity(items.len());
     for portion in items.chunks(deps.staging.room()) {
-        results.extend(put_all(deps.staging, each(portion, deps.progress, work)));
+        let made = each(portion, deps.progress, work);
+        for error in made.iter().filter_map(|result| result.as_ref().err()) {
+            record::file_failed(deps, error);
+        }
+        results.extend(put_all(deps.staging, made));
     }
     deps.progress.finish();
     items.into_iter().zip(results).map(|(item, result)| Finished { item, result }).collect()

@@ -13,6 +13,7 @@ use super::open::{self, Locked};
 use super::request::{FileOptions, OpenOptions, Together};
 use super::snapshot::{Scope, View};
 use super::{config, names};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::check::{
     self, Encrypted, Finding, Ignores, Kind, Look, Related, Rule, Rulebook, Shape, related_name,
 };
@@ -418,7 +419,7 @@ fn verify(
 ) -> Result<(), Error> {
     let (paths, groups): (Vec<PathBuf>, Vec<_>) = encrypted.into_iter().unzip();
     let together = Together { groups: groups.into_iter().flatten().collect(), ..Together::default() };
-    let options = OpenOptions { together, ..request.open.clone() };
+    let options = OpenOptions { together, ..request.open.to(Action::Check) };
     let open = |path: &Path, bytes: &[u8], _: Option<&[u8]>| opened(deps, path, bytes, request, &options);
     for (path, result) in view.each(&paths, &open)? {
         match result.and_then(|result| result) {

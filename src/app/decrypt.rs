@@ -6,6 +6,7 @@ use super::config;
 use super::error::{Error, While};
 use super::open::{self, Input, Locked, Unlocked};
 use super::request::{Destination, Done, Named, Notice, OpenOptions, Outcome, Task};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::token;
 use crate::domain::document::open::Extras;
@@ -52,7 +53,13 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         }
         locked => locked?,
     };
-    let unlocked = locked.unlock(deps, &request.open)?;
+    let unlocked = match &request.extract {
+        Some(typed) if request.open.intent.action == Action::Decrypt => {
+            let index = index::parse(typed).unwrap_or_default();
+            locked.unlock(deps, &request.open.to(Action::Get).of_value(&index))?
+        }
+        _ => locked.unlock(deps, &request.open)?,
+    };
     let output_format = request.output_format.unwrap_or(OutputFormat::File(input.format()));
     let is_spliced = request.extract.is_none() && output_format == OutputFormat::File(format);
     let layout = match output_format {

@@ -13,6 +13,7 @@ use super::open;
 use super::repository::{Change, Compared, Objects, State};
 use super::request::{OpenOptions, Together};
 use super::textconv::{self, Contents};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::diff::access;
 use crate::domain::diff::ciphertext::{self, Changes, What};
 use crate::domain::keys::names::Names;
@@ -118,7 +119,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
             loaded.push(loading);
         }
     }
-    let open = OpenOptions { together: together(&loaded, request.names), ..request.open.clone() };
+    let open = OpenOptions { together: together(&loaded, request.names), ..request.open.to(Action::Diff) };
     let files = loaded.into_iter().map(|file| difference(deps, file, request.names, &open)).collect();
     Ok(Outcome { files, key_names: names::listed(deps, &folder.join("x")) })
 }
@@ -191,6 +192,15 @@ fn side(contents: &Option<Contents<'_>>) -> Side {
     }
 }
 
+/// The keys, for one side of a file.
+fn of(file: &Loaded, side: usize, keys: &OpenOptions) -> OpenOptions {
+    let state = if side == 0 { &file.change.old } else { &file.change.new };
+    match state {
+        Some(state) => keys.clone().of_file(&state.path),
+        None => keys.clone(),
+    }
+}
+
 /// Both texts, if both can be had.
 fn both_texts(
     deps: &Deps<'_>,
@@ -201,7 +211,8 @@ fn both_texts(
     let mut texts = [SecretBytes::default(), SecretBytes::default()];
     for (side, text) in texts.iter_mut().enumerate() {
         match file.contents(side) {
-            Some(Contents::Encrypted(locked)) => match textconv::opened(deps, *locked, keys) {
+            Some(Contents::Encrypted(locked)) => match textconv::opened(deps, *locked, &of(file, side, keys))
+            {
                 Ok(opened) => {
                     *text = opened.text;
                     let side = ["before", "after"][side];

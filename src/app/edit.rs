@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::audit::record;
 use super::change::{self, Opened};
 use super::config;
 use super::derived::put::{self, NewState};
@@ -12,9 +13,10 @@ use super::error::{Error, Place};
 use super::lock::Plain;
 use super::open::Locked;
 use super::ports::Durability;
-use super::request::{FileOptions, KeyOptions, Notice, OpenOptions, RuleOptions};
+use super::request::{FileOptions, Intent, KeyOptions, Notice, OpenOptions, RuleOptions};
 use super::session;
 use super::strangers::{self, Strangers};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::sample;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -62,7 +64,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
 
 fn edit_existing(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let input = change::read(deps, &request.path, &request.file)?;
-    let file = change::unlock(deps, &input, &request.file, &request.open)?;
+    let file = change::unlock(deps, &input, &request.file, &request.open.to(Action::Edit))?;
     let Locked { format, place, metadata, .. } = &file.locked;
     let found = strangers::check(deps, &input.name, place, metadata, &request.file, request.strangers)?;
     let Opened { plain, known, mut notices } = change::open(&file, &request.open, request.show_master_keys)?;
@@ -85,6 +87,8 @@ fn create(deps: &Deps<'_>, request: &Request, path: &Path) -> Result<Outcome, Er
     let place = Place::file(path);
     let mut notices = Vec::new();
     let plan = config::plan(deps, path, format, &request.file, &request.keys, &request.rules, &mut notices)?;
+    let intent = Intent { action: Action::Encrypt, ..request.open.intent.clone() };
+    record::writing(deps, &intent, Some(path), &[])?;
     let edited = session::run(deps, &request.path, sample::text(format).as_bytes(), &mut |text| {
         Plain::parse(text, format, &place)?;
         Ok(SecretBytes::new(text.to_vec()))

@@ -1,7 +1,10 @@
 //! A plain file becomes an encrypted one, by its creation rule or by the keys
 //! and rules of the command line (sops-compat 1, 2, 8, 9.5).
 
+use std::path::PathBuf;
+
 use super::Deps;
+use super::audit::record;
 use super::change;
 use super::config;
 use super::derived::put;
@@ -9,11 +12,12 @@ use super::error::{Error, Place, While};
 use super::lock::{self, Expected, Plain};
 use super::open::{self, Locked};
 use super::request::{
-    Destination, Done, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
+    Destination, Done, Intent, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
 };
 use super::reuse::{self, Onto, Wanted};
 use super::sealing::{self, Unsealed};
 use super::wrap;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::config::Plan;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
@@ -74,6 +78,9 @@ pub fn run_on(
         converted = convert(&input.bytes, from, to, &place)?;
         &converted
     };
+    let target = target(deps, request, input)?;
+    let intent = Intent { action: Action::Encrypt, ..Intent::default() };
+    record::writing(deps, &intent, target.as_deref(), &request.task.batch)?;
     if let Some(bytes) = lock_onto(deps, request, input, (plain, to, &plan), &mut notices)? {
         let done = put::deliver(deps, destination, input, bytes, None, &mut notices)?;
         return Ok(Outcome { done, notices });
@@ -88,6 +95,15 @@ pub fn run_on(
         false => put::deliver(deps, destination, input, bytes, data_key.as_ref(), &mut notices)?,
     };
     Ok(Outcome { done, notices })
+}
+
+/// The file that is written, absolute; the input's, if it goes to standard output.
+fn target(deps: &Deps<'_>, request: &Request, input: &open::Input) -> Result<Option<PathBuf>, Error> {
+    match &request.task.destination {
+        Destination::File(path) => deps.files.absolute(path).map(Some).map_err(Error::Read),
+        _ if input.name.as_os_str().is_empty() => Ok(None),
+        _ => Ok(Some(input.name.clone())),
+    }
 }
 
 /// Encrypts `plain` onto the former state of the file that the result is for, if that

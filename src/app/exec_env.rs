@@ -49,7 +49,8 @@ pub enum Manner {
 /// Runs the command. `None` is one in the background.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Option<Ending>, Error> {
     let source = Source::File(request.path.clone());
-    let (document, place) = launch::first_document(deps, &source, &request.file, &request.open)?;
+    let keys = launch::keys_for(&launch::shell(request.command.clone()), &request.open);
+    let (document, place) = launch::first_document(deps, &source, &request.file, &keys)?;
     let account = launch::account(deps, request.user.as_deref())?;
     let mut environment = request.inherited.clone();
     launch::log_in(&mut environment, account.as_ref());
@@ -57,8 +58,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Option<Ending>, Error> 
     let launch =
         Launch { words: launch::shell(request.command.clone()), environment, search_path: None, account };
     match request.manner {
-        Manner::Child => deps.processes.run(&launch).map(Some),
-        Manner::SameProcess => Err(deps.processes.become_program(&launch)),
+        Manner::Child => launch::waited(deps, &launch).map(Some),
+        Manner::SameProcess => launch::replaced(deps, &launch).map(Some),
         Manner::Background => deps.processes.start(&launch).map(|()| None),
     }
     .map_err(|error| launch::shell_failed(error, &launch))

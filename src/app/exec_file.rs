@@ -48,7 +48,9 @@ pub struct Outcome {
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let name = request.name.as_deref().unwrap_or(FALLBACK_NAME);
     check_name(name)?;
-    let mut decrypted = decrypt::run(deps, &request.decrypt)
+    let mut wanted = request.decrypt.clone();
+    wanted.open = launch::keys_for(&launch::shell(request.command.clone()), &wanted.open);
+    let mut decrypted = decrypt::run(deps, &wanted)
         .map_err(|error| launch::as_unreadable(error, &request.decrypt.task.source))?;
     let notices = std::mem::take(&mut decrypted.notices);
     let plaintext = decrypted.into_bytes();
@@ -82,7 +84,7 @@ fn run_with(
         folder.give_to(account).map_err(not_made)?;
     }
     launch.words = launch::shell(with_path(&request.command, path));
-    deps.processes.run(launch).map_err(|error| launch::shell_failed(error, launch))
+    launch::waited(deps, launch).map_err(|error| launch::shell_failed(error, launch))
 }
 
 /// Starts a command that outlives this process, and so would every file on disk:

@@ -14,6 +14,7 @@ use super::open::{self, Locked};
 use super::parallel;
 use super::repository::{Commit, Version};
 use super::request::{FileOptions, OpenOptions};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::config::Config;
 use crate::domain::crypto::token::{self, Token};
 use crate::domain::document::walk::index_path;
@@ -296,7 +297,7 @@ fn leaves(deps: &Deps<'_>, path: &Path, bytes: &[u8], keys: &OpenOptions, secret
     let clear: Vec<Option<SecretBytes>> =
         ids.iter().map(|(id, _, encrypted)| (!encrypted).then(|| clear(*id))).collect();
     // What a key could read it could read with and without a seal.
-    let keys = OpenOptions { ignore_seal: true, only_looks: true, ..keys.clone() };
+    let keys = OpenOptions { ignore_seal: true, only_looks: true, ..keys.to(Action::Exposure) };
     let Ok(unlocked) = locked.unlock(deps, &keys) else {
         return ids.into_iter().zip(clear).map(|((_, key, _), value)| (key, value)).collect();
     };

@@ -21,12 +21,18 @@ use super::request::{
 };
 use super::reuse::{self, Onto};
 use super::sealing::{Unsealed, Wanted};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::document::sink::Discard;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
 
 /// Files that are never encrypted, whatever a rule matches: git and this program read them.
 pub const NEVER: [&str; 5] = [NAME, ".gitattributes", ".gitignore", ".gitmodules", ".leaflock/names"];
+
+/// True for what lies in a `.leaflock` folder: what is encrypted there is so already.
+fn is_leaflocks(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == ".leaflock")
+}
 
 /// Which way a file goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +71,11 @@ pub fn clean(
     bytes: SecretBytes,
     options: &FileOptions,
 ) -> Result<(SecretBytes, Vec<Notice>), Error> {
-    if bytes.is_empty() || NEVER.iter().any(|never| path.ends_with(never)) || is_encrypted(&bytes, path) {
+    if bytes.is_empty()
+        || is_leaflocks(path)
+        || NEVER.iter().any(|never| path.ends_with(never))
+        || is_encrypted(&bytes, path)
+    {
         return Ok((bytes, Vec::new()));
     }
     if has_ciphertext(&bytes) {
@@ -121,7 +131,7 @@ fn as_before(
     format: Format,
 ) -> Result<(SecretBytes, Vec<Notice>), Error> {
     let place = Place::file(&input.name);
-    let keys = OpenOptions { only_looks: true, ..nobody() };
+    let keys = OpenOptions { only_looks: true, ..nobody(Action::Clean) };
     let file = Locked::parse(former, format, &place)?.unlock(deps, &keys)?;
     let opened = change::open(&file, &keys, false)?;
     let bytes = change::lock(deps, &file, &input.bytes, opened.known, &place)?.bytes;
@@ -133,7 +143,7 @@ fn as_before(
 /// The bytes for the work tree: `bytes`, if they do not open.
 pub fn smudge(deps: &Deps<'_>, path: &Path, bytes: SecretBytes) -> SecretBytes {
     let format = Format::of_path(&path.to_string_lossy());
-    let keys = nobody();
+    let keys = nobody(Action::Smudge);
     let opened = Locked::parse(&bytes, format, &Place::file(path))
         .and_then(|locked| locked.unlock(deps, &keys))
         .and_then(|file| change::open(&file, &keys, false));
@@ -143,8 +153,8 @@ pub fn smudge(deps: &Deps<'_>, path: &Path, bytes: SecretBytes) -> SecretBytes {
     }
 }
 
-fn nobody() -> OpenOptions {
-    OpenOptions { asking: Asking::Nobody, ..OpenOptions::default() }
+fn nobody(action: Action) -> OpenOptions {
+    OpenOptions { asking: Asking::Nobody, ..OpenOptions::default() }.to(action)
 }
 
 /// True for an encrypted file.

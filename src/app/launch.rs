@@ -2,13 +2,16 @@
 //! and checked, the environment put together, the account looked up.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::Deps;
+use super::audit::record;
 use super::error::{Error, Place};
 use super::open::{self, Locked, Unlocked};
-use super::ports::{Account, FileError, FileErrorKind, Launch, LaunchError};
+use super::ports::{Account, Ending, FileError, FileErrorKind, Launch, LaunchError};
 use super::request::{FileOptions, OpenOptions, Source};
 use super::variables::Variables;
+use crate::domain::agent::audit::entry::{Action, Outcome, Target};
 use crate::domain::secret::SecretBytes;
 use crate::domain::value::Value;
 
@@ -24,6 +27,47 @@ pub fn first_document(
     let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, open_options)?;
     let document = values(&unlocked, open_options)?.into_iter().next();
     Ok((document, input.place()))
+}
+
+/// The keys for a file whose values a program gets. The audit trail tells the name of
+/// the program and how many arguments it has, and none of them: they may be secrets.
+pub fn keys_for(command: &[OsString], keys: &OpenOptions) -> OpenOptions {
+    let program = command.first().map(PathBuf::from).unwrap_or_default();
+    let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let arguments = command.len().saturating_sub(1);
+    let mut keys = keys.to(Action::ExecStart);
+    keys.intent.target = Some(Target { program: name, arguments, exit: None });
+    keys
+}
+
+/// Runs a program and waits for its end. Under a policy, the audit trail tells how it
+/// ended.
+pub fn waited(deps: &Deps<'_>, launch: &Launch) -> Result<Ending, LaunchError> {
+    told(deps, deps.processes.run(launch))
+}
+
+/// How a program ended, written into the audit trail where a policy is.
+pub fn told(deps: &Deps<'_>, ended: Result<Ending, LaunchError>) -> Result<Ending, LaunchError> {
+    if let Some(recorded) = record::last(deps) {
+        let exit = match &ended {
+            Ok(Ending::Code(code)) => Some(*code),
+            Ok(Ending::Signal(signal)) => u8::try_from(128 + signal).ok(),
+            Err(_) => None,
+        };
+        let outcome = if ended.is_ok() { Outcome::Ok } else { Outcome::Failed };
+        // The values were had, whether the end can be told of or not.
+        let _ = recorded.program_ended(deps, outcome, exit);
+    }
+    ended
+}
+
+/// Becomes the program; returns only if that fails. Under a policy this process stays,
+/// to tell how the program ended.
+pub fn replaced(deps: &Deps<'_>, launch: &Launch) -> Result<Ending, LaunchError> {
+    match record::last(deps) {
+        Some(_) => waited(deps, launch),
+        None => Err(deps.processes.become_program(launch)),
+    }
 }
 
 /// All documents of a file, checked against its MAC.

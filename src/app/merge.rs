@@ -10,6 +10,7 @@ use super::ports::Durability;
 use super::repository::MergeFile;
 use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::sides::{Question, Sides, States, Unopened};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::merge::{Choice, Conflict, Labels, Side, marked, split};
 use crate::domain::secret::SecretBytes;
@@ -75,7 +76,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let name = request.name.clone().unwrap_or_else(|| request.ours.clone());
     let format = request.file.input_format.unwrap_or_else(|| Format::of_path(&name.to_string_lossy()));
     let place = Place::file(deps.files.absolute(&name).map_err(Error::Read)?);
-    let question = Question { format, place, open: request.open.clone(), file: request.file.clone() };
+    let question =
+        Question { format, place, open: request.open.to(Action::Merge), file: request.file.clone() };
     let states = States { base: Some(&base.bytes), ours: &ours.bytes, theirs: &theirs.bytes };
     let merged = match by_values(deps, states, question, request) {
         Ok(merged) => merged,

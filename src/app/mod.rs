@@ -15,6 +15,7 @@ pub mod names;
 pub mod leaflock_folders;
 pub mod integrity;
 pub mod agent;
+pub mod audit;
 pub mod trust;
 pub mod policy_sign;
 pub mod policy_init;
@@ -92,6 +93,7 @@ pub mod status;
 
 use agent::authority;
 use agent::trust_store::TrustStore;
+use audit::log::AuditLog;
 use ports::{
     Clock, EditLocks, Editor, Files, Keys, PrivateFiles, Processes, Progress, Prompt, Random, Staging,
     Transactions,
@@ -133,6 +135,10 @@ pub struct Deps<'d> {
     pub formers: &'d reuse::Memory,
     /// Signatures.
     pub signers: &'d dyn Signers,
+    /// The chains of the audit trail.
+    pub audit_log: &'d dyn AuditLog,
+    /// What this call wrote into them.
+    pub audit: &'d audit::record::Memory,
     /// The `.leaflock` folders that were found so far.
     pub leaflock_folders: &'d leaflock_folders::Memory,
     /// The settings of repositories that were read so far.

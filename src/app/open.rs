@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::agent::listed;
+use super::audit::record::{self, Opening, Recorded};
 use super::error::{Error, Place, While};
 use super::integrity::Subject;
 use super::names;
 use super::parallel::{self, LARGE};
 use super::ports::{Asking, Contents, Durability, FileErrorKind, Fingerprint, Others};
 use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source, Together};
+use crate::domain::agent::audit::entry;
+use crate::domain::agent::leaves;
 use crate::domain::crypto::cipher::{Cipher, PIECE};
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::shamir;
-use crate::domain::crypto::token::Token;
+use crate::domain::crypto::token::{self, Token};
 use crate::domain::document;
 use crate::domain::document::open::{Encrypted, TreeError};
 use crate::domain::document::spelling::{self, Spellings};
@@ -165,15 +168,58 @@ impl<'s> Locked<'s> {
         Subject { place, store: *store, tree, metadata }
     }
 
-    /// Unwraps the data key, and checks manifest and seal.
+    /// Writes down that the file is opened, unwraps the data key, and checks manifest and
+    /// seal.
     pub fn unlock(self, deps: &Deps<'_>, options: &OpenOptions) -> Result<Unlocked<'s>, Error> {
-        if !options.only_looks {
-            listed::check(deps, self.place.path.as_deref(), self.tree.source)?;
+        self.unlock_by(deps, options, data_key)
+    }
+
+    /// The same with a data key that is known already: that of another state of the file.
+    pub fn unlock_with(
+        self,
+        deps: &Deps<'_>,
+        options: &OpenOptions,
+        data_key: DataKey,
+    ) -> Result<Unlocked<'s>, Error> {
+        self.unlock_by(deps, options, |_, _, _, _| Ok(data_key))
+    }
+
+    fn unlock_by(
+        self,
+        deps: &Deps<'_>,
+        options: &OpenOptions,
+        key: impl FnOnce(&Deps<'_>, &Self, &OpenOptions, &Recorded) -> Result<DataKey, Error>,
+    ) -> Result<Unlocked<'s>, Error> {
+        let recorded = self.record(deps, options)?;
+        let path = self.place.path.as_deref();
+        let listed = match options.only_looks {
+            true => Ok(()),
+            false => listed::check(deps, path, self.tree.source).map(drop),
+        };
+        let opened = listed
+            .and_then(|()| key(deps, &self, options, &recorded))
+            .and_then(|key| Ok((self.subject().check(deps, &key, options)?, key)));
+        match opened {
+            Ok((notices, data_key)) => {
+                let cipher = Cipher::new(&data_key);
+                Ok(Unlocked { locked: self, cipher, data_key, notices, recorded })
+            }
+            Err(error) => {
+                recorded.failed(deps, path, &error);
+                Err(error)
+            }
         }
-        let data_key = data_key(deps, &self.metadata, &self.place, options)?;
-        let notices = self.subject().check(deps, &data_key, options)?;
-        let cipher = Cipher::new(&data_key);
-        Ok(Unlocked { locked: self, cipher, data_key, notices })
+    }
+
+    /// Writes down that the file is about to be opened, and the other files of the call.
+    fn record(&self, deps: &Deps<'_>, options: &OpenOptions) -> Result<Recorded, Error> {
+        let opening = Opening {
+            path: self.place.path.as_deref(),
+            bytes: self.tree.source,
+            leaves: &|| leaves::paths(&self.tree),
+            others: &|| digests(deps, &options.together),
+        };
+        record::opening(deps, &options.intent, &opening)
     }
 
     /// The owner's spellings, if the file has any.
@@ -238,6 +284,8 @@ pub struct Unlocked<'s> {
     pub data_key: DataKey,
     /// What its user should hear about.
     pub notices: Vec<Notice>,
+    /// That it is written down.
+    pub recorded: Recorded,
 }
 
 impl<'s> Unlocked<'s> {
@@ -287,15 +335,16 @@ impl<'s> Unlocked<'s> {
 /// Where identities are looked for without being asked, as messages name it.
 const IDENTITY_FILE: &str = "~/.config/sops/age/keys.txt";
 
-/// The data key of `metadata` (sops-compat 8). Where one age identity would do,
+/// The data key of a file (sops-compat 8). Where one age identity would do,
 /// the answer to a failure is short: who was tried, who could, what to do. With
 /// more groups or kinds of key it is SOPS's full report.
 fn data_key(
     deps: &Deps<'_>,
-    metadata: &Metadata,
-    place: &Place,
+    locked: &Locked<'_>,
     options: &OpenOptions,
+    recorded: &Recorded,
 ) -> Result<DataKey, Error> {
+    let Locked { metadata, place, .. } = locked;
     let mut outcomes = Vec::new();
     let mut parts = Vec::new();
     let count = metadata.groups.len();
@@ -307,7 +356,7 @@ fn data_key(
         }
         // What asks a person asks once for all groups of all files.
         let others = || [sealed_groups(metadata), age_groups(deps, &options.together)].concat();
-        match unwrap_group(deps, group, options, &others) {
+        match unwrap_group(deps, group, options, &others, recorded) {
             Ok(part) => {
                 parts.push(part);
                 outcomes.push(GroupOutcome::Recovered);
@@ -363,12 +412,14 @@ fn names_for(deps: &Deps<'_>, place: &Place) -> Names {
 }
 
 /// The data key, or the share of it, that a group holds: kinds in decryption
-/// order, within a kind in file order.
+/// order, within a kind in file order. The only place where a data key is unwrapped:
+/// it takes the proof that this is written down.
 fn unwrap_group(
     deps: &Deps<'_>,
     group: &[MasterKey],
     options: &OpenOptions,
     others: &Others<'_>,
+    _recorded: &Recorded,
 ) -> Result<SecretBytes, Vec<Refusal>> {
     let default = [KeyKind::Age.metadata_field().to_owned(), KeyKind::Pgp.metadata_field().to_owned()];
     let order = options.decryption_order.as_deref().unwrap_or(&default);
@@ -405,6 +456,16 @@ fn age_groups(deps: &Deps<'_>, together: &Together) -> Vec<Vec<SealedKey>> {
         groups.extend(sealed_groups(&locked.metadata));
     }
     groups
+}
+
+/// The encrypted files of the call with the digests of their bytes.
+fn digests(deps: &Deps<'_>, together: &Together) -> Vec<(PathBuf, String)> {
+    let digest = |path: &PathBuf| {
+        let path = deps.files.absolute(path).ok()?;
+        let bytes = deps.files.read(&path).ok()?.bytes;
+        token::occurs_in(&bytes).then(|| (path, entry::digest(&bytes)))
+    };
+    together.paths.iter().filter_map(digest).collect()
 }
 
 /// The age keys of a file, group by group.

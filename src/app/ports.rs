@@ -493,6 +493,11 @@ pub trait Prompt: Send + Sync {
 pub trait Clock: Sync {
     /// Now, in UTC, as RFC 3339 with whole seconds: `2026-11-22T01:04:56Z`.
     fn now(&self) -> String;
+
+    /// The same with milliseconds: `2026-11-22T01:04:56.789Z`.
+    fn now_exact(&self) -> String {
+        format!("{}.000Z", self.now().trim_end_matches('Z'))
+    }
 }
 
 /// A generator fit for keys and nonces.

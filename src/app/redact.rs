@@ -12,6 +12,7 @@ use super::parallel;
 use super::ports::Asking;
 use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::secret_values::{self, SecretValue};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::pattern::{PathPattern, show_path};
 use crate::domain::agent::redact::{Named, Patterns, Redactor, SHORTEST, is_too_short};
 use crate::domain::crypto::token;
@@ -144,7 +145,7 @@ pub fn run(
 /// The values of the files that were named.
 fn named(deps: &Deps<'_>, request: &Request) -> Result<Vec<SecretValue>, Error> {
     let mut values = Vec::new();
-    let mut options = request.open.clone();
+    let mut options = request.open.to(Action::Redact);
     options.together.paths = request.with.as_slice().into();
     for path in &request.with {
         let input = open::read_input(deps, &Source::File(path.clone()), &request.file)?;
@@ -171,8 +172,13 @@ fn everything(
     })?;
     let files = deps.repository.present(&top).map_err(Error::Read)?.unwrap_or_default();
     // What is not proven to be the owner's is redacted all the same.
-    let options =
-        OpenOptions { asking: Asking::Commands, ignore_mac: true, ignore_seal: true, ..request.open.clone() };
+    let mut options = OpenOptions {
+        asking: Asking::Commands,
+        ignore_mac: true,
+        ignore_seal: true,
+        ..request.open.to(Action::Redact)
+    };
+    options.together.paths = files.as_slice().into();
     let opened = parallel::map(&files, false, |path| {
         let input = open::read_input(deps, &Source::File(path.clone()), &request.file).ok()?;
         if !token::occurs_in(&input.bytes) {

@@ -14,6 +14,7 @@ use super::ports::{FileError, FileErrorKind, Fingerprint};
 use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::sealing::{Unsealed, Wanted};
 use super::wrap;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::document;
@@ -135,6 +136,8 @@ pub fn rewrite(
         return Err(Error::Write { in_place: true, error });
     }
     let format = file.input_format.unwrap_or_else(|| input.format());
+    let action = if plan.new_data_key { Action::Rotate } else { Action::Updatekeys };
+    let keys = if keys.intent.action == Action::Decrypt { &keys.to(action) } else { keys };
     let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, keys)?;
     let mut notices = unlocked.notices.clone();
     let wanted = Wanted::by_old(deps, &unlocked.locked)?;

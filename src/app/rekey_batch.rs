@@ -16,6 +16,7 @@ use super::parallel;
 use super::ports::{FileKind, Fingerprint, Unfinished};
 use super::rekey::{self, KeyPlan, Rewritten};
 use super::request::{FileOptions, Named, Notice, OpenOptions, Together};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::crypto::token;
 use crate::domain::secret::SecretBytes;
 
@@ -98,7 +99,8 @@ pub fn change(
     // A key that asks a person asks once for all of them.
     let together =
         Together { paths: paths.clone().into(), input_format: file.input_format, ..keys.together.clone() };
-    let keys = &OpenOptions { together, ..keys.clone() };
+    let action = if command == "rotate" { Action::Rotate } else { Action::Updatekeys };
+    let keys = &OpenOptions { together, ..keys.to(action) };
     paths.extend(others.iter().map(|other| other.path.clone()));
     let Some(first) = paths.first() else { return Ok(Vec::new()) };
     let root = root(deps).map_err(|error| alone(first, error))?;

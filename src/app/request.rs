@@ -2,10 +2,13 @@
 //! to, which keys and rules were given, and what is said on the side. Plain
 //! data: flags and environment variables are already merged, empty means absent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ports::{Asking, Staged};
+use crate::domain::agent::audit::entry::{Action, Reason, Target};
+use crate::domain::agent::pattern::show_path;
+use crate::domain::index::Component;
 use crate::domain::keys::SealedKey;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -170,9 +173,72 @@ pub struct OpenOptions {
     pub together: Together,
     /// Who may be bothered.
     pub asking: Asking,
+    /// What the audit trail says of it.
+    pub intent: Intent,
     /// A person looks at what became of a file, which may be one that nobody signed
     /// for: see [`super::agent::listed`].
     pub only_looks: bool,
+}
+
+/// What is done with a file, and why, as the audit trail tells it where a policy is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// What.
+    pub action: Action,
+    /// The paths of the secrets that are meant; none is the whole file.
+    pub secrets: Vec<String>,
+    /// Why, in the user's words (`--reason`, `LEAFLOCK_REASON`).
+    pub reason: Option<Reason>,
+    /// The program that gets the values.
+    pub target: Option<Target>,
+    /// The principal that the caller says to act for, if it is not the caller.
+    pub on_behalf: Option<String>,
+    /// How far the one who gets the values is shut in: 0 not at all.
+    pub isolation: u8,
+    /// The file that the bytes are of, absolute, where they come from elsewhere: from
+    /// git, or from standard input.
+    pub path: Option<PathBuf>,
+}
+
+impl Default for Intent {
+    fn default() -> Self {
+        Self {
+            action: Action::Decrypt,
+            secrets: Vec::new(),
+            reason: None,
+            target: None,
+            on_behalf: None,
+            isolation: 0,
+            path: None,
+        }
+    }
+}
+
+impl OpenOptions {
+    /// The same for another use.
+    pub fn to(&self, action: Action) -> Self {
+        let mut options = self.clone();
+        options.intent.action = action;
+        options
+    }
+
+    /// The same for the value at `index`.
+    pub fn of_value(mut self, index: &[Component]) -> Self {
+        let keys = index.iter().filter_map(|component| match component {
+            Component::Key(key) => Some(key.clone()),
+            // Items of a list have the path of the list.
+            Component::Position(_) => None,
+        });
+        let path: Vec<String> = keys.collect();
+        self.intent.secrets = if path.is_empty() { Vec::new() } else { vec![show_path(&path)] };
+        self
+    }
+
+    /// The same for bytes that are of this file, absolute, and come from elsewhere.
+    pub fn of_file(mut self, path: &Path) -> Self {
+        self.intent.path = Some(path.to_owned());
+        self
+    }
 }
 
 /// What a file must have to be opened, whatever the settings of its repository say.

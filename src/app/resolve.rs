@@ -13,6 +13,7 @@ use super::repository::Snapshot;
 use super::request::{FileOptions, Notice, OpenOptions};
 use super::session;
 use super::sides::{Joined, Question, Sides, States, Unopened};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::merge::{Choice, Conflict, Labels, Marked, Side, first_marker, free_size, marked, split};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -51,12 +52,12 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let question = Question {
         format: request.file.input_format.unwrap_or_else(|| input.format()),
         place: Place::file(&path),
-        open: request.open.clone(),
+        open: request.open.to(Action::Resolve),
         file: request.file.clone(),
     };
     let found = find(deps, &input, &question)?;
     let open =
-        OpenOptions { ignore_mac: request.open.ignore_mac || found.unverified, ..request.open.clone() };
+        OpenOptions { ignore_mac: request.open.ignore_mac || found.unverified, ..question.open.clone() };
     let question = Question { open, ..question };
     let sides =
         Sides::open(deps, found.states(), question.clone()).map_err(|it| unopened(it, &question.place))?;

@@ -23,6 +23,7 @@ use super::replace::{self, Replaced};
 use super::repository::Objects;
 use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::sealing::{self, Unsealed};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::config::Plan;
 use crate::domain::document::open::Extras;
 use crate::domain::document::sink::Compare;
@@ -62,12 +63,19 @@ pub struct Former {
     bytes: SecretBytes,
     /// True where its user named it, so that it cannot be passed over in silence.
     named: bool,
+    /// The file, absolute.
+    path: PathBuf,
 }
 
 impl Former {
+    /// It is opened without asking anybody.
+    fn keys(&self) -> OpenOptions {
+        OpenOptions { asking: Asking::Nobody, ..OpenOptions::default() }.to(Action::Reuse).of_file(&self.path)
+    }
+
     /// True if it decrypts to `plain`, without asking anybody.
     pub fn holds(&self, deps: &Deps<'_>, plain: &[u8], format: Format) -> bool {
-        let keys = OpenOptions { asking: Asking::Nobody, ..OpenOptions::default() };
+        let keys = self.keys();
         let opened = Locked::parse(&self.bytes, format, &Place::default())
             .and_then(|locked| locked.unlock(deps, &keys))
             .and_then(|file| change::open(&file, &keys, false));
@@ -87,10 +95,12 @@ impl Former {
 pub fn former(deps: &Deps<'_>, onto: &Onto, path: &Path) -> Result<Option<Former>, Error> {
     match onto {
         Onto::Nothing => Ok(None),
-        Onto::Git => Ok(in_git(deps, path).map(|bytes| Former { bytes, named: false })),
+        Onto::Git => {
+            Ok(in_git(deps, path).map(|bytes| Former { bytes, named: false, path: path.to_owned() }))
+        }
         Onto::File(file) => {
             let input = open::read_input(deps, &Source::File(file.clone()), &FileOptions::default())?;
-            Ok(Some(Former { bytes: input.bytes, named: true }))
+            Ok(Some(Former { bytes: input.bytes, named: true, path: input.name }))
         }
     }
 }
@@ -158,7 +168,7 @@ pub fn lock(
     if let Some(why) = difference(&locked, wanted) {
         return fresh(why);
     }
-    let keys = OpenOptions { asking: Asking::Nobody, ..OpenOptions::default() };
+    let keys = former.keys();
     let file = match locked.unlock(deps, &keys) {
         Ok(file) => file,
         Err(Error::Seal { .. }) => return fresh("its former version has no seal that holds"),

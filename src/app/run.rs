@@ -54,6 +54,10 @@ pub struct Request {
 /// Runs the command. Returns how it ended, or not at all. `tell` hears what is to be
 /// said before it starts.
 pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> Result<Ending, Error> {
+    let mut wanted = request.clone();
+    wanted.open = launch::keys_for(&request.command, &request.open);
+    wanted.open.intent.secrets.clone_from(&request.only);
+    let request = &wanted;
     let mut variables = Vec::new();
     for path in &request.files {
         let more = of_file(deps, request, path, &variables)?;
@@ -92,7 +96,7 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
     });
     drop(variables);
     if in_files.is_empty() && patterns.is_none() {
-        return Err(launch::failed(deps.processes.become_program(&launch), &launch));
+        return launch::replaced(deps, &launch).map_err(|error| launch::failed(error, &launch));
     }
     // It lives as long as the command.
     let _folder = hand_over(deps, &in_files, &mut launch.environment)?;
@@ -101,7 +105,7 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
         Some(patterns) => deps.processes.run_redacted(&launch, patterns),
         None => deps.processes.run(&launch),
     };
-    ended.map_err(|error| launch::failed(error, &launch))
+    launch::told(deps, ended).map_err(|error| launch::failed(error, &launch))
 }
 
 /// Writes values to files of a private folder, and their paths to `environment`.

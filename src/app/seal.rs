@@ -14,6 +14,7 @@ use super::repository::Snapshot;
 use super::request::{Destination, FileOptions, OpenOptions, Outcome, Strictness};
 use super::sealing::{Unsealed, Wanted};
 use super::signers::Verdict;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::crypto::token;
 use crate::domain::metadata::SEAL;
 use crate::domain::seal::changes::{self, Change};
@@ -69,7 +70,7 @@ fn with_file<T>(
     work: impl FnOnce(&Input, &Unlocked<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let input = change::read(deps, path, &request.file)?;
-    let open = OpenOptions { ignore_seal: true, ..request.open.clone() };
+    let open = OpenOptions { ignore_seal: true, ..request.open.to(Action::Seal) };
     let unlocked = change::unlock(deps, &input, &request.file, &open)?;
     work(&input, &unlocked)
 }
@@ -169,7 +170,7 @@ fn sealed_state(
     let mut bytes = SecretBytes::default();
     deps.repository.contents(folder, &[blob.to_owned()], &mut |_, found| bytes = found).ok()?;
     memchr::memmem::find(&bytes, SEAL.as_bytes())?;
-    let open = OpenOptions { ignore_seal: true, only_looks: true, ..request.open.clone() };
+    let open = OpenOptions { ignore_seal: true, only_looks: true, ..request.open.to(Action::Seal) };
     let old = Locked::parse(&bytes, file.locked.format, &file.locked.place).ok()?.unlock(deps, &open).ok()?;
     match old.locked.subject().seal(&old.data_key) {
         Ok(Some(Ok(()))) => state(&old).ok(),
@@ -235,7 +236,7 @@ pub fn verify(deps: &Deps<'_>, path: &Path, request: &Request) -> Result<Proof, 
     if locked.metadata.seal.is_none() {
         return Ok(proof);
     }
-    let open = OpenOptions { ignore_seal: true, ..request.open.clone() };
+    let open = OpenOptions { ignore_seal: true, ..request.open.to(Action::Seal) };
     match locked.unlock(deps, &open) {
         Ok(file) => proof.seal = file.locked.subject().seal(&file.data_key)?,
         Err(Error::DataKey { .. }) if matches!(proof.standing.signature, Some(Verdict::Good(_))) => {

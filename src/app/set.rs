@@ -9,6 +9,7 @@ use super::open::{Locked, Unlocked};
 use super::replace::{self, Replaced};
 use super::request::{Done, FileOptions, OpenOptions, Outcome, Source};
 use super::strangers::{self, Strangers};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::document::change::Change;
 use crate::domain::document::values::plain_values;
 use crate::domain::index::{self, Component, Reached};
@@ -57,7 +58,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let index = parse_index(request)?;
     let value = new_value(deps, request)?;
     let input = change::read(deps, &request.path, &request.file)?;
-    let file = change::unlock(deps, &input, &request.file, &request.open)?;
+    let file = change::unlock(deps, &input, &request.file, &request.open.to(Action::Set).of_value(&index))?;
     let Locked { place, metadata, .. } = &file.locked;
     let mut notices = strangers::check(deps, &input.name, place, metadata, &request.file, request.strangers)?;
     let value = fit_format(&file, &index, value)?;

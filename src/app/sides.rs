@@ -2,6 +2,7 @@
 //! reads or writes a file.
 
 use super::Deps;
+use super::audit::record::{self, Recorded};
 use super::carrier::{self, Carrying};
 use super::change;
 use super::encrypt;
@@ -12,6 +13,7 @@ use super::request::{FileOptions, Notice, OpenOptions};
 use super::sealing::{Unsealed, Wanted};
 use super::strangers::{self, Strangers};
 use super::wrap;
+use crate::domain::agent::audit::entry::Outcome;
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::document::reuse::Ciphertexts;
@@ -431,7 +433,8 @@ impl<'i> Sides<'i> {
         let carrier = self.carrier(&metadata, &data_key)?;
         let locked = Locked::parse(&carrier, *format, place)?;
         let cipher = Cipher::new(&data_key);
-        let file = Unlocked { locked, cipher, data_key, notices: Vec::new() };
+        let recorded = self.recorded(deps)?;
+        let file = Unlocked { locked, cipher, data_key, notices: Vec::new(), recorded };
         let mut known = Ciphertexts::default();
         if let Some(like) = like.filter(|like| like.data_key.expose() == file.data_key.expose()) {
             known.absorb(&like.known);
@@ -453,10 +456,23 @@ impl<'i> Sides<'i> {
             cipher: Cipher::new(&data_key),
             data_key: data_key.clone(),
             notices: Vec::new(),
+            recorded: self.recorded(deps)?,
         };
         let known = change::open(&made, &OpenOptions::default(), false)?.known;
         drop(made);
         Ok(Variant { bytes, known, notices, data_key, key: merged.key, groups: metadata.groups })
+    }
+
+    /// That the states which this file is made of are written down.
+    fn recorded(&self, deps: &Deps<'_>) -> Result<Recorded, Error> {
+        let sides = [Side::Ours, Side::Theirs, Side::Base];
+        match sides.into_iter().find_map(|side| self.locked(side)) {
+            Some(state) => Ok(state.file.recorded.clone()),
+            None => {
+                let path = self.question.place.path.as_deref();
+                record::event(deps, &self.question.open.intent, path, Outcome::Granted)
+            }
+        }
     }
 
     /// A merged file has a seal if both sides have one, or the side that gave it one or
@@ -581,15 +597,10 @@ fn opened<'i>(
     };
     // The right key opens the MAC, and no other does.
     let known = keys.iter().find(|key| locked.stored_mac(&Cipher::new(key)).is_ok()).cloned();
+    let open = OpenOptions { only_looks: true, ..question.open.clone() };
     let file = match known {
-        Some(data_key) => {
-            let notices = locked.subject().check(deps, &data_key, &question.open)?;
-            Unlocked { cipher: Cipher::new(&data_key), data_key, locked, notices }
-        }
-        None => {
-            let open = OpenOptions { only_looks: true, ..question.open.clone() };
-            locked.unlock(deps, &open)?
-        }
+        Some(data_key) => locked.unlock_with(deps, &open, data_key)?,
+        None => locked.unlock(deps, &open)?,
     };
     keys.push(file.data_key.clone());
     let opened = change::open(&file, &question.open, false)?;

@@ -10,6 +10,7 @@ use super::error::{Error, Place};
 use super::open::{self, Locked};
 use super::ports::Asking;
 use super::request::{FileOptions, OpenOptions, Source, Strictness};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::token::{self, Token};
 use crate::domain::diff::access;
@@ -30,7 +31,7 @@ const LOOKED_AT: usize = 8000;
 /// The text of the file at `path`.
 pub fn run(deps: &Deps<'_>, path: &Path) -> Result<SecretBytes, Error> {
     let input = open::read_input(deps, &Source::File(path.to_owned()), &FileOptions::default())?;
-    let keys = OpenOptions { asking: Asking::Commands, ..OpenOptions::default() };
+    let keys = OpenOptions { asking: Asking::Commands, ..OpenOptions::default() }.to(Action::Textconv);
     Ok(match Contents::of(&input.bytes, &input.name) {
         Contents::Plain => input.bytes,
         Contents::Unreadable(why) => with_lines(abbreviated(&input.bytes), &[why]),
@@ -136,7 +137,9 @@ pub fn opened(deps: &Deps<'_>, locked: Locked<'_>, keys: &OpenOptions) -> Result
     let ignore_seal = keys.strictness == Strictness::AsConfigured;
     let keys = OpenOptions { ignore_mac: true, ignore_seal, only_looks: true, ..keys.clone() };
     let file = locked.unlock(deps, &keys).map_err(|error| match error {
-        Error::Seal { .. } => error.to_string(),
+        Error::Seal { .. } | Error::Unrecorded { .. } | Error::Denied { .. } | Error::Integrity { .. } => {
+            error.to_string()
+        }
         _ => "no identity here opens it".to_owned(),
     })?;
     let locked = &file.locked;

@@ -7,6 +7,7 @@ use super::change::{self, Opened};
 use super::error::Error;
 use super::open::Locked;
 use super::request::{Done, FileOptions, OpenOptions, Outcome};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::document::change::Change;
 use crate::domain::index::{self, Component, Reached};
 use crate::domain::store::Format;
@@ -39,7 +40,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         return Err(argument("the index is empty: it must name a key, as in '[\"a\"][\"b\"]'".into()));
     };
     let input = change::read(deps, &request.path, &request.file)?;
-    let file = change::unlock(deps, &input, &request.file, &request.open)?;
+    let file = change::unlock(deps, &input, &request.file, &request.open.to(Action::Unset).of_value(&index))?;
     let Opened { plain, known, mut notices } = change::open(&file, &request.open, false)?;
     let Locked { format, store, place, .. } = &file.locked;
     let tree = change::parse_plain(&plain, *format, place)?;

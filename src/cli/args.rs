@@ -7,12 +7,15 @@ use clap::Args;
 
 use super::argv::fields::{flags, parse_bool};
 use super::env::{Environment, Variable};
+use super::envelope;
 use super::report::Usage;
 use super::{Mode, exit};
 use crate::app::request::{
-    Destination, FileOptions, KeyOptions, NothingSelected, Notice, OpenOptions, RuleOptions, Strictness,
+    Destination, FileOptions, Intent, KeyOptions, NothingSelected, Notice, OpenOptions, RuleOptions,
+    Strictness,
 };
 use crate::app::strangers::Strangers;
+use crate::domain::agent::audit::entry::Reason;
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::store::Format;
 
@@ -111,9 +114,14 @@ pub struct Opening {
     /// Kinds of key to try first [default: age,pgp] [env: SOPS_DECRYPTION_ORDER]
     #[arg(long, value_name = "KINDS", hide_short_help = true)]
     pub decryption_order: Option<String>,
+    /// Why, for the audit trail of a policy [env: LEAFLOCK_REASON]
+    #[arg(long, value_name = "TEXT", hide_short_help = true)]
+    pub reason: Option<String>,
 }
 
-flags!(Opening { ignore_mac "ignore-mac" "", strict "strict" "", decryption_order "decryption-order" "" });
+flags!(Opening {
+    ignore_mac "ignore-mac" "", strict "strict" "", decryption_order "decryption-order" "", reason "reason" ""
+});
 
 impl Opening {
     /// The meaning; a repeated kind is an error (exit 112).
@@ -131,9 +139,22 @@ impl Opening {
             ignore_mac: self.ignore_mac,
             decryption_order: kinds,
             strictness: strictness(self.strict, env)?,
+            intent: Intent {
+                reason: reason(self.reason, env)?,
+                isolation: envelope::isolation(env),
+                ..Intent::default()
+            },
             ..OpenOptions::default()
         })
     }
+}
+
+/// The reason that the flag, or else the variable, gives.
+fn reason(flag: Option<String>, env: &Environment) -> Result<Option<Reason>, Usage> {
+    let Some(text) = non_empty(flag).or_else(|| env.text(Variable::Reason)) else { return Ok(None) };
+    let longest = Reason::LONGEST;
+    let unfit = || Usage::new(format!("--reason, LEAFLOCK_REASON: a reason has 1 to {longest} characters"));
+    Reason::new(&text).map(Some).ok_or_else(unfit)
 }
 
 /// What `--strict` and its variable demand together: whichever demands more.

@@ -88,6 +88,8 @@ pub enum Variable {
     GitWorkTree,
     /// What files must have.
     Strict,
+    /// Why something is opened.
+    Reason,
     /// The key to sign with.
     SigningKey,
     /// Whose signatures count.
@@ -142,6 +144,7 @@ impl Variable {
         V::GitDir,
         V::GitWorkTree,
         V::Strict,
+        V::Reason,
         V::SigningKey,
         V::AllowedSigners,
         V::Trust,
@@ -213,6 +216,7 @@ impl Variable {
             V::Strict => {
                 ("LEAFLOCK_STRICT", "what files must have to be opened: seal (as --strict) or signature")
             }
+            V::Reason => ("LEAFLOCK_REASON", "why, for the audit trail, as --reason"),
             V::SigningKey => (
                 "LEAFLOCK_SIGNING_KEY",
                 "the SSH key to sign with, its path or text; else git's user.signingKey",

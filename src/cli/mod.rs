@@ -17,6 +17,7 @@ pub mod agent_show;
 pub mod agent_sync;
 pub mod args;
 pub mod argv;
+pub mod audit;
 pub mod can;
 pub mod check;
 pub mod compare;

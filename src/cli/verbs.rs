@@ -4,10 +4,10 @@ use clap::CommandFactory;
 
 use super::{
     Family, Manner, Verb, agent_add, agent_exposure, agent_list, agent_rekey, agent_remove, agent_revoke,
-    agent_show, agent_sync, can, check, completion, config_explain, decrypt, diff, doctor, edit, encrypt,
-    exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge, policy_explain,
-    policy_init, policy_lint, policy_sign, policy_test, redact, resolve, revoke, rotate, run, seal, set,
-    status, textconv, trust, unset, updatekeys, what_can, who, who_can,
+    agent_show, agent_sync, audit, can, check, completion, config_explain, decrypt, diff, doctor, edit,
+    encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge,
+    policy_explain, policy_init, policy_lint, policy_sign, policy_test, redact, resolve, revoke, rotate, run,
+    seal, set, status, textconv, trust, unset, updatekeys, what_can, who, who_can,
 };
 use super::{agent_guide, compare, envelope, exists, fingerprint, get, list, schema};
 
@@ -113,6 +113,11 @@ pub static VERBS: &[Verb] = &[
     verb!("git clean", Own, git_filter::Clean, git_filter::clean),
     verb!("git smudge", Own, git_filter::Smudge, git_filter::smudge),
     verb!("status", Own, status::Arguments, status::run),
+    answering!("audit show", audit::Show, audit::show),
+    answering!("audit tail", audit::Tail, audit::tail),
+    answering!("audit export", audit::Export, audit::export),
+    answering!("audit verify", audit::Verify, audit::verify),
+    answering!("audit checkpoint", audit::Checkpoint, audit::checkpoint),
     verb!("completion", Sops, completion::Arguments, completion::run),
     verb!("man", Own, man::Arguments, man::run),
     verb!("help", Sops, help::Arguments, help::run),
@@ -124,6 +129,7 @@ pub static FAMILIES: &[Family] = &[
     Family { word: "trust", about: "Choose whose signatures count for policies" },
     Family { word: "agent", about: "Manage what agents may do" },
     Family { word: "config", about: "Explain .sops.yaml" },
+    Family { word: "audit", about: "Show and verify who opened what" },
     Family { word: "policy", about: "Make, check, explain and sign the policy for agents" },
     Family { word: "git", about: "Teach git about encrypted files" },
 ];

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::env::{Environment, Variable};
 use super::report::Failure;
+use crate::adapters::audit_log::SystemAuditLog;
 use crate::adapters::children;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::edit_lock::SystemEditLocks;
@@ -25,6 +26,7 @@ use crate::adapters::staging::SystemStaging;
 use crate::adapters::transaction::SystemTransactions;
 use crate::adapters::trust_store::SystemTrustStore;
 use crate::app::agent::authority;
+use crate::app::audit::record;
 use crate::app::config::Memory;
 use crate::app::ports::Files as _;
 use crate::app::{Deps, integrity, leaflock_folders, reuse};
@@ -58,7 +60,7 @@ pub fn with_deps<T>(
     let progress = TerminalProgress::default();
     let prompt = TerminalPrompt::new(askpass(env), &progress);
     let private_files = SystemPrivateFiles::new(runtime.clone(), temporary.clone());
-    work(&Deps {
+    let deps = Deps {
         files: &files,
         private_files: &private_files,
         edit_locks: &SystemEditLocks::new(runtime, temporary, env.text(Variable::User)),
@@ -84,11 +86,31 @@ pub fn with_deps<T>(
             &private_files,
             &prompt,
         ),
+        audit_log: &SystemAuditLog,
+        audit: &record::Memory::default(),
         leaflock_folders: &leaflock_folders::Memory::default(),
         settings: &integrity::Memory::default(),
         trust: &SystemTrustStore::new(env.config_folder(), env.state_folder(), env.text(Variable::Trust)),
         authorities: &authority::Memory::default(),
-    })
+    };
+    recorded(&deps, work(&deps))
+}
+
+/// The result of a call, whose failure is written down where a policy is. What went on
+/// without a file that was refused fails in the end.
+fn recorded<T>(deps: &Deps<'_>, result: Result<T, Failure>) -> Result<T, Failure> {
+    match result {
+        Ok(done) => match record::refusal(deps) {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(done),
+        },
+        Err(failure) => {
+            if let Failure::App(error) = &failure {
+                record::file_failed(deps, error);
+            }
+            Err(failure)
+        }
+    }
 }
 
 /// Git, in the repository that the environment names, if it names one.

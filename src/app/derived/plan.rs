@@ -16,6 +16,7 @@ use crate::app::open::Locked;
 use crate::app::ports::Fingerprint;
 use crate::app::request::{Notice, OpenOptions};
 use crate::app::sealing::Wanted;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::leaves;
 use crate::domain::agent::manifest::{self, Derived, Manifest, derived_path, sha256};
@@ -263,7 +264,7 @@ impl Planner<'_> {
             (true, Some(data_key)) => Some(compile::made(&source.bytes, source.format(), &place, data_key)?),
             (true, None) => {
                 // Whether somebody signed for it, or takes it over, is settled.
-                let open = OpenOptions { only_looks: true, ..self.open.clone() };
+                let open = OpenOptions { only_looks: true, ..self.open.to(Action::Sync) };
                 Some(compile::opened(&locked.unlock(self.deps, &open)?)?)
             }
         };

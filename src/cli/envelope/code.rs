@@ -129,7 +129,7 @@ impl Code {
                     action("trust list --json", "shows whose signatures count here")
                 }
                 DenyCode::NoSigner => action("agent guide", "tells how a signing key is named"),
-                DenyCode::AuditUnwritable => {
+                DenyCode::AuditUnwritable | DenyCode::AuditMismatch => {
                     action("audit verify --json", "tells what is wrong with the audit trail")
                 }
             },
@@ -165,7 +165,8 @@ impl Class {
                 | DenyCode::PolicyStale
                 | DenyCode::UntrustedSigners
                 | DenyCode::ForeignRepo
-                | DenyCode::ManifestMismatch => exit::INTEGRITY,
+                | DenyCode::ManifestMismatch
+                | DenyCode::AuditMismatch => exit::INTEGRITY,
             },
             Code::NotFound => exit::NO_SUCH_THING,
             Code::NoIdentity => exit::NO_IDENTITY,

@@ -28,11 +28,13 @@ pub enum DenyCode {
     NoSigner,
     /// It cannot be written down.
     AuditUnwritable,
+    /// What was written down is not what it was.
+    AuditMismatch,
 }
 
 impl DenyCode {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::PolicyInvalid,
         Self::PolicyStale,
         Self::UntrustedSigners,
@@ -44,6 +46,7 @@ impl DenyCode {
         Self::NoReason,
         Self::NoSigner,
         Self::AuditUnwritable,
+        Self::AuditMismatch,
     ];
 
     /// As it is written.
@@ -60,6 +63,7 @@ impl DenyCode {
             Self::NoReason => "no_reason",
             Self::NoSigner => "no_signer",
             Self::AuditUnwritable => "audit_unwritable",
+            Self::AuditMismatch => "audit_mismatch",
         }
     }
 

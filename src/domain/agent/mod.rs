@@ -5,7 +5,8 @@
 //! known of that outside of the repository; `revocations` the denials beside the policy;
 //! `view` is a source cut to what one may have, and `manifest` the list of what was cut
 //! from what; `redact` finds values in the output of programs, `fingerprint` compares them
-//! without showing them; `report` tells people who can reach what, and who did.
+//! without showing them; `report` tells people who can reach what, and who did; `audit` is
+//! the log of who opened what.
 
 pub mod denial;
 pub mod redact;
@@ -24,3 +25,4 @@ pub mod revocations;
 pub mod view;
 pub mod manifest;
 pub mod report;
+pub mod audit;

@@ -1,0 +1,348 @@
+//! Writing: entries at the end of a writer's chain in git's common directory, synced,
+//! then in the work tree as segments.
+//!
+//! A line that a crash left without its end is taken out, and an entry `recover` says
+//! so: as the line was not synced, nothing was opened for it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::log::Ends;
+use super::state::{Span, State};
+use crate::app::Deps;
+use crate::app::error::{Cause, Error};
+use crate::app::ports::{Durability, FileError};
+use crate::app::repository::Snapshot;
+use crate::app::signers::SignerError;
+use crate::domain::agent::audit::entry::{self, Action, Actor, Entry, Genesis, Head, Outcome};
+use crate::domain::agent::audit::segments::{self, SegmentName};
+use crate::domain::agent::public_key::PublicKey;
+use crate::domain::agent::sshsig;
+
+/// The folder of chains, in git's common directory.
+pub const FOLDER: &str = "leaflock/audit";
+
+/// Who writes, where.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    /// The folder of the policy, absolute.
+    pub root: PathBuf,
+    /// The folder of chains, absolute.
+    pub chains: PathBuf,
+    /// The id of the policy, if it could be read and has one.
+    pub repo: Option<String>,
+    /// The digest of the policy.
+    pub policy: Option<String>,
+    /// The key that signs.
+    pub key: PublicKey,
+    /// Whose it is.
+    pub actor: Actor,
+    /// The principal, as far as the policy could tell.
+    pub agent: Option<String>,
+    /// The call.
+    pub session: String,
+}
+
+impl Writer {
+    /// An entry of this writer with nothing in it.
+    pub fn blank(&self, action: Action) -> Entry {
+        Entry {
+            seq: 0,
+            timestamp: String::new(),
+            repo: self.repo.clone(),
+            writer: String::new(),
+            agent_id: self.agent.clone(),
+            actor: self.actor.clone(),
+            action,
+            access: action.access(),
+            secret_path: Vec::new(),
+            file: None,
+            file_digest: None,
+            policy: self.policy.clone(),
+            reason: None,
+            target: None,
+            isolation: 0,
+            outcome: Outcome::Ok,
+            deny_code: None,
+            session: self.session.clone(),
+            genesis: None,
+            witness: BTreeMap::new(),
+            prev: None,
+        }
+    }
+}
+
+/// Writes entries to the chain and to the work tree. When this returns they outlast a
+/// loss of power.
+pub fn write(deps: &Deps<'_>, writer: &Writer, entries: Vec<Entry>) -> Result<(), Error> {
+    let _held = deps.audit_log.lock(&writer.chains).map_err(unwritable)?;
+    let found = find(deps, writer)?;
+    let is_new = found.is_none();
+    let (id, ends) =
+        found.unwrap_or_else(|| (segments::writer_id(deps.random.rng().next_u64()), Ends::default()));
+    let path = chain_path(&writer.chains, &id);
+    let mut head = if is_new { None } else { Some(head_of(&ends, &path)?) };
+    let repo = if is_new { writer.repo.clone() } else { repo_of(&ends) };
+    let mut state = read_state(deps, &writer.chains, &id);
+    let mut all = Vec::with_capacity(entries.len() + 2);
+    if is_new {
+        let mut genesis = writer.blank(Action::Genesis);
+        let mut nonce = [0; 16];
+        deps.random.rng().fill_bytes(&mut nonce);
+        let nonce = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+        genesis.genesis = Some(Genesis { key: writer.key.to_string(), nonce });
+        all.push(genesis);
+    }
+    if ends.torn > 0 {
+        deps.audit_log.cut_torn(&path).map_err(unwritable)?;
+        all.push(writer.blank(Action::Recover));
+    }
+    all.extend(entries);
+    if let Some(first) = all.first_mut() {
+        first.witness = witness(deps, writer, &id, &mut state);
+    }
+    let before = head.as_ref().map_or(0, |head| head.seq);
+    let mut lines = Vec::new();
+    for mut entry in all {
+        entry.seq = head.as_ref().map_or(0, |head| head.seq) + 1;
+        entry.prev = head.map(|head| head.digest);
+        entry.timestamp = deps.clock.now_exact();
+        entry.writer.clone_from(&id);
+        entry.repo.clone_from(&repo);
+        let line = signed(deps, &entry)?;
+        head = Some(Head { seq: entry.seq, digest: entry::digest(line.as_bytes()) });
+        lines.extend_from_slice(line.as_bytes());
+        lines.push(b'\n');
+    }
+    deps.audit_log.append(&path, &lines).map_err(unwritable)?;
+    let last = head.map_or(0, |head| head.seq);
+    publish(deps, writer, &id, &New { before, last, lines: &lines }, &mut state)?;
+    write_state(deps, writer, &id, &state)
+}
+
+/// The path of a chain.
+pub fn chain_path(chains: &Path, writer: &str) -> PathBuf {
+    chains.join(format!("{writer}.jsonl"))
+}
+
+fn state_path(chains: &Path, writer: &str) -> PathBuf {
+    chains.join(format!("{writer}.state.json"))
+}
+
+/// What the clone remembers of a writer.
+pub fn read_state(deps: &Deps<'_>, chains: &Path, id: &str) -> State {
+    let contents = deps.files.read_if_there(&state_path(chains, id)).ok().flatten();
+    contents.map(|contents| State::parse(&contents.bytes)).unwrap_or_default()
+}
+
+fn write_state(deps: &Deps<'_>, writer: &Writer, id: &str, state: &State) -> Result<(), Error> {
+    let path = state_path(&writer.chains, id);
+    deps.files.write(&path, &state.to_json(), Durability::Process).map_err(unwritable)
+}
+
+/// The chain of this key in this repository. Where the policy cannot be read, the
+/// repository is not known, and any chain of the key will do.
+fn find(deps: &Deps<'_>, writer: &Writer) -> Result<Option<(String, Ends)>, Error> {
+    let key = writer.key.to_string();
+    for (name, _) in deps.audit_log.list(&writer.chains).map_err(unwritable)? {
+        let Some(id) = name.strip_suffix(".jsonl").filter(|id| segments::is_writer_id(id)) else { continue };
+        let Some(ends) = deps.audit_log.ends(&writer.chains.join(&name)).map_err(unwritable)? else {
+            continue;
+        };
+        let Some((first, _)) = Entry::parse(&ends.first) else { continue };
+        let same_repo = first.repo == writer.repo || writer.policy.is_none();
+        if same_repo && first.genesis.is_some_and(|genesis| genesis.key == key) {
+            return Ok(Some((id.to_owned(), ends)));
+        }
+    }
+    Ok(None)
+}
+
+/// The repository that a chain is bound to.
+fn repo_of(ends: &Ends) -> Option<String> {
+    Entry::parse(&ends.first).and_then(|(first, _)| first.repo)
+}
+
+fn head_of(ends: &Ends, path: &Path) -> Result<Head, Error> {
+    match Entry::parse(&ends.last) {
+        Some((last, _)) => Ok(Head { seq: last.seq, digest: entry::digest(&ends.last) }),
+        None => Err(unrecorded(
+            format!("the last entry of {} cannot be read", path.display()).into(),
+            &[REWRITTEN],
+        )),
+    }
+}
+
+const REWRITTEN: &str =
+    "`leaflock audit verify` says what was done to it; once it is moved away, a new writer begins";
+
+/// The line of an entry.
+fn signed(deps: &Deps<'_>, entry: &Entry) -> Result<String, Error> {
+    let message = entry.message();
+    let armour = deps
+        .signers
+        .sign(None, message.as_bytes(), entry::NAMESPACE)
+        .map_err(|error| unsigned(&error))?
+        .ok_or_else(no_key)?;
+    let signature = sshsig::to_line(&armour)
+        .ok_or_else(|| unrecorded("there came no signature for the entry".into(), &[]))?;
+    Ok(entry::signed_line(&message, &signature))
+}
+
+/// What was added to a chain.
+struct New<'n> {
+    /// The number of the last entry before it.
+    before: u64,
+    /// The number of its last entry.
+    last: u64,
+    /// The lines.
+    lines: &'n [u8],
+}
+
+/// Brings the work tree up to the end of the chain: see [`segments`].
+fn publish(
+    deps: &Deps<'_>,
+    writer: &Writer,
+    id: &str,
+    new: &New<'_>,
+    state: &mut State,
+) -> Result<(), Error> {
+    let last = new.last;
+    let folder = writer.root.join(segments::FOLDER).join(id);
+    let root = writer.root.to_string_lossy().into_owned();
+    let remembered = state.trees.remove(&root).unwrap_or_default();
+    let mut spans: BTreeMap<String, Span> = BTreeMap::new();
+    for (name, size) in deps.audit_log.list(&folder).map_err(unwritable)? {
+        if SegmentName::parse(&name).is_none() {
+            continue;
+        }
+        let span = match remembered.get(&name).filter(|span| span.size == size) {
+            Some(span) => Some(*span),
+            None => read_span(deps, &folder.join(&name), size)?,
+        };
+        spans.extend(span.map(|span| (name, span)));
+    }
+    let held = segments::held(&spans.values().map(|span| (span.first, span.last)).collect::<Vec<_>>());
+    if held > last || spans.values().any(|span| span.last > last) {
+        return Err(unrecorded(
+            format!("the work tree has more entries of writer {id} than its chain").into(),
+            &[REWRITTEN],
+        ));
+    }
+    if held < last {
+        let added = match held == new.before {
+            true => new.lines.to_vec(),
+            false => lines_from(deps, &chain_path(&writer.chains, id), held)?,
+        };
+        let growing = spans.iter().filter(|(_, span)| span.last == held && span.size < segments::FULL as u64);
+        let growing = growing.max_by_key(|(_, span)| span.first).map(|(name, span)| (name.clone(), *span));
+        let growing = match growing {
+            Some((name, span)) if held > 0 && !is_in_index(deps, &folder.join(&name))? => Some((name, span)),
+            _ => None,
+        };
+        let (name, span) = match growing {
+            Some((name, span)) => {
+                let path = folder.join(&name);
+                let old = deps.files.read(&path).map_err(unwritable)?;
+                let bytes = [&old.bytes[..], &added].concat();
+                deps.files
+                    .replace(&path, &bytes, old.fingerprint, Durability::Process)
+                    .map_err(unwritable)?;
+                (name, Span { last, size: bytes.len() as u64, ..span })
+            }
+            None => {
+                let name = SegmentName::new(held + 1, deps.random.rng().next_u32()).to_string();
+                deps.files.create(&folder.join(&name), &added, false).map_err(unwritable)?;
+                (name, Span { first: held + 1, last, size: added.len() as u64 })
+            }
+        };
+        spans.insert(name, span);
+    }
+    state.trees.insert(root, spans);
+    Ok(())
+}
+
+/// Which entries a segment holds, by its first and last whole line.
+fn read_span(deps: &Deps<'_>, path: &Path, size: u64) -> Result<Option<Span>, Error> {
+    let Some(ends) = deps.audit_log.ends(path).map_err(unwritable)? else { return Ok(None) };
+    let seq = |line: &[u8]| Entry::parse(line).map(|(entry, _)| entry.seq);
+    let whole = ends.torn == 0;
+    Ok(seq(&ends.first).zip(seq(&ends.last)).filter(|_| whole).map(|(first, last)| Span {
+        first,
+        last,
+        size,
+    }))
+}
+
+/// The lines of a chain behind entry `held`.
+fn lines_from(deps: &Deps<'_>, chain: &Path, held: u64) -> Result<Vec<u8>, Error> {
+    let contents = deps.files.read(chain).map_err(unwritable)?;
+    let (lines, _) = segments::lines(&contents.bytes);
+    let mut added = Vec::new();
+    for line in lines.iter().skip(usize::try_from(held).unwrap_or(usize::MAX)) {
+        added.extend_from_slice(line);
+        added.push(b'\n');
+    }
+    Ok(added)
+}
+
+/// True if git tracks the file, or is about to.
+fn is_in_index(deps: &Deps<'_>, path: &Path) -> Result<bool, Error> {
+    let folder = path.parent().unwrap_or(path);
+    let listed = deps.repository.listing(folder, &Snapshot::Index, &[path.to_owned()]).map_err(unwritable)?;
+    Ok(listed.is_some_and(|entries| !entries.is_empty()))
+}
+
+/// The heads of other writers that the work tree shows and that were not told of yet.
+fn witness(deps: &Deps<'_>, writer: &Writer, own: &str, state: &mut State) -> BTreeMap<String, Head> {
+    let folder = writer.root.join(segments::FOLDER);
+    let mut heads = BTreeMap::new();
+    for (other, _) in deps.audit_log.list(&folder).unwrap_or_default() {
+        if other == own || !segments::is_writer_id(&other) {
+            continue;
+        }
+        let files = deps.audit_log.list(&folder.join(&other)).unwrap_or_default();
+        let newest = files.iter().filter_map(|(name, _)| SegmentName::parse(name)).max();
+        let Some(newest) = newest else { continue };
+        let ends = deps.audit_log.ends(&folder.join(&other).join(newest.to_string())).ok().flatten();
+        let Some(ends) = ends else { continue };
+        let Some((last, _)) = Entry::parse(&ends.last).filter(|(last, _)| last.writer == other) else {
+            continue;
+        };
+        if state.witnessed.get(&other).is_none_or(|seen| *seen < last.seq) {
+            state.witnessed.insert(other.clone(), last.seq);
+            heads.insert(other, Head { seq: last.seq, digest: entry::digest(&ends.last) });
+        }
+    }
+    heads
+}
+
+/// That the log cannot be written.
+pub fn unrecorded(cause: Cause, hints: &[&str]) -> Error {
+    Error::Unrecorded { cause, hints: hints.iter().map(|hint| (*hint).to_owned()).collect() }
+}
+
+/// A file of the log that cannot be written, or read.
+pub fn unwritable(error: FileError) -> Error {
+    unrecorded(
+        format!("the audit trail cannot be written: {error}").into(),
+        &["where a policy is, nothing is opened that cannot be written down"],
+    )
+}
+
+/// A key that does not sign.
+pub fn unsigned(error: &SignerError) -> Error {
+    let hints: Vec<&str> = error.hint().into_iter().collect();
+    unrecorded(format!("the entry of the audit trail cannot be signed: {error}").into(), &hints)
+}
+
+/// No key to sign with.
+pub fn no_key() -> Error {
+    unrecorded(
+        "no signing key is set, and entries of the audit trail are signed".into(),
+        &[
+            "LEAFLOCK_SIGNING_KEY, or git's user.signingKey with gpg.format ssh, names the file of an SSH key \
+             that the policy lists",
+        ],
+    )
+}

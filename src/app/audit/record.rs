@@ -1,0 +1,481 @@
+//! Nothing is opened that is not written down. [`Recorded`] is the proof that it was,
+//! and only this file makes one; what unwraps a data key asks for it.
+//!
+//! Where no folder above a file holds a policy, there is nothing to write and the
+//! proof costs nothing. Where one does, the policy is verified, the entry signed,
+//! synced and published; only then the proof is given. If any of that fails, there is
+//! none, and the call ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::chains::{self, Writer};
+use crate::app::Deps;
+use crate::app::agent::authority::{self, Authority};
+use crate::app::error::Error;
+use crate::app::request::Intent;
+use crate::domain::agent::audit::entry::{self, Action, Actor, ActorKind, Entry, Outcome, Target};
+use crate::domain::agent::denial::DenyCode;
+use crate::domain::agent::policy::Subject;
+use crate::domain::agent::policy::{Policy, Principal, Role};
+use crate::domain::agent::public_key::PublicKey;
+
+/// What this process wrote so far, and what it knows of the folders of policies.
+#[derive(Debug, Default)]
+pub struct Memory {
+    known: Mutex<Known>,
+    /// One thread of a batch writes for all; the others wait for it.
+    turn: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    session: Option<String>,
+    /// By the folder of the policy.
+    sites: BTreeMap<PathBuf, Arc<Site>>,
+    /// What was granted: folder of the policy, file, digest, action.
+    granted: BTreeSet<(PathBuf, Option<String>, Option<String>, Action)>,
+    /// The files whose opening may still fail.
+    open: BTreeMap<PathBuf, Recorded>,
+    /// The last opening.
+    last: Option<Recorded>,
+    /// Why something was not opened.
+    refusal: Option<Error>,
+}
+
+/// A folder with a policy, and who works in it.
+#[derive(Debug)]
+struct Site {
+    writer: Writer,
+    authority: Arc<Authority>,
+}
+
+/// That it is written down, or need not be.
+#[derive(Clone, Debug)]
+pub struct Recorded(Option<(Arc<Site>, Entry)>);
+
+/// A file that is about to be opened.
+pub struct Opening<'o> {
+    /// The file, absolute; `None` for standard input.
+    pub path: Option<&'o Path>,
+    /// Its bytes, encrypted.
+    pub bytes: &'o [u8],
+    /// The paths of all of its values.
+    pub leaves: &'o dyn Fn() -> Vec<Vec<String>>,
+    /// The other files of the call, each with the digest of its bytes. They are
+    /// written down together with the first, at the price of one.
+    pub others: &'o dyn Fn() -> Vec<(PathBuf, String)>,
+}
+
+/// Writes down that a file is opened, before it is.
+///
+/// # Errors
+/// [`Error::Unrecorded`] if it cannot be written, [`Error::Integrity`] if the policy
+/// does not verify, [`Error::Denied`] if it asks for a reason and there is none.
+pub fn opening(deps: &Deps<'_>, intent: &Intent, opening: &Opening<'_>) -> Result<Recorded, Error> {
+    let path = opening.path.or(intent.path.as_deref());
+    let Some(root) = root(deps, path)? else { return Ok(Recorded(None)) };
+    let written = open_under(deps, intent, opening, root);
+    written.inspect_err(|error| {
+        if !is_silent(intent.action) {
+            lock(deps).refusal.get_or_insert_with(|| copy(error));
+        }
+    })
+}
+
+/// Whoever calls git does not ask for these: what does not open stays encrypted.
+fn is_silent(action: Action) -> bool {
+    matches!(action, Action::Textconv | Action::Smudge | Action::Clean | Action::Reuse)
+}
+
+fn open_under(
+    deps: &Deps<'_>,
+    intent: &Intent,
+    opening: &Opening<'_>,
+    root: PathBuf,
+) -> Result<Recorded, Error> {
+    let _turn = deps.audit.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = opening.path.or(intent.path.as_deref());
+    let file = path.and_then(|path| below(&root, path));
+    // Of all states that history holds of a file, one entry tells.
+    let digest = |digest: String| (intent.action != Action::Exposure).then_some(digest);
+    let of_bytes = digest(entry::digest(opening.bytes));
+    let site = site(deps, &root, intent, file.as_deref())?;
+    let entry = entry(&site, intent, file.clone(), of_bytes.clone());
+    let recorded = Recorded(Some((Arc::clone(&site), entry.clone())));
+    let key = |file: Option<String>, digest: Option<String>| (root.clone(), file, digest, intent.action);
+    if !lock(deps).granted.contains(&key(file.clone(), of_bytes.clone())) {
+        demand_reason(deps, &site, intent, file.as_deref(), opening)?;
+        let mut entries = vec![entry.clone()];
+        let mut granted = vec![key(file.clone(), of_bytes)];
+        for (path, of_bytes) in (opening.others)() {
+            let Some(other) = below(&root, &path).filter(|other| Some(other) != file.as_ref()) else {
+                continue;
+            };
+            let of_bytes = digest(of_bytes);
+            granted.push(key(Some(other.clone()), of_bytes.clone()));
+            entries.push(self::entry(&site, intent, Some(other), of_bytes));
+        }
+        chains::write(deps, &site.writer, entries)?;
+        lock(deps).granted.extend(granted);
+    }
+    let mut known = lock(deps);
+    known.open.insert(path.unwrap_or(Path::new("")).to_owned(), recorded.clone());
+    known.last = Some(recorded.clone());
+    Ok(recorded)
+}
+
+/// Writes down that files are about to be written without being opened: `path`,
+/// absolute, and in the same go the others of the call, `batch`.
+///
+/// # Errors
+/// As [`opening`].
+pub fn writing(
+    deps: &Deps<'_>,
+    intent: &Intent,
+    path: Option<&Path>,
+    batch: &[PathBuf],
+) -> Result<Recorded, Error> {
+    let Some(root) = root(deps, path)? else { return Ok(Recorded(None)) };
+    let _turn = deps.audit.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    let file = path.and_then(|path| below(&root, path));
+    let site = site(deps, &root, intent, file.as_deref())?;
+    let recorded = Recorded(Some((Arc::clone(&site), entry(&site, intent, file.clone(), None))));
+    let key = |file: Option<String>| (root.clone(), file, None, intent.action);
+    if lock(deps).granted.contains(&key(file.clone())) {
+        return Ok(recorded);
+    }
+    let mut files = vec![file];
+    for other in batch {
+        let other = below(&root, &deps.files.absolute(other).map_err(Error::Read)?);
+        files.extend(other.filter(|other| !files.iter().flatten().any(|file| file == other)).map(Some));
+    }
+    let entries = files.iter().map(|file| entry(&site, intent, file.clone(), None)).collect();
+    chains::write(deps, &site.writer, entries)?;
+    lock(deps).granted.extend(files.into_iter().map(key));
+    Ok(recorded)
+}
+
+/// Writes down something that neither opens nor writes a secret: a policy that is
+/// signed, a checkpoint. `path`, absolute, is the file; without one, the policy around
+/// the working folder counts.
+///
+/// # Errors
+/// As [`opening`].
+pub fn event(
+    deps: &Deps<'_>,
+    intent: &Intent,
+    path: Option<&Path>,
+    outcome: Outcome,
+) -> Result<Recorded, Error> {
+    let Some(root) = root(deps, path)? else { return Ok(Recorded(None)) };
+    let file = path.and_then(|path| below(&root, path));
+    let site = site(deps, &root, intent, file.as_deref())?;
+    let mut entry = entry(&site, intent, file, None);
+    entry.outcome = outcome;
+    chains::write(deps, &site.writer, vec![entry.clone()])?;
+    Ok(Recorded(Some((site, entry))))
+}
+
+/// Writes down a refusal and hands its error back.
+pub fn denied(deps: &Deps<'_>, intent: &Intent, path: Option<&Path>, error: Error) -> Error {
+    let (Error::Denied { code, .. } | Error::Integrity { code, .. }) = &error else { return error };
+    let Ok(Some(root)) = root(deps, path) else { return error };
+    let file = path.and_then(|path| below(&root, path));
+    let written = match site(deps, &root, intent, None) {
+        Ok(site) => write_denial(deps, &site.writer, intent, file, *code),
+        // The policy itself was refused, and that is written down already.
+        Err(Error::Integrity { .. }) => Ok(()),
+        Err(error) => Err(error),
+    };
+    with_hint(error, written)
+}
+
+impl Recorded {
+    /// True where a policy is.
+    pub fn is_under_policy(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Writes down how it ended. What was granted stays written down even if this fails.
+    ///
+    /// # Errors
+    /// [`Error::Unrecorded`].
+    pub fn ended(
+        &self,
+        deps: &Deps<'_>,
+        action: Action,
+        outcome: Outcome,
+        target: Option<Target>,
+    ) -> Result<(), Error> {
+        let Some((site, entry)) = &self.0 else { return Ok(()) };
+        let mut entry = entry.clone();
+        entry.action = action;
+        entry.outcome = outcome;
+        entry.target = target.or(entry.target);
+        chains::write(deps, &site.writer, vec![entry])
+    }
+
+    /// Writes down how the program ended that got values.
+    ///
+    /// # Errors
+    /// [`Error::Unrecorded`].
+    pub fn program_ended(&self, deps: &Deps<'_>, outcome: Outcome, exit: Option<u8>) -> Result<(), Error> {
+        let Some((_, entry)) = &self.0 else { return Ok(()) };
+        let target = entry.target.clone().map(|target| Target { exit, ..target });
+        self.ended(deps, Action::ExecEnd, outcome, target)
+    }
+
+    /// Writes down that the file did not open. The error that says why counts more
+    /// than one of the log: nothing was opened.
+    pub fn failed(&self, deps: &Deps<'_>, path: Option<&Path>, error: &Error) {
+        let Some((site, entry)) = &self.0 else { return };
+        let mut entry = entry.clone();
+        entry.outcome = Outcome::Failed;
+        if let Error::Denied { code, .. } | Error::Integrity { code, .. } = error {
+            entry.outcome = Outcome::Denied;
+            entry.deny_code = Some(*code);
+        }
+        let _ = chains::write(deps, &site.writer, vec![entry]);
+        lock(deps).open.remove(path.unwrap_or(Path::new("")));
+    }
+}
+
+/// The last opening of this call, if a policy is where it was.
+pub fn last(deps: &Deps<'_>) -> Option<Recorded> {
+    lock(deps).last.clone()
+}
+
+/// Writes down that a file which was granted turned out not to be what it must: its
+/// MAC does not fit, or a value does not decrypt. To be called with every error that
+/// a file ends with; what is written down already is not written again.
+pub fn file_failed(deps: &Deps<'_>, error: &Error) {
+    let place = error.place();
+    let path = place.path.as_deref();
+    let open = lock(deps).open.remove(path.unwrap_or(Path::new("")));
+    if let Some(recorded) = open {
+        recorded.failed(deps, path, error);
+    }
+}
+
+/// The first refusal of this call, for those that went on without what was refused.
+pub fn refusal(deps: &Deps<'_>) -> Option<Error> {
+    lock(deps).refusal.take()
+}
+
+/// The same refusal once more; other errors do not refuse.
+fn copy(error: &Error) -> Error {
+    let hints = error.hints();
+    match error {
+        Error::Denied { code, message, .. } => Error::Denied { code: *code, message: message.clone(), hints },
+        Error::Integrity { place, code, cause, .. } => {
+            Error::Integrity { place: place.clone(), code: *code, cause: cause.to_string().into(), hints }
+        }
+        other => Error::Unrecorded { cause: other.to_string().into(), hints },
+    }
+}
+
+fn lock<'d>(deps: &Deps<'d>) -> std::sync::MutexGuard<'d, Known> {
+    deps.audit.known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The folder of the policy that counts for a file; for standard input, the one around
+/// the working folder.
+fn root(deps: &Deps<'_>, path: Option<&Path>) -> Result<Option<PathBuf>, Error> {
+    let working;
+    let folder = match path.and_then(Path::parent) {
+        Some(folder) => folder,
+        None => {
+            working = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
+            &working
+        }
+    };
+    authority::find_root(deps, folder)
+}
+
+/// The path below `root`, with `/`.
+fn below(root: &Path, path: &Path) -> Option<String> {
+    let parts = path.strip_prefix(root).ok()?.components();
+    let parts: Vec<String> = parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    Some(parts.join("/"))
+}
+
+/// Who works under the policy of `root`. A policy that does not verify is refused,
+/// which is written down.
+fn site(deps: &Deps<'_>, root: &Path, intent: &Intent, file: Option<&str>) -> Result<Arc<Site>, Error> {
+    if let Some(site) = lock(deps).sites.get(root) {
+        return Ok(Arc::clone(site));
+    }
+    let key = deps.signers.public_key(None).map_err(|error| chains::unsigned(&error));
+    let place = deps.repository.place(root).map_err(chains::unwritable)?;
+    let chains = place.map(|place| place.common_dir.join(chains::FOLDER));
+    let authority = authority::load(deps, root);
+    let writer = |key: PublicKey, chains: PathBuf, authority: Option<&Authority>| {
+        let principal = authority.and_then(|known| known.policy.principal_of_key(&key.to_string()));
+        Writer {
+            root: root.to_owned(),
+            chains,
+            repo: authority.and_then(|known| known.policy.repo.clone()),
+            policy: authority.map(|known| known.policy_digest.clone()),
+            actor: Actor {
+                kind: principal.map_or(ActorKind::Unknown, kind),
+                key: key.fingerprint(),
+                os_user: deps.audit_log.user(),
+                asserted: false,
+            },
+            agent: principal.map(|principal| principal.name.clone()),
+            session: session(deps),
+            key,
+        }
+    };
+    let authority = match authority {
+        Ok(authority) => authority,
+        Err(error) => {
+            let Error::Integrity { code, .. } = &error else { return Err(error) };
+            let code = *code;
+            let written = match (key, chains) {
+                (Ok(Some(key)), Some(chains)) => {
+                    write_denial(deps, &writer(key, chains, None), intent, file.map(str::to_owned), code)
+                }
+                (Ok(None), _) => Err(chains::no_key()),
+                (Err(error), _) => Err(error),
+                (_, None) => Err(no_repository(root)),
+            };
+            return Err(with_hint(error, written));
+        }
+    };
+    let key = key?.ok_or_else(chains::no_key)?;
+    let chains = chains.ok_or_else(|| no_repository(root))?;
+    let writer = writer(key, chains, Some(&authority));
+    if writer.agent.is_none() {
+        let cause = format!("the policy gives the signing key {} to nobody", writer.actor.key);
+        return Err(chains::unrecorded(
+            cause.into(),
+            &["LEAFLOCK_SIGNING_KEY names the file of a key that the policy lists under `sign`"],
+        ));
+    }
+    let site = Arc::new(Site { writer, authority });
+    lock(deps).sites.insert(root.to_owned(), Arc::clone(&site));
+    Ok(site)
+}
+
+/// What a principal is.
+fn kind(principal: &Principal) -> ActorKind {
+    let has = |role| principal.roles.contains(&role);
+    match () {
+        () if has(Role::Broker) => ActorKind::Broker,
+        () if has(Role::Ci) => ActorKind::Ci,
+        () if has(Role::Admin) || has(Role::Human) => ActorKind::Human,
+        () => ActorKind::Agent,
+    }
+}
+
+/// The name of this call: random, the same in all of its entries.
+fn session(deps: &Deps<'_>) -> String {
+    let random = deps.random.rng().next_u64();
+    lock(deps).session.get_or_insert_with(|| format!("s-{random:016x}")).clone()
+}
+
+fn no_repository(root: &Path) -> Error {
+    chains::unrecorded(
+        format!("{} has a policy and is in no git repository that git can read", root.display()).into(),
+        &["the audit trail is kept in the repository: `git init`, or take the folder `.leaflock` away"],
+    )
+}
+
+/// The entry of something granted.
+fn entry(site: &Site, intent: &Intent, file: Option<String>, digest: Option<String>) -> Entry {
+    let mut entry = fill(site.writer.blank(intent.action), intent);
+    entry.file = file;
+    entry.file_digest = digest;
+    entry.outcome = Outcome::Granted;
+    entry
+}
+
+fn fill(mut entry: Entry, intent: &Intent) -> Entry {
+    entry.secret_path.clone_from(&intent.secrets);
+    entry.reason.clone_from(&intent.reason);
+    entry.target.clone_from(&intent.target);
+    entry.isolation = intent.isolation;
+    if let Some(agent) = &intent.on_behalf
+        && entry.agent_id.as_ref() != Some(agent)
+    {
+        entry.agent_id = Some(agent.clone());
+        entry.actor.asserted = true;
+    }
+    entry
+}
+
+fn write_denial(
+    deps: &Deps<'_>,
+    writer: &Writer,
+    intent: &Intent,
+    file: Option<String>,
+    code: DenyCode,
+) -> Result<(), Error> {
+    let mut entry = fill(writer.blank(intent.action), intent);
+    entry.file = file;
+    entry.outcome = Outcome::Denied;
+    entry.deny_code = Some(code);
+    chains::write(deps, writer, vec![entry])
+}
+
+/// A refusal, and that it is not in the log if it is not.
+fn with_hint(mut error: Error, written: Result<(), Error>) -> Error {
+    if let Err(unwritten) = written
+        && let Error::Integrity { hints, .. } | Error::Denied { hints, .. } = &mut error
+    {
+        hints.push(format!("this refusal is not in the audit trail: {unwritten}"));
+    }
+    error
+}
+
+/// Refuses where the policy asks for a reason and none was given.
+fn demand_reason(
+    deps: &Deps<'_>,
+    site: &Site,
+    intent: &Intent,
+    file: Option<&str>,
+    opening: &Opening<'_>,
+) -> Result<(), Error> {
+    let policy = &site.authority.policy;
+    // Whoever brings the files of agents up to date sees no value.
+    let is_free = intent.reason.is_some() || intent.action == Action::Sync;
+    if is_free || !needs_reason(site, intent, file, opening) {
+        return Ok(());
+    }
+    let whole = if policy.require_reason { "" } else { " for secrets of this file" };
+    let error = Error::Denied {
+        code: DenyCode::NoReason,
+        message: format!("the policy asks for a reason{whole}"),
+        hints: vec![
+            "--reason TEXT, or LEAFLOCK_REASON, says why; it is written into the audit trail".to_owned(),
+        ],
+    };
+    let written = write_denial(deps, &site.writer, intent, file.map(str::to_owned), DenyCode::NoReason);
+    Err(with_hint(error, written))
+}
+
+fn needs_reason(site: &Site, intent: &Intent, file: Option<&str>, opening: &Opening<'_>) -> bool {
+    let Authority { policy, revocations, .. } = &*site.authority;
+    if policy.require_reason {
+        return true;
+    }
+    let agent = intent.on_behalf.as_deref().or(site.writer.agent.as_deref());
+    let (Some(file), Some(agent)) = (file, agent) else { return false };
+    if !policy.allows.iter().any(|rule| rule.reason) {
+        return false;
+    }
+    let source = source_of(policy, file);
+    (opening.leaves)()
+        .iter()
+        .any(|path| policy.decide(revocations, &Subject { agent, source, path }).needs_reason)
+}
+
+/// The source that a file is made from: itself, but for those made for principals.
+fn source_of<'f>(policy: &Policy, file: &'f str) -> &'f str {
+    let Some(made) = file.strip_prefix(".leaflock/agents/") else { return file };
+    let behind = |name: &String| made.strip_prefix(name.as_str())?.strip_prefix('/');
+    policy.principals.keys().find_map(behind).unwrap_or(file)
+}

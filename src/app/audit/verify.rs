@@ -1,0 +1,172 @@
+//! Whether the log is what was written: its lines, its files, and whose keys signed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::material::{self, Log};
+use crate::app::Deps;
+use crate::app::agent::authority;
+use crate::app::error::Error;
+use crate::domain::agent::audit::chain::{Finding, Kind};
+use crate::domain::agent::audit::checkpoint::{self, Checkpoint};
+use crate::domain::agent::audit::entry::{Entry, digest, split_line};
+use crate::domain::agent::audit::segments;
+use crate::domain::agent::audit::verify::{Material, Verdict, verify};
+use crate::domain::agent::policy::{Policy, Role};
+use crate::domain::agent::public_key::PublicKey;
+use crate::domain::agent::sshsig;
+
+/// What to compare with, beside what is in the repository.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Checkpoints that are kept elsewhere.
+    pub checkpoints: Vec<PathBuf>,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What is wrong, and how far each chain goes.
+    pub verdict: Verdict,
+    /// How many checkpoints the log was compared with.
+    pub checkpoints: usize,
+    /// The digests of checkpoints that no other one names.
+    pub newest: Vec<String>,
+}
+
+/// A checkpoint whose signature holds.
+struct Signed {
+    file: String,
+    digest: String,
+    checkpoint: Checkpoint,
+}
+
+/// Checks the log of the policy around the working folder.
+///
+/// # Errors
+/// There is no policy, it does not verify, or something cannot be read. What is wrong
+/// with the log is no error.
+pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    let root = material::root(deps)?;
+    let authority = authority::load(deps, &root)?;
+    let mut log = material::read(deps, &root)?;
+    for path in &request.checkpoints {
+        let bytes = deps.files.read(path).map_err(Error::Read)?.bytes.to_vec();
+        log.checkpoints.push((path.display().to_string(), bytes));
+    }
+    let history = material::history(deps, &root)?;
+    let former = former_policies(deps, &root, &authority.signers)?;
+    let may_sign = |entry: &Entry, key: &PublicKey| may_sign(&authority.policy, &former, entry, key);
+    let (signed, findings) = checkpoints(&log, &authority.policy);
+    let material = Material {
+        repo: authority.policy.repo.as_deref(),
+        tree: material::pieces(&log.tree, false),
+        past: material::pieces(&history.past, false),
+        elsewhere: material::pieces(&history.elsewhere, false),
+        chains: material::pieces(&log.chains, true),
+        published: log.published.clone(),
+        checkpoints: signed.iter().map(|one| (one.file.clone(), one.checkpoint.clone())).collect(),
+        may_sign: &may_sign,
+    };
+    let mut verdict = verify(&material);
+    verdict.findings.extend(findings);
+    let named = |digest: &String| signed.iter().any(|one| one.checkpoint.previous.contains(digest));
+    let newest = signed.iter().map(|one| one.digest.clone()).filter(|digest| !named(digest)).collect();
+    Ok(Outcome { verdict, checkpoints: signed.len(), newest })
+}
+
+/// Former policies by their digests, those that a key on the list signed.
+fn former_policies(
+    deps: &Deps<'_>,
+    root: &Path,
+    signers: &crate::domain::agent::allowed_signers::AllowedSigners,
+) -> Result<BTreeMap<String, Policy>, Error> {
+    let of = |place: &str| -> Result<Vec<Vec<u8>>, Error> {
+        let versions = deps.repository.history_of(root, place, None).map_err(Error::Read)?;
+        let blobs: Vec<String> = versions.into_iter().map(|version| version.blob).collect();
+        let mut found = Vec::new();
+        if !blobs.is_empty() {
+            let take = &mut |_: &str, bytes: crate::domain::secret::SecretBytes| found.push(bytes.to_vec());
+            deps.repository.contents(root, &blobs, take).map_err(Error::Read)?;
+        }
+        Ok(found)
+    };
+    let signatures = of(authority::SIGNATURE)?;
+    let mut former = BTreeMap::new();
+    for bytes in of(crate::domain::agent::policy::PLACE)? {
+        let is_signed = signatures.iter().any(|signature| {
+            let text = String::from_utf8_lossy(signature);
+            let signer = sshsig::verify(&text, &bytes, authority::NAMESPACE);
+            signer.is_ok_and(|key| signers.signers.iter().any(|signer| signer.key == key))
+        });
+        if is_signed && let Ok(policy) = Policy::parse(&bytes) {
+            former.insert(digest(&bytes), policy);
+        }
+    }
+    Ok(former)
+}
+
+/// Whether the policy, or the one that was in force, gives the key to whom the entry
+/// names. One that names nobody was written when the policy could not be read.
+fn may_sign(policy: &Policy, former: &BTreeMap<String, Policy>, entry: &Entry, key: &PublicKey) -> bool {
+    let Some(agent) = &entry.agent_id else { return entry.policy.is_none() };
+    let then = entry.policy.as_ref().and_then(|digest| former.get(digest));
+    let key = key.to_string();
+    [Some(policy), then].into_iter().flatten().any(|policy| {
+        let owner = policy.principal_of_key(&key);
+        owner.is_some_and(|owner| entry.actor.asserted || owner.name == *agent)
+    })
+}
+
+/// The checkpoints that count, and what is wrong with the others.
+fn checkpoints(log: &Log, policy: &Policy) -> (Vec<Signed>, Vec<Finding>) {
+    let mut signed = Vec::new();
+    let mut findings = Vec::new();
+    let mut find = |kind: Kind, file: &str, detail: &str| {
+        let writer = segments::CHECKPOINTS.to_owned();
+        findings.push(Finding {
+            kind,
+            writer,
+            file: file.to_owned(),
+            line: Some(1),
+            detail: detail.to_owned(),
+        });
+    };
+    for (file, bytes) in &log.checkpoints {
+        let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let read = Checkpoint::parse(line).zip(split_line(line));
+        let Some(((checkpoint, _), (message, signature))) = read else {
+            find(Kind::Edited, file, "this is no checkpoint as they are written");
+            continue;
+        };
+        let key = match sshsig::verify(signature, &message, checkpoint::NAMESPACE) {
+            Ok(key) => key,
+            Err(_) => {
+                find(Kind::Edited, file, "the checkpoint was changed after it was signed");
+                continue;
+            }
+        };
+        if checkpoint.repo != policy.repo {
+            find(Kind::ForeignRepo, file, "this checkpoint was made in another repository");
+        } else if !policy.principal_of_key(&key.to_string()).is_some_and(|owner| may_check(&owner.roles)) {
+            find(Kind::BadSignature, file, "the key of this checkpoint is no administrator's or auditor's");
+        } else {
+            signed.push(Signed { file: file.clone(), digest: digest(line), checkpoint });
+        }
+    }
+    let gone: Vec<&Signed> = signed
+        .iter()
+        .filter(|one| {
+            one.checkpoint.previous.iter().any(|digest| signed.iter().all(|other| other.digest != *digest))
+        })
+        .collect();
+    for one in gone {
+        find(Kind::Deleted, &one.file, "the checkpoint before this one is not here");
+    }
+    (signed, findings)
+}
+
+/// Whose checkpoints count.
+pub fn may_check(roles: &std::collections::BTreeSet<Role>) -> bool {
+    roles.contains(&Role::Admin) || roles.contains(&Role::Auditor)
+}
