@@ -74,6 +74,7 @@ const CALLS: &[Call] = &[
     ("agent sync", &[], 0),
     ("agent sync", &["--check"], 0),
     ("agent sync", &["--continue"], 2),
+    ("audit report", &["--out", "../home/report.html"], 0),
     ("agent list", &[], 0),
     ("agent show", &["ops/deploy"], 0),
     ("agent show", &["ops/nobody"], 4),

@@ -67,6 +67,7 @@ pub mod agent_guide;
 pub mod policy_lint;
 pub mod policy_explain;
 pub mod policy_test;
+pub mod audit_report;
 pub mod doctor;
 pub mod exposure;
 pub mod revoke;

@@ -310,7 +310,11 @@ fn site(deps: &Deps<'_>, root: &Path, intent: &Intent, file: Option<&str>) -> Re
     let key = deps.signers.public_key(None).map_err(|error| chains::unsigned(&error));
     let place = deps.repository.place(root).map_err(chains::unwritable)?;
     let chains = place.map(|place| place.common_dir.join(chains::FOLDER));
-    let authority = authority::load(deps, root);
+    let authority = match intent.action {
+        // It makes the manifest anew that the policy lacks.
+        Action::Sync => authority::load_to_remake(deps, root).map(Arc::new),
+        _ => authority::load(deps, root),
+    };
     let writer = |key: PublicKey, chains: PathBuf, authority: Option<&Authority>| {
         let principal = authority.and_then(|known| known.policy.principal_of_key(&key.to_string()));
         Writer {
