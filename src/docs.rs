@@ -41,6 +41,9 @@ pub mod audit {}
 #[doc = include_str!("docs/redact.md")]
 pub mod redact {}
 
+#[doc = include_str!("docs/run-agent.md")]
+pub mod run_agent {}
+
 #[doc = include_str!("docs/trust.md")]
 pub mod trust {}
 

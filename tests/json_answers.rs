@@ -22,8 +22,8 @@ version: 1
 repo: REPO
 serial: 1
 principals:
-  humans/alice: { age: ALICE, sign: SIGN, roles: [admin] }
-  ops/deploy: { age: BOB }
+  humans/alice: { age: ALICE, sign: ADMINS, roles: [admin] }
+  ops/deploy: { age: BOB, sign: SIGNED }
 sources: [{ file: prod.yaml }, { file: staging.yaml }]
 access_control:
   secrets:
@@ -74,6 +74,7 @@ const CALLS: &[Call] = &[
     ("agent sync", &[], 0),
     ("agent sync", &["--check"], 0),
     ("agent sync", &["--continue"], 2),
+    ("audit report", &["--out", "../home/report.html"], 0),
     ("agent list", &[], 0),
     ("agent show", &["ops/deploy"], 0),
     ("agent show", &["ops/nobody"], 4),
@@ -82,6 +83,14 @@ const CALLS: &[Call] = &[
     ("agent rekey", &["ops/new", "--out", "../home/other"], 0),
     ("agent exposure", &["ops/new"], 0),
     ("agent remove", &["ops/new"], 0),
+    ("get", &["databases.postgres.port", "--file", "prod.yaml"], 0),
+    ("compare", &["databases.postgres.password", "--with", "staging.yaml", "--file", "prod.yaml"], 0),
+    ("audit show", &[], 0),
+    ("audit tail", &[], 0),
+    ("audit export", &["--format", "csv"], 0),
+    ("audit export", &["--format", "xml"], 2),
+    ("audit checkpoint", &[], 0),
+    ("audit verify", &[], 0),
     ("trust remove", &[], 0),
     ("policy verify", &[], 5),
     ("get", &["databases.postgres.port", "--file", "prod.yaml"], 5),
@@ -127,18 +136,29 @@ fn world() -> Sandbox {
     sandbox
 }
 
+/// The file of a signing key.
+fn key_of(sandbox: &Sandbox, name: &str) -> String {
+    sandbox.folder().join("home").join(name).to_str().unwrap().to_owned()
+}
+
 /// Makes a signed policy. What `policy init` answered.
 fn govern(sandbox: &mut Sandbox) -> Value {
-    let key = sandbox.folder().join("home/alice").to_str().unwrap().to_owned();
-    let line = ["-q", "-t", "ed25519", "-N", "", "-f", &key];
-    sandbox.run(std::path::Path::new("ssh-keygen"), &line, b"").ok();
+    let [alice, deploy] = ["alice", "deploy"].map(|name| {
+        let key = key_of(sandbox, name);
+        let line = ["-q", "-t", "ed25519", "-N", "", "-f", &key];
+        sandbox.run(std::path::Path::new("ssh-keygen"), &line, b"").ok();
+        let public = std::fs::read_to_string(format!("{key}.pub")).unwrap();
+        public.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+    });
+    let key = key_of(sandbox, "alice");
     sandbox.set_env("LEAFLOCK_SIGNING_KEY", &key);
     let output = call(sandbox, "policy init", &["--name", "humans/alice"], &["--json"]);
     let answer = examine(output, "policy init");
-    let public = std::fs::read_to_string(format!("{key}.pub")).unwrap();
-    let public = public.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
     let policy = POLICY.replace("ALICE", ALICE.recipient).replace("BOB", BOB.recipient);
-    let policy = policy.replace("REPO", answer["result"]["repo"].as_str().unwrap()).replace("SIGN", &public);
+    let policy = policy
+        .replace("REPO", answer["result"]["repo"].as_str().unwrap())
+        .replace("ADMINS", &alice)
+        .replace("SIGNED", &deploy);
     sandbox.write(".leaflock/policy.yaml", policy);
     sandbox.ours(&["policy", "sign", "--bump"]).ok();
     answer
@@ -321,7 +341,8 @@ fn an_agent_gets_only_what_it_may_read() {
     let identity = sandbox.write("identity.txt", BOB.identity);
     std::fs::remove_file(sandbox.folder().join("home/.config/sops/age/keys.txt")).unwrap();
     sandbox.set_env("SOPS_AGE_KEY_FILE", identity.to_str().unwrap());
-    sandbox.set_env("LEAFLOCK_SIGNING_KEY", "");
+    let key = key_of(&sandbox, "deploy");
+    sandbox.set_env("LEAFLOCK_SIGNING_KEY", &key);
     let listed = sandbox.ours(&["list", "databases.postgres.port", "--file", "prod.yaml", "--json"]).text();
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(listed["result"]["caller"]["name"], "ops/deploy");
@@ -334,6 +355,24 @@ fn an_agent_gets_only_what_it_may_read() {
     }
     let told = sandbox.ours(&["fingerprint", "hosts", "--file", "prod.yaml"]).fails(3);
     assert!(told.contains("read or exec"), "{told}");
+    // What was refused is written down.
+    let denials = sandbox.ours(&["audit", "show", "--json"]).text();
+    let denials: Value = serde_json::from_str(&denials).unwrap();
+    let is_denial = |entry: &&Value| entry["outcome"] == "denied" && entry["deny_code"] == "not_allowed";
+    let entries = denials["result"]["entries"].as_array().unwrap();
+    let told: Vec<String> = entries
+        .iter()
+        .filter(is_denial)
+        .map(|it| format!("{} {} {}", it["agent_id"], it["action"], it["secret_path"]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "\"ops/deploy\" \"get\" [\"databases.postgres.port\"]",
+            "\"ops/deploy\" \"get\" [\"hosts\"]",
+            "\"ops/deploy\" \"inspect\" [\"hosts\"]",
+        ]
+    );
     // What it may have comes from the file that was made for it.
     let answer: Value = serde_json::from_str(&sandbox.ours(&["get", "blob", "--json"]).text()).unwrap();
     assert_eq!(answer["result"]["file"], ".leaflock/agents/ops/deploy/prod.yaml");

@@ -15,6 +15,8 @@
 mod agent_audit;
 mod agent_guide;
 mod agent_policy;
+mod agent_report;
+mod agent_run;
 mod agent_signatures;
 mod agent_sync;
 mod agent_trust;

@@ -4,10 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::audit::record;
 use super::error::{Error, Place};
 use super::lookup::{Caller, Site};
 use super::open::{self, Locked};
 use super::request::{FileOptions, Notice, OpenOptions, Source as Input};
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::leaves::Source;
 use crate::domain::agent::manifest::derived_path;
 use crate::domain::agent::pattern::show_path;
@@ -19,12 +21,14 @@ use crate::domain::store::shell;
 use crate::domain::value::{Entry, Value};
 
 /// How files are found and opened.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Formats, config, names.
     pub file: FileOptions,
     /// Keys and MAC.
     pub open: OpenOptions,
+    /// What is done with the value.
+    pub action: Action,
 }
 
 /// A value.
@@ -55,7 +59,10 @@ pub fn of_source(
     levels: &[Level],
     options: &Options,
 ) -> Result<OpenedValue, Error> {
-    site.demand(&source.path, path, levels)?;
+    let file = site.root.join(&source.path);
+    let intent = || recorded(options, path).intent;
+    site.demand(&source.path, path, levels)
+        .map_err(|error| record::denied(deps, &intent(), Some(&file), error))?;
     let name = match &site.caller {
         Caller::Agent(agent) => derived_path(agent, &source.path),
         Caller::Other(_) => source.path.clone(),
@@ -88,7 +95,7 @@ pub fn of_file(
     let input = open::read_input(deps, &Input::File(PathBuf::from(file)), &options.file)?;
     let format = options.file.input_format.unwrap_or_else(|| input.format());
     let locked = Locked::parse(&input.bytes, format, &input.place())?;
-    let unlocked = locked.unlock(deps, &options.open)?;
+    let unlocked = locked.unlock(deps, &recorded(options, path))?;
     let (documents, findings) = unlocked.file().to_values().map_err(|error| unlocked.tree_error(error))?;
     if !options.open.ignore_mac {
         unlocked.locked.check_mac(&unlocked.cipher, &findings.mac)?;
@@ -116,6 +123,13 @@ pub fn of_file(
     notices.extend(findings.notices.iter().map(|it| open::notice(&unlocked.locked.place, it)));
     let kind = scalar.type_name().unwrap_or("null");
     Ok(OpenedValue { file: name, kind, text: text(scalar), data_key: unlocked.data_key.clone(), notices })
+}
+
+/// The options of an opening, as the audit trail is to tell of it.
+fn recorded(options: &Options, path: &[String]) -> OpenOptions {
+    let mut open = options.open.to(options.action);
+    open.intent.secrets = vec![show_path(path)];
+    open
 }
 
 /// The scalars at `path`, which has no segments for places in lists.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Deps;
 use super::error::{Error, Place};
+use super::granted;
 use super::open::{self, Locked};
 use super::parallel;
 use super::ports::Asking;
@@ -16,12 +17,15 @@ use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::pattern::{PathPattern, show_path};
 use crate::domain::agent::redact::{Named, Patterns, Redactor, SHORTEST, is_too_short};
 use crate::domain::crypto::token;
+use crate::domain::store::flat_names::Case;
 
 /// Which secrets are looked for.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The encrypted files that hold them; none is all of the repository.
     pub with: Vec<PathBuf>,
+    /// The principal whose values are looked for; `None`: all values.
+    pub agent: Option<String>,
     /// Only values below these paths; none is all.
     pub only: Vec<String>,
     /// Formats, config, names.
@@ -46,6 +50,9 @@ pub struct Prepared {
 /// pass that somebody believes is redacted.
 pub fn prepare(deps: &Deps<'_>, request: &Request) -> Result<Prepared, Error> {
     let only = patterns_of(&request.only)?;
+    if let Some(agent) = &request.agent {
+        return of_agent(deps, request, agent, only);
+    }
     let mut notices = Vec::new();
     let mut values = if request.with.is_empty() {
         everything(deps, request, &mut notices)?
@@ -71,6 +78,30 @@ pub fn prepare(deps: &Deps<'_>, request: &Request) -> Result<Prepared, Error> {
     }
     notices.extend(too_short(named_by(&values, &shown(&values))));
     Ok(Prepared { patterns: Arc::new(patterns(&values)), notices })
+}
+
+/// The values that a principal may have, out of the files that were made for it.
+fn of_agent(
+    deps: &Deps<'_>,
+    request: &Request,
+    agent: &str,
+    only: Vec<PathPattern>,
+) -> Result<Prepared, Error> {
+    let asked = granted::Request {
+        agent: agent.to_owned(),
+        files: request.with.clone(),
+        paths: only.clone(),
+        demanded: only,
+        case: Case::default(),
+        open: request.open.to(Action::Redact),
+    };
+    let mut plan = granted::plan(deps, &asked)?;
+    let values = plan.open(deps)?;
+    let named: Vec<Named<'_>> =
+        values.iter().map(|value| Named { path: &value.shown, value: &value.value }).collect();
+    let mut notices = std::mem::take(&mut plan.notices);
+    notices.extend(too_short(named.iter().copied()));
+    Ok(Prepared { patterns: Arc::new(Patterns::new(&named)), notices })
 }
 
 /// The patterns of these values.

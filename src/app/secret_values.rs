@@ -48,7 +48,7 @@ pub fn of(unlocked: &Unlocked<'_>) -> Result<Vec<SecretValue>, Error> {
 }
 
 /// The value as a variable holds it.
-fn text(scalar: &Scalar<'_>) -> SecretBytes {
+pub fn text(scalar: &Scalar<'_>) -> SecretBytes {
     /// Bytes of the longest number or time.
     const NUMBER: usize = 400;
     let room = match scalar {

@@ -94,7 +94,7 @@ fn listed<T>(
 }
 
 /// A time, or the beginning of one, in RFC 3339 and UTC.
-fn time(text: String, flag: &str) -> Result<String, Usage> {
+pub(super) fn time(text: String, flag: &str) -> Result<String, Usage> {
     const PATTERN: &str = "0000-00-00T00:00:00.000Z";
     let fits = |(given, pattern): (char, char)| match pattern {
         '0' => given.is_ascii_digit(),

@@ -12,6 +12,7 @@ use super::envelope::code::Code;
 use super::report::{Failure, Usage};
 use super::{Cli, get, wire};
 use crate::app::compare::{Request, run as use_case};
+use crate::domain::agent::audit::entry::Action;
 
 /// Ask whether two secrets have the same value
 ///
@@ -64,7 +65,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
         Some((file, path)) => (file.to_owned(), Some(path.to_owned())),
         None => (with, None),
     };
-    let options = get::options(arguments.opening, arguments.general, cli)?;
+    let options = get::options(Action::Inspect, arguments.opening, arguments.general, cli)?;
     let request = Request { path, file: arguments.file, with: PathBuf::from(with), with_path, options };
     let outcome = wire::with_deps(&cli.env, |deps| Ok(use_case(deps, &request)?))?;
     let result = json!({

@@ -12,6 +12,7 @@ use super::report::Failure;
 use super::{Cli, get, wire};
 use crate::app::fingerprint::run as use_case;
 use crate::app::get::Request;
+use crate::domain::agent::audit::entry::Action;
 
 /// Tell equal values of a file apart from others, without showing them
 ///
@@ -52,7 +53,7 @@ Examples:
 /// Prints the fingerprint.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
     let Some(path) = arguments.path else { return Err(get::no_path("fingerprint").into()) };
-    let options = get::options(arguments.opening, arguments.general, cli)?;
+    let options = get::options(Action::Inspect, arguments.opening, arguments.general, cli)?;
     let request = Request { path, file: arguments.file, options };
     let outcome = wire::with_deps(&cli.env, |deps| Ok(use_case(deps, &request)?))?;
     let result = json!({

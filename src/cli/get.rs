@@ -14,6 +14,7 @@ use super::report::{Failure, Usage};
 use super::{Cli, wire};
 use crate::app::get::{Request, run as use_case};
 use crate::app::opened_value::Options;
+use crate::domain::agent::audit::entry::Action;
 use crate::domain::secret::SecretBytes;
 
 /// Print one secret
@@ -62,7 +63,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
         let usage = Usage::new("--raw and --json contradict each other");
         return Err(usage.hint("--json has the value as a string, without a line break").into());
     }
-    let options = options(arguments.opening, arguments.general, cli)?;
+    let options = options(Action::Get, arguments.opening, arguments.general, cli)?;
     let request = Request { path, file: arguments.file, options };
     let outcome = wire::with_deps(&cli.env, |deps| Ok(use_case(deps, &request)?))?;
     let value = outcome.value;
@@ -83,9 +84,14 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
 }
 
 /// How files are found and opened.
-pub fn options(opening: Opening, general: General, cli: &mut Cli) -> Result<Options, Failure> {
+pub fn options(
+    action: Action,
+    opening: Opening,
+    general: General,
+    cli: &mut Cli,
+) -> Result<Options, Failure> {
     let open = opening.resolve(&cli.env)?;
-    Ok(Options { file: cli.file_options(general, InputType::default())?, open })
+    Ok(Options { file: cli.file_options(general, InputType::default())?, open, action })
 }
 
 /// The error of a command that is about a path and has none.

@@ -18,6 +18,7 @@ pub mod agent_sync;
 pub mod args;
 pub mod argv;
 pub mod audit;
+pub mod audit_report;
 pub mod can;
 pub mod check;
 pub mod compare;

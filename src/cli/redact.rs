@@ -28,6 +28,9 @@ pub struct Arguments {
     /// The encrypted files whose values are looked for [default: all of the repository that open here]
     #[arg(long, value_name = "FILE")]
     pub with: Vec<PathBuf>,
+    /// Look for what the policy grants this principal, in the files made for it; --with names sources
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
     /// Only the values at or below these paths, comma-separated
     #[arg(long, value_name = "PATHS")]
     pub only: Vec<String>,
@@ -36,7 +39,7 @@ pub struct Arguments {
     pub reading: Reading,
 }
 
-flags!(Arguments { with "with" "", only "only" "" } reading);
+flags!(Arguments { with "with" "", agent "agent" "", only "only" "" } reading);
 
 words!(Arguments, usize::MAX, files);
 
@@ -44,13 +47,14 @@ const EXAMPLES: &str = "\
 Examples:
   ./deploy 2>&1 | leaflock redact | tee deploy.log
   leaflock redact --with secrets/prod.yaml build.log > clean.log
-  leaflock redact --only database core.txt";
+  leaflock redact --only database core.txt
+  agent-task 2>&1 | leaflock redact --agent ops/deploy";
 
 /// Prints the texts without the secrets.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     let mut notices = Vec::new();
     let (file, open) = arguments.reading.resolve(cli.mode, &cli.env, &mut notices)?;
-    let request = Request { with: arguments.with, only: arguments.only, file, open };
+    let request = Request { with: arguments.with, agent: arguments.agent, only: arguments.only, file, open };
     let sources: Vec<Source> = match arguments.files.is_empty() {
         true => vec![Source::Stdin],
         false => arguments.files.into_iter().map(Source::File).collect(),

@@ -1,5 +1,7 @@
 //! `leaflock run`.
 
+pub mod agent;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -24,6 +26,11 @@ use crate::domain::store::flat_names::Case;
 /// becomes DATABASE_PASSWORD); a dotenv file means what it means to a shell. Without
 /// FILE it is .env. SOPS_AGE_KEY is not handed on: the command gets the values, not
 /// the key to all others.
+///
+/// With --agent, the command gets what the policy grants that principal at level exec
+/// or read, FILEs are sources of the policy, and without any all of them count. What
+/// the command prints is redacted, credentials are taken out of its environment, and
+/// the audit trail tells when it started and how it ended.
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "run", override_usage = "leaflock run [OPTIONS] [FILE…] -- COMMAND [ARGUMENT…]", after_help = EXAMPLES)]
 pub struct Arguments {
@@ -54,6 +61,21 @@ pub struct Arguments {
     /// Hand SOPS_AGE_KEY on, for commands that decrypt files themselves
     #[arg(long)]
     pub keep_identity: bool,
+    /// Hand over what the policy grants this principal
+    #[arg(long, value_name = "NAME", help_heading = "For an agent")]
+    pub agent: Option<String>,
+    /// Hand PATH's value over as NAME, and beside such only what --file and --only name
+    #[arg(long, value_name = "NAME=PATH", help_heading = "For an agent")]
+    pub env: Vec<String>,
+    /// Let the command inherit these variables, comma-separated, though they hold credentials
+    #[arg(long, value_name = "NAMES", help_heading = "For an agent")]
+    pub keep: Vec<String>,
+    /// Do not take the values out of what the command prints
+    #[arg(long, help_heading = "For an agent")]
+    pub no_redact: bool,
+    /// Print JSON if the command is not started
+    #[arg(long, help_heading = "For an agent")]
+    pub json: bool,
     /// How the files are read.
     #[command(flatten)]
     pub reading: Reading,
@@ -61,7 +83,7 @@ pub struct Arguments {
 
 flags!(Arguments {
     only "only" "", prefix "prefix" "", file "file" "", redact "redact" "", pristine "pristine" "", keep_case "keep-case" "",
-    keep_identity "keep-identity" ""
+    keep_identity "keep-identity" "", agent "agent" "", env "env" "", keep "keep" "", no_redact "no-redact" "", json "json" ""
 } reading);
 
 impl Words for Arguments {
@@ -90,6 +112,8 @@ Examples:
   leaflock run --only database config/prod.yaml -- ./migrate
   leaflock run --file TLS_KEY=tls.key secrets.yaml -- ./serve --port 443
   leaflock run --redact secrets.yaml -- ./deploy
+  leaflock run --agent ops/deploy --reason 'release 7' -- ./deploy
+  leaflock run --agent ops/deploy --env PGPASSWORD=db.password secrets.yaml -- psql
   leaflock run base.env prod.env -- sh -c 'echo \"$DATABASE_URL\"'";
 
 /// Runs the command.
@@ -97,6 +121,10 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     if arguments.command.is_empty() {
         return Err(no_command(&arguments.files).into());
     }
+    if let Some(agent) = arguments.agent.clone() {
+        return agent::run(agent, arguments, cli);
+    }
+    agent::refuse(&arguments)?;
     let mut notices = Vec::new();
     let mut inherited = if arguments.pristine { Variables::default() } else { cli.env.all() };
     if !arguments.keep_identity {
@@ -111,7 +139,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         open,
         only: keys(&arguments.only),
         prefix: prefix(arguments.prefix)?,
-        in_files: in_files(&arguments.file)?,
+        in_files: pairs(&arguments.file, FILE)?,
         case: if arguments.keep_case { Case::Keep } else { Case::Upper },
         redact: arguments.redact,
         command: arguments.command,
@@ -173,11 +201,15 @@ fn keys(lists: &[String]) -> Vec<String> {
     words.map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-fn in_files(pairs: &[String]) -> Result<Vec<(String, String)>, Usage> {
+/// What `--file` wants, and an example.
+const FILE: (&str, &str) =
+    ("--file wants NAME=KEY", "for example --file TLS_KEY=tls.key: the file's path is in TLS_KEY");
+
+/// The two sides of each `NAME=KEY`; `wanted` says what is wrong with others.
+fn pairs(texts: &[String], wanted: (&str, &str)) -> Result<Vec<(String, String)>, Usage> {
     let pair = |text: &String| match text.split_once('=') {
         Some((name, key)) if !name.is_empty() && !key.is_empty() => Ok((name.to_owned(), key.to_owned())),
-        _ => Err(Usage::new("--file wants NAME=KEY")
-            .hint("for example --file TLS_KEY=tls.key: the file's path is in TLS_KEY")),
+        _ => Err(Usage::new(wanted.0).hint(wanted.1)),
     };
-    pairs.iter().map(pair).collect()
+    texts.iter().map(pair).collect()
 }

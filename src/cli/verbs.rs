@@ -3,11 +3,12 @@
 use clap::CommandFactory;
 
 use super::{
-    Family, Manner, Verb, agent_add, agent_exposure, agent_list, agent_rekey, agent_remove, agent_revoke,
-    agent_show, agent_sync, audit, can, check, completion, config_explain, decrypt, diff, doctor, edit,
-    encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups, help, init, man, merge,
-    policy_explain, policy_init, policy_lint, policy_sign, policy_test, redact, resolve, revoke, rotate, run,
-    seal, set, status, textconv, trust, unset, updatekeys, what_can, who, who_can,
+    Cli, Family, Manner, Verb, agent_add, agent_exposure, agent_list, agent_rekey, agent_remove,
+    agent_revoke, agent_show, agent_sync, audit, audit_report, can, check, completion, config_explain,
+    decrypt, diff, doctor, edit, encrypt, exec_env, exec_file, filestatus, git_filter, git_setup, groups,
+    help, init, man, merge, policy_explain, policy_init, policy_lint, policy_sign, policy_test, redact,
+    resolve, revoke, rotate, run, seal, set, status, textconv, trust, unset, updatekeys, what_can, who,
+    who_can,
 };
 use super::{agent_guide, compare, envelope, exists, fingerprint, get, list, schema};
 
@@ -56,7 +57,13 @@ pub static VERBS: &[Verb] = &[
         ..verb!("set", Sops, set::Arguments, set::run)
     },
     Verb { wants_exactly: Some(unset::missing), ..verb!("unset", Sops, unset::Arguments, unset::run) },
-    verb!("run", Own, run::Arguments, run::run),
+    Verb {
+        run: |verb, before, rest, cli| {
+            let work = |cli: &mut Cli| verb.with::<run::Arguments>(before, rest, cli, run::run);
+            if run::agent::is_asked(rest) { envelope::call(verb.words, rest, cli, work) } else { work(cli) }
+        },
+        ..verb!("run", Own, run::Arguments, run::run)
+    },
     verb!("redact", Own, redact::Arguments, redact::run),
     Verb {
         wants_exactly: Some(|| exec_env::missing("exec-env")),
@@ -118,6 +125,7 @@ pub static VERBS: &[Verb] = &[
     answering!("audit export", audit::Export, audit::export),
     answering!("audit verify", audit::Verify, audit::verify),
     answering!("audit checkpoint", audit::Checkpoint, audit::checkpoint),
+    answering!("audit report", audit_report::Arguments, audit_report::run),
     verb!("completion", Sops, completion::Arguments, completion::run),
     verb!("man", Own, man::Arguments, man::run),
     verb!("help", Sops, help::Arguments, help::run),

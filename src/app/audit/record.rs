@@ -17,6 +17,7 @@ use crate::app::error::Error;
 use crate::app::request::{Intent, Notice};
 use crate::domain::agent::audit::entry::{self, Action, Actor, ActorKind, Entry, Outcome, Target};
 use crate::domain::agent::denial::DenyCode;
+use crate::domain::agent::pattern::show_path;
 use crate::domain::agent::policy::Subject;
 use crate::domain::agent::policy::{Policy, Principal, Role};
 
@@ -518,8 +519,12 @@ fn needs_reason(site: &Site, intent: &Intent, file: Option<&str>, opening: &Open
         return false;
     }
     let source = source_of(policy, file);
+    // Programs for agents get the secrets that are named, and no other of the file.
+    let is_all = intent.on_behalf.is_none() || intent.secrets.is_empty();
+    let is_meant = |path: &&Vec<String>| is_all || intent.secrets.contains(&show_path(path));
     (opening.leaves)()
         .iter()
+        .filter(is_meant)
         .any(|path| policy.decide(revocations, &Subject { agent, source, path }).needs_reason)
 }
 

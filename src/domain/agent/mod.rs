@@ -4,12 +4,14 @@
 //! `sshsig` signatures, `allowed_signers` and `signer_list` whose count, `trust` what is
 //! known of that outside of the repository; `revocations` the denials beside the policy;
 //! `view` is a source cut to what one may have, and `manifest` the list of what was cut
-//! from what; `redact` finds values in the output of programs, `fingerprint` compares them
-//! without showing them; `report` tells people who can reach what, and who did; `audit` is
-//! the log of who opened what.
+//! from what; `redact` finds values in the output of programs, and `child_environment` is
+//! what such a program may inherit; `fingerprint` compares values without showing them;
+//! `report` tells people who can reach what, and who did; `audit` is the log of who
+//! opened what.
 
 pub mod denial;
 pub mod redact;
+pub mod child_environment;
 pub mod fingerprint;
 pub mod public_key;
 pub mod sshsig;

@@ -101,14 +101,15 @@ fn title(page: &mut Page, report: &Report) {
     let agents = reach.columns.iter().filter(|column| column.kind == Kind::Agent);
     let opened: usize = agents.map(|column| column.opens).sum();
     let tiles = [
-        (reach.of_kind(Kind::Agent), "agents"),
-        (reach.columns.len() - reach.of_kind(Kind::Agent), "other principals"),
-        (reach.secrets(), "secrets"),
-        (opened, "agent and secret pairs, by key"),
-        (report.activity.total.done, "things done"),
-        (report.activity.total.denied, "denials"),
+        (reach.of_kind(Kind::Agent), "agent", "agents"),
+        (reach.columns.len() - reach.of_kind(Kind::Agent), "other principal", "other principals"),
+        (reach.secrets(), "secret", "secrets"),
+        (opened, "agent and secret pair, by key", "agent and secret pairs, by key"),
+        (report.activity.total.done, "thing done", "things done"),
+        (report.activity.total.denied, "denial", "denials"),
     ];
-    for (count, name) in tiles {
+    for (count, one, many) in tiles {
+        let name = if count == 1 { one } else { many };
         page.markup("<div><dt>").markup(name).markup("</dt><dd>").count(count).markup("</dd></div>");
     }
     page.markup("</dl>\n</header>\n");

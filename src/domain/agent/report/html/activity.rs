@@ -11,6 +11,8 @@ const HEIGHT: usize = 100;
 /// How wide a bar is with the gap behind it, and without.
 const STEP: usize = 10;
 const BAR: usize = 8;
+/// There is room for so many bars, however few there are.
+const FEWEST: usize = 24;
 /// The least height of what happened at all.
 const LEAST: usize = 6;
 
@@ -109,7 +111,7 @@ fn who(page: &mut Page, name: Option<&str>) {
 /// misses nothing.
 fn chart(page: &mut Page, lane: &Lane, highest: usize) {
     page.markup("<svg aria-hidden=\"true\" preserveAspectRatio=\"none\" viewBox=\"0 0 ");
-    page.count(lane.bars.len() * STEP).markup(" ").count(HEIGHT).markup("\">");
+    page.count(lane.bars.len().max(FEWEST) * STEP).markup(" ").count(HEIGHT).markup("\">");
     for (at, bar) in lane.bars.iter().enumerate() {
         let mut bottom = HEIGHT;
         for (class, count) in
