@@ -291,9 +291,17 @@ fn sops_yaml_and_the_repository_of_another_change_nothing() {
     world.sandbox.ours(&["agent", "sync"]).ok();
     let made = world.files();
     assert!(made.keys().any(|path| path.ends_with(".leaflock/manifest.json")));
-    world.sandbox.write(".sops.yaml", format!("creation_rules:\n  - age: {}\n", BOB.recipient));
+    // A rule for one more recipient gives him nothing, and no derived file follows it.
+    let rule = format!("creation_rules:\n  - age: {},{}\n", ALICE.recipient, BOB.recipient);
+    world.sandbox.write(".sops.yaml", rule);
     world.sandbox.ours(&["set", "prod.yaml", "[\"db\"][\"password\"]", "\"new\""]).ok();
-    assert!(!world.read("prod.yaml").contains(BOB.recipient));
+    let holds_bob = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).contains(BOB.recipient);
+    let after = world.files();
+    assert_eq!(
+        after.iter().filter(|(path, bytes)| !path.ends_with(".sops.yaml") && holds_bob(bytes)).count(),
+        0
+    );
+    assert!(after.keys().eq(made.keys()));
     let world = World::new();
     let other = World::new();
     for name in [POLICY, ".leaflock/policy.yaml.sig", LIST] {

@@ -76,8 +76,8 @@ pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
         let _ = write!(
             text,
             "signed by {}\nsigners   {}\n\nNext:\n  \
-             leaflock policy sign --bump   after each change of the policy\n  \
-             git add .leaflock .gitattributes\x20\x20 share it\n\
+             leaflock policy sign --bump        after each change of the policy\n  \
+             git add .leaflock .gitattributes   share it\n\
              Others trust the signers with: leaflock trust add {}\n",
             made.signer, made.signers, made.signers
         );
