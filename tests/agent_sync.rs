@@ -486,6 +486,31 @@ fn a_check_needs_no_key_and_names_what_is_stale() {
     world.is_current();
 }
 
+/// The hook of `git setup` runs this check: it must let a sync be committed.
+#[test]
+fn check_goes_by_the_manifest_for_derived_files() {
+    let world = World::with_rules("    db: { allowed_agents: [ops/bot] }\n");
+    let rule = format!("creation_rules:\n  - path_regex: \\.yaml$\n    age: {}\n", ALICE.recipient);
+    world.sandbox.write(".sops.yaml", rule);
+    world.sync();
+    world.ours(&["check"]).ok();
+    let own = ".leaflock/agents/ops/bot/prod.yaml";
+    let derived = world.sandbox.read(own);
+    let found = |name: &str| {
+        let output = world.ours(&["check"]);
+        assert_eq!(output.code, Some(1), "{}", output.describe());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains(name), "{said}");
+    };
+    world.sandbox.write(own, "db:\n  password: plain\n");
+    found("error[not-encrypted]");
+    world.sandbox.write(own, [&derived[..], b"\n"].concat());
+    found("error[unlisted-derived-file]");
+    world.sandbox.write(own, &derived);
+    world.sandbox.write(".leaflock/agents/ops/eve/prod.yaml", &derived);
+    found("error[unlisted-derived-file]");
+}
+
 #[test]
 fn accepting_shows_which_keys_changed() {
     let world = World::with_rules("    db: { allowed_agents: [ops/bot] }\n");

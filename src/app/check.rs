@@ -14,6 +14,7 @@ use super::request::{FileOptions, OpenOptions, Together};
 use super::snapshot::{Scope, View};
 use super::{config, names};
 use crate::domain::agent::audit::entry::Action;
+use crate::domain::agent::manifest::{self, Manifest, Verdict};
 use crate::domain::check::{
     self, Encrypted, Finding, Ignores, Kind, Look, Related, Rule, Rulebook, Shape, related_name,
 };
@@ -98,6 +99,8 @@ struct Configs {
     by_folder: HashMap<PathBuf, Option<Arc<Settings>>>,
     /// The folders whose files must have seals.
     sealed: HashSet<PathBuf>,
+    /// The manifests of the folders with policies that have derived files.
+    manifests: HashMap<PathBuf, Option<Manifest>>,
     broken: Vec<Found>,
 }
 
@@ -225,6 +228,7 @@ fn configs(deps: &Deps<'_>, view: &View<'_>, request: &Request) -> Result<Config
         configs.by_folder.insert(folder.to_owned(), found);
     }
     demands(view, &mut configs)?;
+    manifests(view, &mut configs)?;
     Ok(configs)
 }
 
@@ -264,6 +268,40 @@ fn demands(view: &View<'_>, configs: &mut Configs) -> Result<(), Error> {
     Ok(())
 }
 
+/// Reads the manifests that list derived files. Whether one counts is not for a check
+/// without trust to say: it is compared with what it lists.
+fn manifests(view: &View<'_>, configs: &mut Configs) -> Result<(), Error> {
+    let folders: HashSet<&Path> = view.chosen.iter().filter_map(|path| derived(path)).collect();
+    for folder in folders {
+        let bytes = view.read(&folder.join(manifest::PLACE))?;
+        let manifest = bytes.and_then(|bytes| Manifest::parse(&bytes).ok());
+        configs.manifests.insert(folder.to_owned(), manifest);
+    }
+    Ok(())
+}
+
+/// The folder of the policy, for a file where only derived ones belong.
+fn derived(path: &Path) -> Option<&Path> {
+    let depth = Path::new(manifest::DERIVED).components().count();
+    let agents = path.ancestors().skip(1).find(|above| above.ends_with(manifest::DERIVED))?;
+    agents.ancestors().nth(depth)
+}
+
+/// What is wrong with a derived file: not its creation rule counts, but what the
+/// manifest lists.
+fn unlisted(path: &Path, folder: &Path, bytes: &[u8], configs: &Configs) -> Option<Finding> {
+    let name: Vec<_> = path.strip_prefix(folder).ok()?.iter().map(|part| part.to_string_lossy()).collect();
+    let message = match configs.manifests.get(folder).and_then(Option::as_ref) {
+        None => "there is no manifest that could list this file",
+        Some(manifest) => match manifest.verdict(&name.join("/"), bytes) {
+            Verdict::Held => return None,
+            Verdict::Changed => "this is another state of the file than the manifest lists",
+            Verdict::Planted | Verdict::Unknown => "the manifest does not list this file",
+        },
+    };
+    Some(Finding::of_file(Kind::UnlistedDerivedFile, message))
+}
+
 /// A config that cannot be read, unless it is looked at as a file anyway.
 fn broken(view: &View<'_>, path: &Path, error: &ConfigError) -> Option<Found> {
     let found = Found { path: path.to_owned(), finding: check::broken_config(error) };
@@ -290,9 +328,10 @@ fn look_at(
     let folder = path.parent().unwrap_or(path);
     let settings = configs.by_folder.get(folder).and_then(Option::as_deref);
     let format = request.file.input_format.unwrap_or_else(|| Format::of_path(&path.to_string_lossy()));
+    let policy = derived(path);
     let (below, rule) = match settings {
-        Some(settings) => settings.rule_for(path),
-        None => (String::new(), None),
+        Some(settings) if policy.is_none() => settings.rule_for(path),
+        _ => (String::new(), None),
     };
     let mut seen = Seen { findings: Vec::new(), is_encrypted: false, shape: None, sealed: Vec::new() };
     if path.file_name().is_some_and(|name| name == config::NAME) {
@@ -307,6 +346,7 @@ fn look_at(
         Look::Encrypted(mut file) => {
             seen.is_encrypted = true;
             seen.findings = check::inspect(&mut file, rule);
+            seen.findings.extend(policy.and_then(|folder| unlisted(path, folder, bytes, configs)));
             if let (Some(settings), Some(rule)) = (settings, rule) {
                 seen.findings.extend(check::recipients(&file, rule, &|key| settings.names.shown(key)));
             }
@@ -327,7 +367,10 @@ fn look_at(
             seen.findings.extend(check::secrets(bytes, None, true));
         }
         Look::Plain => {
-            let unencrypted = rule.and_then(|rule| check::plain(bytes, format, &below, rule));
+            let unencrypted = match policy {
+                Some(_) => Some(Finding::of_file(Kind::NotEncrypted, "an agent's file is not encrypted")),
+                None => rule.and_then(|rule| check::plain(bytes, format, &below, rule)),
+            };
             let is_managed = unencrypted.is_some();
             seen.findings.extend(unencrypted);
             seen.findings.extend(check::secrets(bytes, None, is_managed));

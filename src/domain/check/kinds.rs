@@ -95,6 +95,8 @@ pub enum Kind {
     BrokenSeal,
     /// A signature that does not fit or does not count, or none where one is wanted.
     BadSignature,
+    /// A file of an agent's that the manifest does not list as it is.
+    UnlistedDerivedFile,
 }
 
 /// A kind, in words.
@@ -159,7 +161,7 @@ impl Kind {
 }
 
 /// Every kind in the order of its declaration.
-const TABLE: [Row; 36] = [
+const TABLE: [Row; 37] = [
     row(
         Kind::NotEncrypted,
         "not-encrypted",
@@ -411,5 +413,12 @@ const TABLE: [Row; 36] = [
         Severity::Error,
         "The signature of a file does not fit or does not count, or is not there and must be",
         "compare it with the last commit; `leaflock seal --sign FILE` signs it",
+    ),
+    row(
+        Kind::UnlistedDerivedFile,
+        "unlisted-derived-file",
+        Severity::Error,
+        "A file of an agent's is not the one that the manifest lists",
+        "`leaflock agent sync --check` tells what is out of date, `leaflock agent sync` makes it anew",
     ),
 ];
