@@ -124,7 +124,8 @@ fn named_by<'v>(values: &'v [SecretValue], shown: &'v [String]) -> impl Iterator
 pub fn too_short<'v>(values: impl Iterator<Item = Named<'v>>) -> Option<Notice> {
     let is_short = |named: &Named<'_>| is_too_short(named.value) && !named.value.trim_ascii().is_empty();
     let mut paths: Vec<&str> = values.filter(is_short).map(|named| named.path).collect();
-    paths.dedup();
+    let mut seen = std::collections::BTreeSet::new();
+    paths.retain(|path| seen.insert(*path));
     (!paths.is_empty()).then(|| {
         Notice::warning(format!("too short to be redacted: {}", paths.join(", ")))
             .with_hint(format!("values of fewer than {SHORTEST} bytes occur in any text by chance"))

@@ -302,6 +302,11 @@ pub fn verify(arguments: Verify, cli: &mut Cli) -> Result<Answer, Failure> {
     wire::with_deps(&cli.env, |deps| Ok(judged(&verify_log(deps, &wanted)?)))
 }
 
+/// A number of things, in words.
+fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 fn judged(found: &Verified) -> Answer {
     let Verified { verdict, checkpoints, .. } = found;
     let mut text = String::new();
@@ -309,7 +314,12 @@ fn judged(found: &Verified) -> Answer {
         let _ = writeln!(text, "{}", finding_text(finding));
     }
     let entries: u64 = verdict.writers.iter().filter_map(|state| Some(state.head.as_ref()?.seq)).sum();
-    let counts = format!("{} writers, {entries} entries, {checkpoints} checkpoints", verdict.writers.len());
+    let counts = [
+        counted(verdict.writers.len(), "writer", "writers"),
+        counted(usize::try_from(entries).unwrap_or(usize::MAX), "entry", "entries"),
+        counted(*checkpoints, "checkpoint", "checkpoints"),
+    ]
+    .join(", ");
     let wrong = verdict.findings.len();
     let _ = match wrong {
         0 => writeln!(text, "the log is whole: {counts}"),
@@ -382,7 +392,11 @@ pub fn checkpoint(_arguments: Checkpoint, cli: &mut Cli) -> Result<Answer, Failu
         let path = made.path.display().to_string();
         let count = made.checkpoint.writers.len();
         let result = json!({ "file": path, "signer": made.checkpoint.signer, "writers": count });
-        let text = format!("{path}: the heads of {count} writers, signed by {}\n", made.checkpoint.signer);
+        let text = format!(
+            "{path}: the heads of {}, signed by {}\n",
+            counted(count, "writer", "writers"),
+            made.checkpoint.signer
+        );
         Ok(Answer::new(text, result)
             .then(Next::leaflock(["audit", "verify", "--json"], "compares the log with its checkpoints")))
     })
