@@ -100,12 +100,16 @@ fn in_private_file(path: &Path, bytes: &[u8], place: &str) -> Result<Found, Sign
     }
     let elsewhere =
         |public| Found { public, place: place.to_owned(), half: Half::Elsewhere(path.to_owned()) };
+    let beside = || {
+        let mut path = path.as_os_str().to_owned();
+        path.push(".pub");
+        fs::read(&path).map(|bytes| public(&bytes, place)).ok()
+    };
     if !bytes.trim_ascii_start().starts_with(OPENSSH) {
         // Older formats do not show their public half.
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".pub");
-        let public = fs::read(&beside).map(|bytes| public(&bytes, place));
-        return Ok(elsewhere(public.unwrap_or_else(|_| Err(unusable(place, &OLD_FORMAT, Some(NEW_FORMAT))))));
+        return Ok(elsewhere(
+            beside().unwrap_or_else(|| Err(unusable(place, &OLD_FORMAT, Some(NEW_FORMAT)))),
+        ));
     }
     match KeptKey::parse(bytes) {
         Ok(kept) if kept.public().is_on_hardware() => Ok(elsewhere(Ok(kept.public().clone()))),
@@ -113,7 +117,8 @@ fn in_private_file(path: &Path, bytes: &[u8], place: &str) -> Result<Found, Sign
         Err(error @ PrivateKeyError::Unsupported) => {
             Ok(elsewhere(Err(unusable(place, &error, advice(error)))))
         }
-        Err(error) => Err(unusable(place, &error, advice(error))),
+        // ECDSA keys whose number is a short one are not read here, but by ssh-keygen.
+        Err(error) => beside().map(elsewhere).ok_or_else(|| unusable(place, &error, advice(error))),
     }
 }
 
