@@ -1,6 +1,7 @@
 //! Files that only grow, synced before anybody relies on them.
 #![expect(clippy::disallowed_methods, reason = "the home of the audit trail's files")]
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
@@ -9,6 +10,7 @@ use crate::app::audit::log::{AuditLog, Ends, Held};
 use crate::app::ports::FileError;
 
 use super::accounts;
+use super::replace::TEMPORARY_PREFIX;
 use super::system_error::file_error;
 
 /// The file that is locked, in the folder of chains.
@@ -94,6 +96,15 @@ impl AuditLog for SystemAuditLog {
         }
         found.sort();
         Ok(found)
+    }
+
+    fn sweep(&self, folder: &Path) {
+        let names = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        let is_left = |name: &OsString| name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes());
+        for name in names.map(|entry| entry.file_name()).filter(is_left) {
+            // What stays is in nobody's way.
+            let _ = fs::remove_file(folder.join(name));
+        }
     }
 
     #[cfg(unix)]
@@ -202,6 +213,19 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), whole);
         }
         assert_eq!(SystemAuditLog.ends(&folder.path().join("none")).unwrap(), None);
+    }
+
+    #[test]
+    fn what_a_killed_call_left_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".leaflock-Xy12ab", "00000001-0a0b0c0d.jsonl", ".gitkeep", "leaflock-x"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        SystemAuditLog.sweep(folder.path());
+        SystemAuditLog.sweep(&folder.path().join("none"));
+        let names: Vec<String> =
+            SystemAuditLog.list(folder.path()).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, [".gitkeep", "00000001-0a0b0c0d.jsonl", "leaflock-x"]);
     }
 
     #[test]

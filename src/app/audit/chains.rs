@@ -76,6 +76,7 @@ impl Writer {
 /// loss of power.
 pub fn write(deps: &Deps<'_>, writer: &Writer, entries: Vec<Entry>) -> Result<(), Error> {
     let _held = deps.audit_log.lock(&writer.chains).map_err(unwritable)?;
+    deps.audit_log.sweep(&writer.chains);
     let found = find(deps, writer)?;
     let is_new = found.is_none();
     let (id, ends) =
@@ -209,6 +210,7 @@ fn publish(
 ) -> Result<(), Error> {
     let last = new.last;
     let folder = writer.root.join(segments::FOLDER).join(id);
+    deps.audit_log.sweep(&folder);
     let root = writer.root.to_string_lossy().into_owned();
     let remembered = state.trees.remove(&root).unwrap_or_default();
     let mut spans: BTreeMap<String, Span> = BTreeMap::new();

@@ -26,6 +26,10 @@ pub trait AuditLog: Sync {
     /// sorted. None where there is no such folder.
     fn list(&self, folder: &Path) -> Result<Vec<(String, u64)>, FileError>;
 
+    /// Takes away what calls that were killed while they replaced a file left in
+    /// `folder`. For the holder of the lock alone: to others it may be a write under way.
+    fn sweep(&self, folder: &Path);
+
     /// The login name, or else the number, of the user that runs this process.
     fn user(&self) -> Option<String>;
 }
