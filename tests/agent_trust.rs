@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use leaflock::domain::agent::digest;
+use leaflock::domain::digest;
 use serde_json::Value;
 
 use crate::testkit::sandbox::{ALICE, BOB, Sandbox};

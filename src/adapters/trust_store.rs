@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::app::agent::trust_store::{TrustError, TrustStore};
 use crate::app::ports::Durability;
-use crate::domain::agent::digest;
 use crate::domain::agent::trust::{Damaged, Marks, Pins};
+use crate::domain::digest;
 
 use super::replace;
 use super::system_error::reason;

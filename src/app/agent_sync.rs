@@ -15,8 +15,9 @@ use super::request::{Notice, OpenOptions};
 use super::trust;
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
-use crate::domain::agent::manifest::{Manifest, sha256};
+use crate::domain::agent::manifest::Manifest;
 use crate::domain::diff::ciphertext::{self, What};
+use crate::domain::digest;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
 
@@ -195,7 +196,7 @@ fn signed_state(
     let mut found = None;
     if !blobs.is_empty() {
         let mut take = |_: &str, bytes: SecretBytes| {
-            if sha256(&bytes) == wanted {
+            if digest::hex(&bytes) == wanted {
                 found = Some(bytes);
             }
         };

@@ -22,10 +22,11 @@ use super::request::{Notice, OpenOptions};
 use super::secret_values;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::leaves;
-use crate::domain::agent::manifest::{self, derived_path};
+use crate::domain::agent::manifest::derived_path;
 use crate::domain::agent::pattern::{PathPattern, show_path};
-use crate::domain::agent::policy::{self, Because, Decision, Level, Principal, RuleSource, Subject};
+use crate::domain::agent::policy::{self, Because, Decision, Level, Principal, Subject};
 use crate::domain::agent::view::View;
+use crate::domain::digest;
 use crate::domain::document::values::plain_values;
 use crate::domain::metadata::MasterKey;
 use crate::domain::secret::SecretBytes;
@@ -292,7 +293,7 @@ impl Desk<'_, '_> {
         let Some(contents) = self.deps.files.read_if_there(&path).map_err(Error::Read)? else {
             return Ok(None);
         };
-        let is_signed = signed == Some(manifest::sha256(&contents.bytes).as_str());
+        let is_signed = signed == Some(digest::hex(&contents.bytes).as_str());
         let mismatch = || self.mismatch(name, signed.is_some());
         if !is_signed && name != source {
             return Err(mismatch());
@@ -411,22 +412,7 @@ impl Desk<'_, '_> {
 /// Why a program may not get a leaf: the code, and the rule if there is one.
 fn code_of(decision: &Decision) -> (DenyCode, Option<String>) {
     let because = [Level::Exec, Level::Read].map(|level| decision.because(level));
-    let telling = because.into_iter().find(|because| because.rule().is_some()).unwrap_or(Because::NoRule);
-    match telling {
-        Because::Denied(rule) => {
-            let code = match rule.source {
-                RuleSource::Revocations => DenyCode::Revoked,
-                RuleSource::Policy => DenyCode::NotAllowed,
-            };
-            (code, Some(format!("{}:{} denies it", rule.source.place(), rule.line)))
-        }
-        Because::NeedsLease(rule) => {
-            let why =
-                format!("{}:{} allows it during a lease, and there is none", rule.source.place(), rule.line);
-            (DenyCode::NoLease, Some(why))
-        }
-        Because::Allowed(_) | Because::Implied(_) | Because::NoRule => (DenyCode::NotAllowed, None),
-    }
+    because.into_iter().find(|because| because.rule().is_some()).unwrap_or(Because::NoRule).refusal()
 }
 
 fn nothing(agent: &str) -> Error {

@@ -10,10 +10,9 @@ use super::can::wrong;
 use super::error::{Error, Place};
 use super::governed;
 use super::request::Notice;
-use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::leaves::Source;
 use crate::domain::agent::pattern::{parse_path, show_path};
-use crate::domain::agent::policy::{Because, Decision, Level, Policy, Revocation, RuleSource, Subject};
+use crate::domain::agent::policy::{Because, Decision, Level, Policy, Revocation, Subject};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,22 +204,8 @@ fn denied(agent: &str, source: &str, path: &[String], decision: &Decision, level
     let because = |level: &Level| decision.because(*level);
     // A rule that denies says more than that there is none.
     let telling = levels.iter().map(because).find(|because| because.rule().is_some());
-    let (code, why) = match telling.unwrap_or(Because::NoRule) {
-        Because::Denied(rule) => {
-            let code = match rule.source {
-                RuleSource::Revocations => DenyCode::Revoked,
-                RuleSource::Policy => DenyCode::NotAllowed,
-            };
-            (code, format!("{}:{} denies it", rule.source.place(), rule.line))
-        }
-        Because::NeedsLease(rule) => (
-            DenyCode::NoLease,
-            format!("{}:{} allows it during a lease, and there is none", rule.source.place(), rule.line),
-        ),
-        Because::Allowed(_) | Because::Implied(_) | Because::NoRule => {
-            (DenyCode::NotAllowed, "no rule allows it".to_owned())
-        }
-    };
+    let (code, why) = telling.unwrap_or(Because::NoRule).refusal();
+    let why = why.unwrap_or_else(|| "no rule allows it".to_owned());
     let mut hints = Vec::new();
     if decision.levels.has(Level::Exec) {
         hints.push(format!(

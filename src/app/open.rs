@@ -13,13 +13,13 @@ use super::names;
 use super::parallel::{self, LARGE};
 use super::ports::{Asking, Contents, Durability, FileErrorKind, Fingerprint, Others};
 use super::request::{Destination, Done, FileOptions, Notice, OpenOptions, Source, Together};
-use crate::domain::agent::audit::entry;
 use crate::domain::agent::leaves;
 use crate::domain::crypto::cipher::{Cipher, PIECE};
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::shamir;
 use crate::domain::crypto::token::{self, Token};
+use crate::domain::digest;
 use crate::domain::document;
 use crate::domain::document::open::{Encrypted, TreeError};
 use crate::domain::document::spelling::{self, Spellings};
@@ -463,7 +463,7 @@ fn digests(deps: &Deps<'_>, together: &Together) -> Vec<(PathBuf, String)> {
     let digest = |path: &PathBuf| {
         let path = deps.files.absolute(path).ok()?;
         let bytes = deps.files.read(&path).ok()?.bytes;
-        token::occurs_in(&bytes).then(|| (path, entry::digest(&bytes)))
+        token::occurs_in(&bytes).then(|| (path, digest::of(&bytes)))
     };
     together.paths.iter().filter_map(digest).collect()
 }

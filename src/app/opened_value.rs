@@ -9,6 +9,7 @@ use super::error::{Error, Place};
 use super::lookup::{Caller, Site};
 use super::open::{self, Locked};
 use super::request::{FileOptions, Notice, OpenOptions, Source as Input};
+use super::secret_values::text;
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::leaves::Source;
 use crate::domain::agent::manifest::derived_path;
@@ -17,7 +18,6 @@ use crate::domain::agent::policy::Level;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::SecretBytes;
-use crate::domain::store::shell;
 use crate::domain::value::{Entry, Value};
 
 /// How files are found and opened.
@@ -144,16 +144,4 @@ fn collect<'v>(value: &'v Value, path: &[String], found: &mut Vec<&'v Scalar<'st
         }
         Value::Scalar(_) | Value::Comment(_) => {}
     }
-}
-
-fn text(scalar: &Scalar<'_>) -> SecretBytes {
-    /// Bytes of the longest number or time.
-    const NUMBER: usize = 400;
-    let room = match scalar {
-        Scalar::Str(text) => text.len(),
-        _ => NUMBER,
-    };
-    let mut out = SecretBytes::new(Vec::with_capacity(room));
-    shell::write_text(scalar, out.as_mut_vec());
-    out
 }

@@ -10,7 +10,8 @@ use super::error::{Error, Place};
 use super::ports::{Contents, Durability};
 use super::trust;
 use crate::domain::agent::pattern::check_name;
-use crate::domain::agent::{digest, policy, signer_list};
+use crate::domain::agent::{policy, signer_list};
+use crate::domain::digest;
 use crate::domain::managed_block::{AUDIT_TRAIL, Position};
 
 /// Whose policy, and where.

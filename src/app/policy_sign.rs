@@ -14,7 +14,8 @@ use super::trust;
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::policy::{self, Policy};
-use crate::domain::agent::{digest, manifest, signer_list, sshsig};
+use crate::domain::agent::{manifest, signer_list, sshsig};
+use crate::domain::digest;
 
 /// What to sign with, and how.
 #[derive(Clone, Debug, Default)]

@@ -15,8 +15,9 @@ use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::policy;
+use crate::domain::agent::signer_list;
 use crate::domain::agent::trust::Pin;
-use crate::domain::agent::{digest, signer_list};
+use crate::domain::digest;
 
 /// A repository whose signers are trusted.
 #[derive(Clone, Debug)]

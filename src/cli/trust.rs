@@ -12,7 +12,7 @@ use super::envelope::{Action, Answer};
 use super::report::{Failure, Usage};
 use super::{Cli, exit, wire};
 use crate::app::trust::{self as use_case, Trusted, What};
-use crate::domain::agent::digest;
+use crate::domain::digest;
 
 /// Trust the signers of this repository's policy
 ///

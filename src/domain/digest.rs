@@ -1,20 +1,32 @@
-//! SHA-256 of bytes as the agent layer writes it: `sha256:` and 64 hexadecimal digits.
+//! SHA-256 of bytes as text: 64 hexadecimal digits, and in the agent layer `sha256:`
+//! before them.
 
 use sha2::{Digest as _, Sha256};
 
 /// What every digest begins with.
 pub const PREFIX: &str = "sha256:";
 
-/// The digest of `bytes`.
+/// The digest of `bytes`, with what it begins with.
 pub fn of(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(PREFIX.len() + 64);
     text.push_str(PREFIX);
-    for byte in Sha256::digest(bytes) {
+    push_hex(&mut text, &Sha256::digest(bytes));
+    text
+}
+
+/// The digest of `bytes` in hexadecimal alone.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    push_hex(&mut text, &Sha256::digest(bytes));
+    text
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
         for nibble in [byte >> 4, byte & 15] {
             text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
         }
     }
-    text
 }
 
 /// True for a text that a digest could be.
@@ -26,12 +38,13 @@ pub fn is_one(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_one, of};
+    use super::{hex, is_one, of};
 
     #[test]
     fn digests_are_those_of_sha256sum() {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(of(b""), empty);
+        assert_eq!(hex(b""), empty[7..]);
         assert!(is_one(empty) && is_one(&of(b"x")));
         for text in ["", "sha256:", &empty[7..], &empty[..70], &empty.to_uppercase(), "sha256:zz"] {
             assert!(!is_one(text), "{text}");

@@ -21,7 +21,8 @@ use crate::domain::agent::manifest::{self, Manifest};
 use crate::domain::agent::policy::{self, Policy, Revocation};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::trust::{Mark, Marks, Pin};
-use crate::domain::agent::{digest, revocations, signer_list, sshsig};
+use crate::domain::agent::{revocations, signer_list, sshsig};
+use crate::domain::digest;
 
 /// The signature of the policy, from the folder that it governs.
 pub const SIGNATURE: &str = ".leaflock/policy.yaml.sig";
@@ -145,6 +146,27 @@ fn demanded(deps: &Deps<'_>, path: &Path, code: DenyCode, hint: &str) -> Result<
 const SIGN: &str = "an administrator looks at the changes and runs `leaflock policy sign`";
 const MAKE_LIST: &str = "`leaflock policy init` makes it; or fetch it from the branch that the policy is on";
 
+/// A policy that somebody on the list has signed; nothing else is known of it yet.
+fn signed(
+    deps: &Deps<'_>,
+    root: &Path,
+    (bytes, policy): (&[u8], Policy),
+    (list, signers): (&[u8], AllowedSigners),
+    now: &str,
+) -> Result<Authority, Error> {
+    Ok(Authority {
+        root: root.to_owned(),
+        signer: policy_signer(deps, root, bytes, &policy, &signers, now)?,
+        policy_digest: digest::of(bytes),
+        policy,
+        manifest: None,
+        manifest_serial: 0,
+        revocations: Vec::new(),
+        signers,
+        signers_digest: digest::of(list),
+    })
+}
+
 /// The policy of `root` as far as it agrees with itself, whoever its signers are: for
 /// whoever is about to trust them, or has just signed it.
 pub fn unpinned(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
@@ -154,17 +176,7 @@ pub fn unpinned(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
     let list = demanded(deps, &list_path, DenyCode::UntrustedSigners, MAKE_LIST)?;
     let policy = read_policy(&path, &bytes)?;
     let signers = read_signers(&list_path, &list)?;
-    let mut authority = Authority {
-        root: root.to_owned(),
-        signer: policy_signer(deps, root, &bytes, &policy, &signers, &now)?,
-        policy_digest: digest::of(&bytes),
-        policy,
-        manifest: None,
-        manifest_serial: 0,
-        revocations: Vec::new(),
-        signers,
-        signers_digest: digest::of(&list),
-    };
+    let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
     authority.manifest = read_manifest(deps, &authority, &Mark::default(), &now).unwrap_or_default();
     Ok(authority)
 }
@@ -200,17 +212,7 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
         signer_chain::follow(deps, root, &list, &trust.lists, &now)?;
     }
     let signers = read_signers(&list_path, &list)?;
-    let mut authority = Authority {
-        root: root.to_owned(),
-        signer: policy_signer(deps, root, &bytes, &policy, &signers, &now)?,
-        policy_digest: digest::of(&bytes),
-        policy,
-        manifest: None,
-        manifest_serial: 0,
-        revocations: Vec::new(),
-        signers,
-        signers_digest: digest::of(&list),
-    };
+    let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
     let seen = marks.repositories.get(&repo).cloned().unwrap_or_default();
     check_age(&path, &authority, &seen, &now)?;
     authority.manifest = match read_manifest(deps, &authority, &seen, &now) {

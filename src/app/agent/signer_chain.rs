@@ -10,7 +10,8 @@ use crate::app::Deps;
 use crate::app::error::Error;
 use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::denial::DenyCode;
-use crate::domain::agent::{digest, signer_list, sshsig};
+use crate::domain::agent::{signer_list, sshsig};
+use crate::domain::digest;
 
 /// More lists than that are not followed.
 const LONGEST: usize = 1000;

@@ -18,6 +18,7 @@ use crate::domain::agent::audit::entry::{self, Action, Actor, Entry, Genesis, He
 use crate::domain::agent::audit::segments::{self, SegmentName};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::sshsig;
+use crate::domain::digest;
 
 /// The folder of chains, in git's common directory.
 pub const FOLDER: &str = "leaflock/audit";
@@ -111,7 +112,7 @@ pub fn write(deps: &Deps<'_>, writer: &Writer, entries: Vec<Entry>) -> Result<()
         entry.writer.clone_from(&id);
         entry.repo.clone_from(&repo);
         let line = signed(deps, &entry)?;
-        head = Some(Head { seq: entry.seq, digest: entry::digest(line.as_bytes()) });
+        head = Some(Head { seq: entry.seq, digest: digest::of(line.as_bytes()) });
         lines.extend_from_slice(line.as_bytes());
         lines.push(b'\n');
     }
@@ -166,7 +167,7 @@ fn repo_of(ends: &Ends) -> Option<String> {
 
 fn head_of(ends: &Ends, path: &Path) -> Result<Head, Error> {
     match Entry::parse(&ends.last) {
-        Some((last, _)) => Ok(Head { seq: last.seq, digest: entry::digest(&ends.last) }),
+        Some((last, _)) => Ok(Head { seq: last.seq, digest: digest::of(&ends.last) }),
         None => Err(unrecorded(
             format!("the last entry of {} cannot be read", path.display()).into(),
             &[REWRITTEN],
@@ -313,7 +314,7 @@ fn witness(deps: &Deps<'_>, writer: &Writer, own: &str, state: &mut State) -> BT
         };
         if state.witnessed.get(&other).is_none_or(|seen| *seen < last.seq) {
             state.witnessed.insert(other.clone(), last.seq);
-            heads.insert(other, Head { seq: last.seq, digest: entry::digest(&ends.last) });
+            heads.insert(other, Head { seq: last.seq, digest: digest::of(&ends.last) });
         }
     }
     heads

@@ -9,10 +9,11 @@ use crate::app::agent::authority;
 use crate::app::error::{Error, Place};
 use crate::app::request::Intent;
 use crate::domain::agent::audit::checkpoint::{self, Checkpoint};
-use crate::domain::agent::audit::entry::{Action, Outcome, digest, signed_line};
+use crate::domain::agent::audit::entry::{Action, Outcome, signed_line};
 use crate::domain::agent::audit::segments;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::sshsig;
+use crate::domain::digest;
 
 /// A checkpoint that was made.
 #[derive(Clone, Debug)]
@@ -75,7 +76,7 @@ pub fn run(deps: &Deps<'_>) -> Result<Made, Error> {
         .ok_or_else(chains::no_key)?;
     let signature = sshsig::to_line(&armour).ok_or_else(chains::no_key)?;
     let line = signed_line(&message, &signature);
-    let name = checkpoint.file_name(&digest(line.as_bytes()));
+    let name = checkpoint.file_name(&digest::of(line.as_bytes()));
     let path = root.join(segments::FOLDER).join(segments::CHECKPOINTS).join(name);
     deps.files
         .create(&path, format!("{line}\n").as_bytes(), false)

@@ -15,11 +15,12 @@ use crate::app::Deps;
 use crate::app::agent::authority::{self, Authority};
 use crate::app::error::Error;
 use crate::app::request::{Intent, Notice};
-use crate::domain::agent::audit::entry::{self, Action, Actor, ActorKind, Entry, Outcome, Target};
+use crate::domain::agent::audit::entry::{Action, Actor, ActorKind, Entry, Outcome, Target};
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::show_path;
 use crate::domain::agent::policy::Subject;
 use crate::domain::agent::policy::{Policy, Principal, Role};
+use crate::domain::digest;
 
 /// What this process wrote so far, and what it knows of the folders of policies.
 #[derive(Debug, Default)]
@@ -104,8 +105,8 @@ fn open_under(
     let path = opening.path.or(intent.path.as_deref());
     let file = path.and_then(|path| below(&root, path));
     // Of all states that history holds of a file, one entry tells.
-    let digest = |digest: String| (intent.action != Action::Exposure).then_some(digest);
-    let of_bytes = digest(entry::digest(opening.bytes));
+    let written = |digest: String| (intent.action != Action::Exposure).then_some(digest);
+    let of_bytes = written(digest::of(opening.bytes));
     let site = site(deps, &root, intent, file.as_deref())?;
     let entry = entry(&site, intent, file.clone(), of_bytes.clone());
     let recorded = Recorded(Some((Arc::clone(&site), entry.clone())));
@@ -118,7 +119,7 @@ fn open_under(
             let Some(other) = below(&root, &path).filter(|other| Some(other) != file.as_ref()) else {
                 continue;
             };
-            let of_bytes = digest(of_bytes);
+            let of_bytes = written(of_bytes);
             granted.push(key(Some(other.clone()), of_bytes.clone()));
             entries.push(self::entry(&site, intent, Some(other), of_bytes));
         }

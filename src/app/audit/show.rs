@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::material;
 use crate::app::Deps;
 use crate::app::error::Error;
-use crate::domain::agent::audit::entry::{self, Action, Entry, Outcome as Ending};
+use crate::domain::agent::audit::entry::{Action, Entry, Outcome as Ending};
 use crate::domain::agent::audit::segments;
 use crate::domain::agent::pattern::{FilePattern, NamePattern, PathPattern, parse_path};
+use crate::domain::digest;
 
 /// Which entries are wanted; an empty field means any.
 #[derive(Clone, Debug, Default)]
@@ -95,7 +96,7 @@ pub fn run(deps: &Deps<'_>, filter: &Filter, last: Option<usize>) -> Result<Outc
         let (lines, torn) = segments::lines(&held.bytes);
         outcome.unreadable += usize::from(!torn.is_empty());
         for line in lines {
-            if !seen.insert(entry::digest(line)) {
+            if !seen.insert(digest::of(line)) {
                 continue;
             }
             let read = Entry::parse(line).zip(std::str::from_utf8(line).ok());

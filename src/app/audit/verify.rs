@@ -9,12 +9,13 @@ use crate::app::agent::authority;
 use crate::app::error::Error;
 use crate::domain::agent::audit::chain::{Finding, Kind};
 use crate::domain::agent::audit::checkpoint::{self, Checkpoint};
-use crate::domain::agent::audit::entry::{Entry, digest, split_line};
+use crate::domain::agent::audit::entry::{Entry, split_line};
 use crate::domain::agent::audit::segments;
 use crate::domain::agent::audit::verify::{Material, Verdict, verify};
 use crate::domain::agent::policy::{Policy, Role};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::sshsig;
+use crate::domain::digest;
 
 /// What to compare with, beside what is in the repository.
 #[derive(Clone, Debug, Default)]
@@ -100,7 +101,7 @@ fn former_policies(
             signer.is_ok_and(|key| signers.signers.iter().any(|signer| signer.key == key))
         });
         if is_signed && let Ok(policy) = Policy::parse(&bytes) {
-            former.insert(digest(&bytes), policy);
+            former.insert(digest::of(&bytes), policy);
         }
     }
     Ok(former)
@@ -151,7 +152,7 @@ fn checkpoints(log: &Log, policy: &Policy) -> (Vec<Signed>, Vec<Finding>) {
         } else if !policy.principal_of_key(&key.to_string()).is_some_and(|owner| may_check(&owner.roles)) {
             find(Kind::BadSignature, file, "the key of this checkpoint is no administrator's or auditor's");
         } else {
-            signed.push(Signed { file: file.clone(), digest: digest(line), checkpoint });
+            signed.push(Signed { file: file.clone(), digest: digest::of(line), checkpoint });
         }
     }
     let gone: Vec<&Signed> = signed

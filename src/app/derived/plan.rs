@@ -19,11 +19,12 @@ use crate::app::sealing::Wanted;
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::leaves;
-use crate::domain::agent::manifest::{self, Derived, Manifest, derived_path, sha256};
+use crate::domain::agent::manifest::{self, Derived, Manifest, derived_path};
 use crate::domain::agent::pattern::show_path;
 use crate::domain::agent::policy::{self, Principal};
 use crate::domain::agent::view::{self, View};
 use crate::domain::crypto::data_key::DataKey;
+use crate::domain::digest;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
 use crate::domain::tree::Kind;
@@ -220,7 +221,7 @@ impl Planner<'_> {
             path,
             bytes: SecretBytes::new(file.bytes.to_vec()),
             seen: None,
-            sha256: sha256(file.bytes),
+            sha256: digest::hex(file.bytes),
         })
     }
 
@@ -328,7 +329,7 @@ impl Planner<'_> {
         if let (Some(old), Some(there)) = (self.old.derived.get(&name), &there) {
             entry.sha256.clone_from(&old.sha256);
             if entry == *old
-                && sha256(&there.bytes) == old.sha256
+                && digest::hex(&there.bytes) == old.sha256
                 && self.is_sealed(source, &path, &there.bytes)?
             {
                 self.plan.kept += 1;
@@ -339,7 +340,7 @@ impl Planner<'_> {
         let place = Place::file(&path);
         let format = source.format();
         let bytes = compile::derived(self.deps, &view.documents, format, &entry.recipients, &place)?;
-        entry.sha256 = sha256(&bytes);
+        entry.sha256 = digest::hex(&bytes);
         self.plan.manifest.derived.insert(name.clone(), entry);
         self.plan.made.push(name);
         let exists = there.is_some();

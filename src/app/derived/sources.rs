@@ -7,9 +7,10 @@ pub use crate::app::agent::listed::name_of;
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
 use crate::app::ports::{Contents, FileKind, Fingerprint};
-use crate::domain::agent::manifest::{self, DERIVED};
+use crate::domain::agent::manifest::DERIVED;
 use crate::domain::agent::policy::Policy;
 use crate::domain::crypto::token;
+use crate::domain::digest;
 use crate::domain::metadata::{MasterKey, Metadata};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -93,7 +94,7 @@ fn source(name: String, path: PathBuf, contents: Contents) -> Result<Option<Sour
         Err(Error::Syntax { .. }) if Format::of_path(&name) == Format::Binary => return Ok(None),
         Err(error) => return Err(error),
     }
-    let sha256 = manifest::sha256(&bytes);
+    let sha256 = digest::hex(&bytes);
     Ok(Some(Source { name, path, bytes, seen: fingerprint, sha256 }))
 }
 

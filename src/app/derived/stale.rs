@@ -10,9 +10,10 @@ use crate::app::agent::authority::Authority;
 use crate::app::error::Error;
 use crate::app::open::Locked;
 use crate::domain::agent::leaves;
-use crate::domain::agent::manifest::{Manifest, derived_path, sha256};
+use crate::domain::agent::manifest::{Manifest, derived_path};
 use crate::domain::agent::pattern::show_path;
 use crate::domain::agent::view;
+use crate::domain::digest;
 use crate::domain::tree::Kind;
 
 /// Why something is stale.
@@ -183,7 +184,7 @@ fn files(deps: &Deps<'_>, root: &Path, manifest: &Manifest) -> Result<Vec<(Strin
             None => found.push((name.clone(), Reason::DerivedUnlisted)),
             Some(known) => {
                 let bytes = deps.files.read(path).map_err(Error::Read)?.bytes;
-                if sha256(&bytes) != known.sha256 {
+                if digest::hex(&bytes) != known.sha256 {
                     found.push((name.clone(), Reason::DerivedChanged));
                 }
             }

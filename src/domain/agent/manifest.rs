@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
+
+use crate::domain::digest;
 
 /// Where it lies, from the folder that the policy governs.
 pub const PLACE: &str = ".leaflock/manifest.json";
@@ -105,14 +106,6 @@ pub fn derived_path(agent: &str, source: &str) -> String {
     format!("{DERIVED}/{agent}/{source}")
 }
 
-/// SHA-256 of `bytes`, in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digest = Sha256::digest(bytes);
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
 impl Manifest {
     /// Reads a manifest. Whether it counts is a matter of its signature.
     ///
@@ -189,7 +182,7 @@ impl Manifest {
     pub fn verdict(&self, path: &str, bytes: &[u8]) -> Verdict {
         let source = self.sources.get(path).map(|it| &it.sha256);
         match source.or_else(|| self.derived.get(path).map(|it| &it.sha256)) {
-            Some(known) if *known == sha256(bytes) => Verdict::Held,
+            Some(known) if *known == digest::hex(bytes) => Verdict::Held,
             Some(_) => Verdict::Changed,
             None if is_derived(path) => Verdict::Planted,
             None => Verdict::Unknown,
@@ -283,10 +276,10 @@ fn is_path(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Derived, Manifest, Source, Verdict, sha256};
+    use super::{Derived, Manifest, Source, Verdict, digest};
 
     fn manifest() -> Manifest {
-        let digest = sha256(b"");
+        let digest = digest::hex(b"");
         let source = Source { sha256: digest.clone(), recipients: vec!["age1a".to_owned()] };
         let derived = Derived {
             agent: "ops/x".to_owned(),

@@ -18,7 +18,6 @@ pub mod sshsig;
 pub mod new_key;
 pub mod allowed_signers;
 pub mod leaves;
-pub mod digest;
 pub mod signer_list;
 pub mod trust;
 pub mod pattern;

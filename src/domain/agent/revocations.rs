@@ -11,11 +11,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::digest;
 use super::pattern::{FilePattern, NamePattern, PathPattern};
 use super::policy::{Agents, Deny, Level, Levels, Policy, Revocation, Role};
 use super::public_key::PublicKey;
 use super::sshsig::{self, SignatureError};
+use crate::domain::digest;
 use crate::domain::scalar::Timestamp;
 
 /// The namespace of the signatures.

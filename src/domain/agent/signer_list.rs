@@ -7,7 +7,7 @@
 //! ana@example.org namespaces="leaflock-*" ssh-ed25519 AAAA…
 //! ```
 
-use super::digest;
+use crate::domain::digest;
 
 /// Where the list lies, from the folder that the policy governs.
 pub const PLACE: &str = ".leaflock/allowed_signers";
@@ -45,7 +45,7 @@ pub fn follow(list: &[u8], digest: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::{follow, previous};
-    use crate::domain::agent::digest;
+    use crate::domain::digest;
 
     #[test]
     fn a_list_names_the_one_before_once() {

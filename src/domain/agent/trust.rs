@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::digest;
+use crate::domain::digest;
 
 /// The version of both files.
 const VERSION: u64 = 1;

@@ -5,10 +5,7 @@
 //! a file which was merged, changed or rolled back since never gets bytes of another
 //! state.
 
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
-
+use crate::domain::digest;
 use crate::domain::secret::SecretBytes;
 
 /// What the path of a patch in the list of spellings begins with; key paths begin
@@ -40,13 +37,13 @@ impl Patch {
             same -= 1;
         }
         let piece = SecretBytes::new(source[start..source.len() - same].to_vec());
-        Self { start, end: printed.len() - same, piece, digest: digest(printed) }
+        Self { start, end: printed.len() - same, piece, digest: digest::hex(printed) }
     }
 
     /// The source, if `printed` is the text that the patch was made for.
     pub fn apply(&self, printed: &[u8]) -> Option<SecretBytes> {
         let (before, behind) = (printed.get(..self.start)?, printed.get(self.end..)?);
-        if digest(printed) != self.digest {
+        if digest::hex(printed) != self.digest {
             return None;
         }
         let mut whole = Vec::with_capacity(before.len() + self.piece.len() + behind.len());
@@ -77,14 +74,6 @@ impl Patch {
             digest: digest.to_owned(),
         })
     }
-}
-
-fn digest(text: &[u8]) -> String {
-    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::entry::{self, Entry, split_line};
 use super::segments;
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::sshsig::{self, SignatureError};
+use crate::domain::digest;
 
 /// What is wrong with a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,7 +168,7 @@ pub struct Reader {
 impl Reader {
     /// A line without its line feed.
     pub fn read(&mut self, line: &[u8]) -> Rc<Checked> {
-        let digest = entry::digest(line);
+        let digest = digest::of(line);
         if let Some(known) = self.known.get(&digest) {
             return Rc::clone(known);
         }

@@ -10,10 +10,8 @@
 //! has to agree on how JSON is to be written.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::domain::agent::denial::DenyCode;
 
@@ -472,16 +470,6 @@ pub fn split_line(line: &[u8]) -> Option<(Vec<u8>, &str)> {
     Some((message, std::str::from_utf8(signature).ok()?))
 }
 
-/// `sha256:` and the digest of these bytes in hex.
-pub fn digest(bytes: &[u8]) -> String {
-    let mut out = String::from("sha256:");
-    for byte in Sha256::digest(bytes) {
-        // Writing to a string does not fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
-}
-
 /// A JSON string. What JSON need not escape and a terminal could obey is escaped too.
 fn quoted(text: &str) -> String {
     let json = Value::from(text).to_string();
@@ -533,6 +521,7 @@ impl Object {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::digest;
 
     fn entry() -> Entry {
         Entry {
@@ -551,7 +540,7 @@ mod tests {
             access: Some(Access::Exec),
             secret_path: vec!["a[\"b.c\"]".to_owned()],
             file: Some("secrets/\u{202e}prod.yaml".to_owned()),
-            file_digest: Some(digest(b"x")),
+            file_digest: Some(digest::of(b"x")),
             policy: None,
             reason: Reason::new("why\nnot"),
             target: Some(Target { program: "make".to_owned(), arguments: 2, exit: None }),
@@ -560,8 +549,8 @@ mod tests {
             deny_code: Some(DenyCode::NoReason),
             session: "s-1".to_owned(),
             genesis: None,
-            witness: BTreeMap::from([("w-2".to_owned(), Head { seq: 3, digest: digest(b"y") })]),
-            prev: Some(digest(b"z")),
+            witness: BTreeMap::from([("w-2".to_owned(), Head { seq: 3, digest: digest::of(b"y") })]),
+            prev: Some(digest::of(b"z")),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a policy decides: for a principal, a source and the path of a leaf in it.
 
+use crate::domain::agent::denial::DenyCode;
+
 use super::{Allow, Deny, Level, Levels, PLACE, Policy, REVOCATIONS, Revocation};
 
 /// What is asked about.
@@ -90,6 +92,25 @@ impl<'d> Because<'d> {
                 Some(rule)
             }
             Self::NoRule => None,
+        }
+    }
+
+    /// Why somebody may not: the code, and the rule in words if one says so.
+    pub fn refusal(self) -> (DenyCode, Option<String>) {
+        let at = |rule: &RuleRef| format!("{}:{}", rule.source.place(), rule.line);
+        match self {
+            Self::Denied(rule) => {
+                let code = match rule.source {
+                    RuleSource::Revocations => DenyCode::Revoked,
+                    RuleSource::Policy => DenyCode::NotAllowed,
+                };
+                (code, Some(format!("{} denies it", at(rule))))
+            }
+            Self::NeedsLease(rule) => {
+                let why = format!("{} allows it during a lease, and there is none", at(rule));
+                (DenyCode::NoLease, Some(why))
+            }
+            Self::Allowed(_) | Self::Implied(_) | Self::NoRule => (DenyCode::NotAllowed, None),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::agent::sshsig::{KeptKey, SigningKey};
+use crate::domain::digest;
 use crate::domain::secret::SecretBytes;
 
 /// A throwaway key, made by ssh-keygen.
