@@ -54,46 +54,99 @@ pub fn with_deps<T>(
     env: &Environment,
     work: impl FnOnce(&Deps<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let runtime = env.path(Variable::XdgRuntimeDir);
-    let temporary = env.path(Variable::TmpDir).unwrap_or_else(|| PathBuf::from(TEMPORARY));
-    let files = SystemFiles::new(env.path(Variable::Pwd));
-    let progress = TerminalProgress::default();
-    let prompt = TerminalPrompt::new(askpass(env), &progress);
-    let private_files = SystemPrivateFiles::new(runtime.clone(), temporary.clone());
-    let deps = Deps {
-        files: &files,
-        private_files: &private_files,
-        edit_locks: &SystemEditLocks::new(runtime, temporary, env.text(Variable::User)),
-        editor: &SystemEditor::new(
-            env.get(Variable::SopsEditor),
-            env.get(Variable::Editor),
-            env.get(Variable::Path),
-        ),
-        processes: &SystemProcesses,
-        prompt: &prompt,
-        clock: &SystemClock,
-        random: &SystemRandom,
-        keys: &KeySources::new(age_environment(env), pgp_environment(env), &files, &prompt),
-        progress: &progress,
-        staging: &SystemStaging,
-        repository: &git(env, &files),
-        transactions: &SystemTransactions,
-        configs: &Memory::default(),
-        formers: &reuse::Memory::default(),
-        signers: &SystemSigners::new(
-            env.get(Variable::SigningKey).map(|key| SecretBytes::new(key.into_encoded_bytes())),
-            env.path(Variable::AllowedSigners),
-            &private_files,
-            &prompt,
-        ),
-        audit_log: &SystemAuditLog,
-        audit: &record::Memory::default(),
-        leaflock_folders: &leaflock_folders::Memory::default(),
-        settings: &integrity::Memory::default(),
-        trust: &SystemTrustStore::new(env.config_folder(), env.state_folder(), env.text(Variable::Trust)),
-        authorities: &authority::Memory::default(),
-    };
+    let machine = Machine::of(env);
+    let prompt = TerminalPrompt::new(askpass(env), &machine.progress);
+    let keys = KeySources::new(age_environment(env), pgp_environment(env), &machine.files, &prompt);
+    let signers = signers(env, &machine, &prompt);
+    let deps = machine.deps(&prompt, &keys, &signers);
     recorded(&deps, work(&deps))
+}
+
+/// The adapters that need no other, and what a call remembers. Every command has a
+/// [`with_deps`] of its own, so what is the same in all of them is kept out of it.
+struct Machine {
+    files: SystemFiles,
+    private_files: SystemPrivateFiles,
+    edit_locks: SystemEditLocks,
+    editor: SystemEditor,
+    progress: TerminalProgress,
+    repository: Git,
+    configs: Memory,
+    formers: reuse::Memory,
+    audit: record::Memory,
+    leaflock_folders: leaflock_folders::Memory,
+    settings: integrity::Memory,
+    trust: SystemTrustStore,
+    authorities: authority::Memory,
+}
+
+impl Machine {
+    fn of(env: &Environment) -> Self {
+        let runtime = env.path(Variable::XdgRuntimeDir);
+        let temporary = env.path(Variable::TmpDir).unwrap_or_else(|| PathBuf::from(TEMPORARY));
+        let files = SystemFiles::new(env.path(Variable::Pwd));
+        Self {
+            private_files: SystemPrivateFiles::new(runtime.clone(), temporary.clone()),
+            edit_locks: SystemEditLocks::new(runtime, temporary, env.text(Variable::User)),
+            editor: SystemEditor::new(
+                env.get(Variable::SopsEditor),
+                env.get(Variable::Editor),
+                env.get(Variable::Path),
+            ),
+            progress: TerminalProgress::default(),
+            repository: git(env, &files),
+            files,
+            configs: Memory::default(),
+            formers: reuse::Memory::default(),
+            audit: record::Memory::default(),
+            leaflock_folders: leaflock_folders::Memory::default(),
+            settings: integrity::Memory::default(),
+            trust: SystemTrustStore::new(env.config_folder(), env.state_folder(), env.text(Variable::Trust)),
+            authorities: authority::Memory::default(),
+        }
+    }
+
+    fn deps<'m>(
+        &'m self,
+        prompt: &'m TerminalPrompt<'_>,
+        keys: &'m KeySources<'_>,
+        signers: &'m SystemSigners<'_>,
+    ) -> Deps<'m> {
+        Deps {
+            files: &self.files,
+            private_files: &self.private_files,
+            edit_locks: &self.edit_locks,
+            editor: &self.editor,
+            processes: &SystemProcesses,
+            prompt,
+            clock: &SystemClock,
+            random: &SystemRandom,
+            keys,
+            progress: &self.progress,
+            staging: &SystemStaging,
+            repository: &self.repository,
+            transactions: &SystemTransactions,
+            configs: &self.configs,
+            formers: &self.formers,
+            signers,
+            audit_log: &SystemAuditLog,
+            audit: &self.audit,
+            leaflock_folders: &self.leaflock_folders,
+            settings: &self.settings,
+            trust: &self.trust,
+            authorities: &self.authorities,
+        }
+    }
+}
+
+/// The signing keys that the environment names.
+fn signers<'m>(env: &Environment, machine: &'m Machine, prompt: &'m TerminalPrompt<'_>) -> SystemSigners<'m> {
+    SystemSigners::new(
+        env.get(Variable::SigningKey).map(|key| SecretBytes::new(key.into_encoded_bytes())),
+        env.path(Variable::AllowedSigners),
+        &machine.private_files,
+        prompt,
+    )
 }
 
 /// The result of a call, whose failure is written down where a policy is. What went on
