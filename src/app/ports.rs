@@ -184,6 +184,11 @@ pub trait Files: Sync {
         Ok(Vec::new())
     }
 
+    /// The first symbolic link at `path` or below it, in any order; none is followed.
+    fn first_link(&self, path: &Path) -> Result<Option<PathBuf>, FileError> {
+        Ok(self.is_link(path).then(|| path.to_owned()))
+    }
+
     /// The place itself, behind all symbolic links; what is not there need not be.
     fn real(&self, path: &Path) -> Result<PathBuf, FileError>;
 

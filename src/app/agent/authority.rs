@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::own_files;
 use super::refusal::{refused, refused_at, untold};
 use super::signer_chain;
 use super::trust_store::TrustError;
@@ -81,6 +82,8 @@ impl Authority {
 #[derive(Debug, Default)]
 pub struct Memory {
     roots: Mutex<BTreeMap<PathBuf, Option<PathBuf>>>,
+    /// Roots whose files lie where they should.
+    sound: Mutex<BTreeSet<PathBuf>>,
     loaded: Mutex<BTreeMap<PathBuf, Arc<Authority>>>,
     /// Lists of signers that the person at the terminal did not want, by their digests.
     declined: Mutex<BTreeSet<String>>,
@@ -88,7 +91,22 @@ pub struct Memory {
 
 /// The folder whose policy governs `folder`: the nearest one at or above it with a
 /// policy, not above the top of the repository. Nothing is verified.
+///
+/// # Errors
+/// [`DenyCode::PolicyInvalid`] where what belongs to the policy is behind a symbolic link.
 pub fn find_root(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error> {
+    let Some(root) = nearest(deps, folder)? else { return Ok(None) };
+    let sound = || deps.authorities.sound.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_known = sound().contains(&root);
+    if !is_known {
+        own_files::refuse_links(deps, &root)?;
+        sound().insert(root.clone());
+    }
+    Ok(Some(root))
+}
+
+/// The same for whoever writes down that it was refused.
+pub fn nearest(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error> {
     let folder = deps.files.absolute(folder).map_err(Error::Read)?;
     let mut roots = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(root) = roots.get(&folder) {
@@ -96,8 +114,11 @@ pub fn find_root(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Erro
     }
     let mut found = None;
     for above in leaflock_folders::above(deps, &folder)?.iter() {
-        let kind = deps.files.kind(&above.join(policy::PLACE)).map_err(Error::Read)?;
-        if kind.is_some_and(|kind| kind != FileKind::Directory) {
+        let path = above.join(policy::PLACE);
+        // A link that leads nowhere takes no policy away.
+        if deps.files.is_link(&path)
+            || deps.files.kind(&path).map_err(Error::Read)?.is_some_and(|kind| kind != FileKind::Directory)
+        {
             found = Some(above.clone());
             break;
         }
@@ -125,6 +146,7 @@ pub fn load(deps: &Deps<'_>, root: &Path) -> Result<Arc<Authority>, Error> {
 pub fn forget(deps: &Deps<'_>) {
     leaflock_folders::forget(deps);
     deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    deps.authorities.sound.lock().unwrap_or_else(PoisonError::into_inner).clear();
     deps.authorities.loaded.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
@@ -188,6 +210,7 @@ pub fn load_to_remake(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> 
 }
 
 fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authority, Error> {
+    own_files::refuse_links(deps, root)?;
     let now = deps.clock.now();
     let path = root.join(policy::PLACE);
     let bytes = demanded(deps, &path, DenyCode::PolicyInvalid, SIGN)?;

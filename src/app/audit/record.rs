@@ -213,8 +213,10 @@ pub fn attempt_to(deps: &Deps<'_>, action: Action) {
 /// nobody knows whose key it is that signs, and the entry names no principal.
 pub fn denied(deps: &Deps<'_>, intent: &Intent, path: Option<&Path>, error: Error) -> Error {
     let (Error::Denied { code, .. } | Error::Integrity { code, .. }) = &error else { return error };
-    let found = path.and_then(|path| Some((root(deps, Some(path)).ok()??, Some(path))));
-    let Some((root, path)) = found.or_else(|| Some((root(deps, None).ok()??, None))) else { return error };
+    // What the refusal is about may be what `find_root` refuses.
+    let root = |path| authority::nearest(deps, &folder(deps, path).ok()?).ok()?;
+    let found = path.and_then(|path| Some((root(Some(path))?, Some(path))));
+    let Some((root, path)) = found.or_else(|| Some((root(None)?, None))) else { return error };
     let known = lock(deps).sites.get(&root).cloned();
     let writer = match known {
         Some(site) => Ok(site.writer.clone()),
@@ -332,15 +334,14 @@ fn lock<'d>(deps: &Deps<'d>) -> std::sync::MutexGuard<'d, Known> {
 /// The folder of the policy that counts for a file; for standard input, the one around
 /// the working folder.
 fn root(deps: &Deps<'_>, path: Option<&Path>) -> Result<Option<PathBuf>, Error> {
-    let working;
-    let folder = match path.and_then(Path::parent) {
-        Some(folder) => folder,
-        None => {
-            working = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
-            &working
-        }
-    };
-    authority::find_root(deps, folder)
+    authority::find_root(deps, &folder(deps, path)?)
+}
+
+fn folder(deps: &Deps<'_>, path: Option<&Path>) -> Result<PathBuf, Error> {
+    match path.and_then(Path::parent) {
+        Some(folder) => Ok(folder.to_owned()),
+        None => deps.files.absolute(Path::new(".")).map_err(Error::Read),
+    }
 }
 
 /// The path below `root`, with `/`.

@@ -1,0 +1,218 @@
+//! What somebody plants who can push and has no key: links, copies, states that others
+//! wrote, files that leave out what was signed. Each attack ends in a refusal and changes
+//! nothing; its control, the same without the plant, works.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::testkit::sandbox::{ALICE, BOB, Output, Sandbox};
+
+const SOURCE: &str = "secrets/prod.yaml";
+const MANIFEST: &str = ".leaflock/manifest.json";
+const BOT: &str = ".leaflock/agents/ops/bot/secrets/prod.yaml";
+
+/// A repository with an administrator, an agent, two sources and what was made from them.
+struct World {
+    sandbox: Sandbox,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with_policy("")
+    }
+
+    /// With these lines in the policy as well.
+    fn with_policy(more: &str) -> Self {
+        let mut sandbox = Sandbox::with_key();
+        let git = |arguments: &[&str]| drop(sandbox.run(Path::new("git"), arguments, b"").ok());
+        git(&["init", "-q", "-b", "main"]);
+        git(&["config", "user.name", "t"]);
+        git(&["config", "user.email", "t@t.test"]);
+        let ana = sandbox.folder().join("home/ana").to_str().unwrap().to_owned();
+        let arguments = ["-q", "-t", "ed25519", "-N", "", "-C", "t", "-f", &ana];
+        sandbox.run(Path::new("ssh-keygen"), &arguments, b"").ok();
+        sandbox.set_env("LEAFLOCK_SIGNING_KEY", &ana);
+        sandbox.ours(&["policy", "init", "--name", "humans/ana"]).ok();
+        let world = Self { sandbox };
+        let text = world.text(".leaflock/policy.yaml");
+        let head = text.split("access_control:").next().unwrap();
+        let bot = format!("  ops/bot: {{ age: {} }}\nrecovery:", BOB.recipient);
+        let rules = "access_control:\n  secrets:\n    a: { allowed_agents: [ops/bot], access_level: read }\n";
+        let text = format!("{}{more}{rules}", head.replace("recovery:", &bot));
+        world.sandbox.write(".leaflock/policy.yaml", text);
+        world.ours(&["policy", "sign", "--bump"]).ok();
+        for name in [SOURCE, "dev.yaml"] {
+            world.plant(name, "genuine");
+        }
+        world.ours(&["agent", "sync"]).ok();
+        world.commit();
+        world
+    }
+
+    /// Another state of a file, encrypted for the right recipient.
+    fn plant(&self, name: &str, value: &str) {
+        self.sandbox.write(name, format!("a: {value}\nb: 1\n"));
+        self.sandbox.sops(&["encrypt", "-i", "--age", ALICE.recipient, name]).ok();
+    }
+
+    fn ours(&self, arguments: &[&str]) -> Output {
+        self.sandbox.ours(arguments)
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        self.sandbox.run(Path::new("git"), arguments, b"").text()
+    }
+
+    fn commit(&self) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", "state"]);
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.sandbox.path(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        String::from_utf8(self.sandbox.read(name)).unwrap()
+    }
+
+    /// All entries of the clone's chains, as JSON.
+    fn entries(&self) -> Vec<Value> {
+        let chains = fs::read_dir(self.path(".git/leaflock/audit")).unwrap();
+        let chains = chains.map(|entry| entry.unwrap().path());
+        let chains = chains.filter(|path| path.extension().is_some_and(|it| it == "jsonl"));
+        let texts: Vec<String> = chains.map(|path| fs::read_to_string(path).unwrap()).collect();
+        texts.iter().flat_map(|text| text.lines()).map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Runs a command that is refused: exit code 5, these words, a denial in the trail.
+    #[track_caller]
+    fn refuses(&self, command: &[&str], code: &str, words: &str) {
+        let denials = |entries: Vec<Value>| {
+            let is_one = |entry: &&Value| entry["outcome"] == "denied" && entry["deny_code"] == code;
+            entries.iter().filter(is_one).count()
+        };
+        let before = denials(self.entries());
+        let answer = self.ours(command);
+        assert!(!String::from_utf8_lossy(&answer.stdout).contains("planted"), "{}", answer.describe());
+        let told = answer.fails(5);
+        assert!(told.contains(words) && told.contains("hint: "), "{command:?}: {told}");
+        assert!(!told.contains("not in the audit trail"), "{command:?}: {told}");
+        assert_eq!(denials(self.entries()), before + 1, "{command:?}");
+    }
+}
+
+/// Files outside of the repository that nobody may touch.
+fn victim(world: &World) -> PathBuf {
+    let folder = world.sandbox.folder().join("victim");
+    fs::create_dir_all(folder.join("deep")).unwrap();
+    for name in ["mine.txt", "deep/mine.txt", ".leaflock-abc"] {
+        fs::write(folder.join(name), "mine").unwrap();
+    }
+    folder
+}
+
+#[track_caller]
+fn is_untouched(folder: &Path) {
+    let mut names: Vec<PathBuf> = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(&at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                assert_eq!(fs::read(&path).unwrap(), b"mine", "{}", path.display());
+                names.push(path);
+            }
+        }
+    }
+    assert_eq!(names.len(), 3, "{names:?}");
+}
+
+#[test]
+fn links_among_the_files_of_a_policy_lead_nowhere() {
+    const COMMANDS: &[&[&str]] = &[
+        &["agent", "sync"],
+        &["decrypt", SOURCE],
+        &["set", SOURCE, "[\"a\"]", "\"x\""],
+        &["policy", "sign", "--bump"],
+        &["agent", "add", "ops/new", "--out", "../home/new"],
+        &["agent", "revoke", "--reason", "x", "ops/bot"],
+        &["trust", "sign"],
+        &["audit", "checkpoint"],
+    ];
+    let world = World::new();
+    let victim = victim(&world);
+    let writer = fs::read_dir(world.path(".leaflock/audit")).unwrap().next().unwrap().unwrap();
+    let writer = format!(".leaflock/audit/{}", writer.file_name().to_str().unwrap());
+    for place in [
+        ".leaflock/agents",
+        ".leaflock/agents/ops",
+        BOT,
+        MANIFEST,
+        ".leaflock/manifest.json.sig",
+        ".leaflock/policy.yaml",
+        ".leaflock/policy.yaml.sig",
+        ".leaflock/allowed_signers",
+        ".leaflock/revocations.jsonl",
+        ".leaflock/audit",
+        &writer,
+    ] {
+        for target in ["victim", "victim/mine.txt", "victim/none"] {
+            let path = world.path(place);
+            let aside = world.sandbox.folder().join("aside");
+            let was_there = fs::rename(&path, &aside).is_ok();
+            symlink(world.sandbox.folder().join(target), &path).unwrap();
+            for command in COMMANDS {
+                world.refuses(command, "policy_invalid", "a symbolic link stands here");
+            }
+            is_untouched(&victim);
+            fs::remove_file(&path).unwrap();
+            if was_there {
+                fs::rename(&aside, &path).unwrap();
+            }
+        }
+    }
+    // The trail has all of it, and the work tree as well by now.
+    world.ours(&["set", SOURCE, "[\"a\"]", "\"x\""]).ok();
+    world.ours(&["agent", "sync", "--check"]).ok();
+    world.ours(&["audit", "verify"]).ok();
+    assert!(!world.sandbox.folder().join("home/new").exists());
+}
+
+#[test]
+fn a_policy_does_not_begin_behind_a_link() {
+    let world = World::new();
+    let victim = victim(&world);
+    fs::remove_dir_all(world.path(".leaflock")).unwrap();
+    symlink(&victim, world.path(".leaflock")).unwrap();
+    let told = world.ours(&["policy", "init", "--name", "humans/ana"]).fails(5);
+    assert!(told.contains("a symbolic link stands here"), "{told}");
+    is_untouched(&victim);
+}
+
+#[test]
+fn the_page_for_agents_is_not_written_behind_links_out_of_the_repository() {
+    let world = World::new();
+    let victim = victim(&world);
+    for target in [victim.join("mine.txt"), victim.join("none"), world.path(".git/hooks/pre-commit")] {
+        symlink(&target, world.path("AGENTS.md")).unwrap();
+        let before = fs::read(&target).ok();
+        for command in [&["agent", "guide", "--install"][..], &["agent", "guide", "--remove"]] {
+            let answer = world.ours(command);
+            assert!(answer.code != Some(0), "{}", answer.describe());
+        }
+        assert_eq!(fs::read(&target).ok(), before);
+        fs::remove_file(world.path("AGENTS.md")).unwrap();
+    }
+    is_untouched(&victim);
+    // One that stays within is as good as the file.
+    world.sandbox.write("docs/agents.md", "# Ours\n");
+    symlink("docs/agents.md", world.path("AGENTS.md")).unwrap();
+    world.ours(&["agent", "guide", "--install"]).ok();
+    assert!(world.text("docs/agents.md").starts_with("# Ours\n") && world.text("AGENTS.md").len() > 100);
+}
