@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -215,4 +216,125 @@ fn the_page_for_agents_is_not_written_behind_links_out_of_the_repository() {
     symlink("docs/agents.md", world.path("AGENTS.md")).unwrap();
     world.ours(&["agent", "guide", "--install"]).ok();
     assert!(world.text("docs/agents.md").starts_with("# Ours\n") && world.text("AGENTS.md").len() > 100);
+}
+
+#[test]
+fn a_planted_source_is_refused_by_whatever_name_it_is_reached() {
+    let mut world = World::new();
+    let outside = world.sandbox.folder().join("outside");
+    symlink("secrets/prod.yaml", world.path("l.yaml")).unwrap();
+    symlink("secrets", world.path("folder")).unwrap();
+    symlink(world.path("secrets"), &outside).unwrap();
+    symlink(world.path(SOURCE), world.sandbox.folder().join("l.yaml")).unwrap();
+    let outside = outside.join("prod.yaml");
+    let names = ["l.yaml", "folder/prod.yaml", outside.to_str().unwrap(), "../l.yaml"];
+    // The control: what is genuine opens and changes by each name, and is written down by its own.
+    for name in names {
+        assert!(world.ours(&["decrypt", name]).text().contains("genuine"));
+        world.ours(&["set", name, "[\"b\"]", &format!("\"{name}\"")]).ok();
+        world.ours(&["agent", "sync", "--check"]).ok();
+    }
+    let opened = world.entries().into_iter().filter(|entry| entry["action"] == "decrypt");
+    let files: Vec<Value> = opened.map(|entry| entry["file"].clone()).collect();
+    assert_eq!(files, vec![Value::from(SOURCE); names.len()]);
+    assert!(fs::symlink_metadata(world.path("l.yaml")).unwrap().is_symlink());
+    world.plant(SOURCE, "planted");
+    let (manifest, derived) = (world.sandbox.read(MANIFEST), world.sandbox.read(BOT));
+    for name in names.into_iter().chain([SOURCE]) {
+        for command in [&["decrypt", name][..], &["set", name, "[\"b\"]", "2"], &["rotate", "-i", name]] {
+            world.refuses(command, "manifest_mismatch", "not the state that was signed for");
+        }
+    }
+    assert_eq!((world.sandbox.read(MANIFEST), world.sandbox.read(BOT)), (manifest, derived));
+    // By the way that the shell came, too.
+    world.sandbox.set_env("PWD", world.sandbox.folder().join("outside").to_str().unwrap());
+    world.refuses(&["decrypt", "l.yaml"], "manifest_mismatch", "not the state that was signed for");
+    // Accepted by any name, it is taken over by its own.
+    world.ours(&["agent", "sync", "--accept", "l.yaml"]).ok();
+    assert!(world.ours(&["decrypt", "folder/prod.yaml"]).text().contains("planted"));
+}
+
+#[test]
+fn a_source_that_became_a_link_is_still_the_source() {
+    let world = World::new();
+    let elsewhere = world.sandbox.folder().join("elsewhere.yaml");
+    world.plant("planted.yaml", "planted");
+    fs::rename(world.path("planted.yaml"), &elsewhere).unwrap();
+    fs::remove_file(world.path(SOURCE)).unwrap();
+    symlink(&elsewhere, world.path(SOURCE)).unwrap();
+    world.refuses(&["decrypt", SOURCE], "manifest_mismatch", "not the state that was signed for");
+}
+
+#[test]
+fn nothing_is_signed_that_a_merge_brought() {
+    let world = World::new();
+    let genuine = world.sandbox.read(SOURCE);
+    let (manifest, derived) = (world.sandbox.read(MANIFEST), world.sandbox.read(BOT));
+    let is_unsigned = || {
+        assert_eq!(
+            (world.sandbox.read(MANIFEST), world.sandbox.read(BOT)),
+            (manifest.clone(), derived.clone())
+        );
+        world.refuses(&["decrypt", SOURCE], "manifest_mismatch", "not the state that was signed for");
+    };
+    world.plant(SOURCE, "planted");
+    let said = world.ours(&["merge", SOURCE, SOURCE, SOURCE]);
+    assert!(said.stderr.contains("nobody has signed for the merged state"), "{}", said.describe());
+    assert!(said.stderr.contains("`leaflock agent sync --accept secrets/prod.yaml`"), "{}", said.describe());
+    said.ok();
+    is_unsigned();
+    let planted = world.sandbox.read(SOURCE);
+    let marked = [b"<<<<<<< ours\n", &planted[..], b"=======\n", &planted[..], b">>>>>>> theirs\n"].concat();
+    world.sandbox.write(SOURCE, marked);
+    let said = world.ours(&["resolve", "--all-ours", SOURCE]);
+    assert!(said.stderr.contains("nobody has signed for the merged state"), "{}", said.describe());
+    said.ok();
+    is_unsigned();
+    // A side that somebody signed for does not vouch for the other.
+    world.sandbox.write("base.yaml", &genuine);
+    world.sandbox.write("theirs.yaml", &planted);
+    world.sandbox.write(SOURCE, &genuine);
+    world.ours(&["merge", "base.yaml", SOURCE, "theirs.yaml"]).ok();
+    for name in ["base.yaml", "theirs.yaml"] {
+        fs::remove_file(world.path(name)).unwrap();
+    }
+    is_unsigned();
+    world.ours(&["agent", "sync", "--accept", SOURCE]).ok();
+    assert!(world.ours(&["decrypt", SOURCE]).text().contains("planted"));
+}
+
+#[test]
+fn calls_at_the_same_time_lose_nothing_that_another_signed() {
+    let world = World::new();
+    let all_at_once = |commands: &[Vec<String>]| {
+        let start = |arguments: &Vec<String>| {
+            let mut command = world.sandbox.command(Path::new(env!("CARGO_BIN_EXE_leaflock")));
+            command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let started: Vec<_> = commands.iter().map(start).collect();
+        started.into_iter().map(|child| child.wait_with_output().unwrap()).collect::<Vec<_>>()
+    };
+    let set =
+        |file: &str, key: &str| ["set", file, &format!("[\"{key}\"]"), "\"1\""].map(str::to_owned).to_vec();
+    for round in 0..3 {
+        let key = format!("k{round}");
+        for done in all_at_once(&[set("dev.yaml", &key), set(SOURCE, &key)]) {
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
+        world.ours(&["agent", "sync", "--check"]).ok();
+    }
+    let many: Vec<Vec<String>> = (0..12).map(|number| set(SOURCE, &format!("n{number}"))).collect();
+    for done in all_at_once(&many) {
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let plain = world.ours(&["decrypt", SOURCE]).text();
+    assert!((0..12).all(|number| plain.contains(&format!("n{number}:"))), "{plain}");
+    // What does not wait is refused with a clear word, or done: never half of it.
+    let rotate = |file: &str| ["rotate", "-i", file].map(str::to_owned).to_vec();
+    for done in all_at_once(&[rotate(SOURCE), rotate("dev.yaml"), rotate(SOURCE), rotate("dev.yaml")]) {
+        let told = String::from_utf8_lossy(&done.stderr);
+        let is_clear = told.contains("Nothing was written: ") && told.contains("run the command once more");
+        assert!(done.status.success() || done.status.code() == Some(3) && is_clear, "{told}");
+    }
+    world.ours(&["agent", "sync", "--check"]).ok();
 }

@@ -124,7 +124,7 @@ fn refuse_way_out(deps: &Deps<'_>, here: &Path, path: &Path) -> Result<(), Error
     let (top, git, to) = (real(&top)?, real(&git)?, real(path)?);
     let is_within = |path: &Path| path.starts_with(&top) && !path.starts_with(&git);
     let is_of_repository = path.ancestors().skip(1).any(|above| real(above).is_ok_and(|above| above == top));
-    if is_within(&to) || !is_of_repository {
+    if is_within(&to) && !deps.files.is_link(&to) || !is_of_repository {
         return Ok(());
     }
     Err(Error::Other {

@@ -136,7 +136,7 @@ fn outcome(plan: &Plan, accepted: Vec<Accepted>) -> Outcome {
 fn accept(deps: &Deps<'_>, authority: &Authority, request: &Request) -> Result<Accept, Error> {
     let mut accept = Accept::default();
     for path in &request.accept {
-        let path = deps.files.absolute(path).map_err(Error::Read)?;
+        let path = deps.files.absolute(path).and_then(|path| deps.files.real(&path)).map_err(Error::Read)?;
         match deps.files.kind(&path).map_err(Error::Read)? {
             None => return Err(Error::NoSuchFile(path)),
             Some(FileKind::Directory) => {

@@ -98,6 +98,13 @@ pub struct FileError {
     pub reason: String,
 }
 
+impl FileError {
+    /// True where somebody else writes the same now, or was faster.
+    pub fn is_race(&self) -> bool {
+        self.kind == FileErrorKind::Changed || self.kind == FileErrorKind::Exists && self.action == "lock"
+    }
+}
+
 /// Whether new bytes are what they are to be. Keeps its reasons to itself.
 pub type Proof<'p> = &'p mut dyn FnMut() -> bool;
 

@@ -14,7 +14,7 @@ use super::refusal::{refused, refused_at, untold};
 use super::signer_chain;
 use super::trust_store::TrustError;
 use crate::app::error::{Error, Place};
-use crate::app::ports::FileKind;
+use crate::app::ports::{FileKind, Fingerprint};
 use crate::app::{Deps, leaflock_folders};
 use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::denial::DenyCode;
@@ -45,6 +45,9 @@ pub struct Authority {
     /// The manifest. It may have been made by an older policy: see
     /// [`Authority::current_manifest`].
     pub manifest: Option<Manifest>,
+    /// The state of its file when it was read, whether it verifies or not; `None` where
+    /// there is no such file.
+    pub manifest_file: Option<Option<Fingerprint>>,
     /// The highest serial of a manifest that was seen; the next one has a higher.
     pub manifest_serial: u64,
     /// The denials beside the policy.
@@ -108,12 +111,14 @@ pub fn find_root(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Erro
 /// The same for whoever writes down that it was refused.
 pub fn nearest(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error> {
     let folder = deps.files.absolute(folder).map_err(Error::Read)?;
-    let mut roots = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(root) = roots.get(&folder) {
+    if let Some(root) = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner).get(&folder) {
         return Ok(root.clone());
     }
+    // By whatever links it was reached: names are those from where it is.
+    let real = deps.files.real(&folder).map_err(Error::Read)?;
+    let mut roots = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner);
     let mut found = None;
-    for above in leaflock_folders::above(deps, &folder)?.iter() {
+    for above in leaflock_folders::above(deps, &real)?.iter() {
         let path = above.join(policy::PLACE);
         // A link that leads nowhere takes no policy away.
         if deps.files.is_link(&path)
@@ -182,6 +187,7 @@ fn signed(
         policy_digest: digest::of(bytes),
         policy,
         manifest: None,
+        manifest_file: None,
         manifest_serial: 0,
         revocations: Vec::new(),
         signers,
@@ -199,7 +205,7 @@ pub fn unpinned(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
     let policy = read_policy(&path, &bytes)?;
     let signers = read_signers(&list_path, &list)?;
     let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
-    authority.manifest = read_manifest(deps, &authority, &Mark::default(), &now).unwrap_or_default();
+    authority.manifest = read_manifest(deps, &mut authority, &Mark::default(), &now).unwrap_or_default();
     Ok(authority)
 }
 
@@ -238,7 +244,7 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
     let seen = marks.repositories.get(&repo).cloned().unwrap_or_default();
     check_age(&path, &authority, &seen, &now)?;
-    authority.manifest = match read_manifest(deps, &authority, &seen, &now) {
+    authority.manifest = match read_manifest(deps, &mut authority, &seen, &now) {
         Err(_) if !needs_manifest => None,
         found => found?,
     };
@@ -385,7 +391,7 @@ const SYNC: &str = "`leaflock agent sync`, run by somebody who may sign, makes i
 
 fn read_manifest(
     deps: &Deps<'_>,
-    authority: &Authority,
+    authority: &mut Authority,
     seen: &Mark,
     now: &str,
 ) -> Result<Option<Manifest>, Error> {
@@ -397,6 +403,8 @@ fn read_manifest(
             Some(_) => Err(refused(&path, code, "the manifest that was seen before is gone", SYNC)),
         };
     };
+    // Whoever writes the next one writes it in place of this one and of no other.
+    authority.manifest_file = Some(contents.fingerprint);
     let signature_path = authority.root.join(manifest::SIGNATURE);
     let signed = (&*signature_path, &contents.bytes[..], manifest::NAMESPACE);
     signer_of(deps, signed, (&authority.policy, &authority.signers), code, now)?;

@@ -211,10 +211,7 @@ impl Planner<'_> {
 
     fn source_of(&self, file: &Fresh<'_>) -> Option<Source> {
         // A source is known by its own name, not by those of links to it.
-        let path = match self.deps.files.is_link(file.path) {
-            true => self.deps.files.real(file.path).ok()?,
-            false => file.path.to_owned(),
-        };
+        let path = self.deps.files.real(file.path).ok()?;
         let name = sources::name_of(&self.authority.root, &path)?;
         Some(Source {
             name,
