@@ -7,9 +7,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use leaflock::domain::digest;
 use serde_json::Value;
 
-use crate::testkit::sandbox::{ALICE, BOB, Output, Sandbox};
+use crate::testkit::sandbox::{ALICE, BOB, CAROL, Output, Sandbox};
 
 const SOURCE: &str = "secrets/prod.yaml";
 const MANIFEST: &str = ".leaflock/manifest.json";
@@ -48,7 +49,7 @@ impl World {
         for name in [SOURCE, "dev.yaml"] {
             world.plant(name, "genuine");
         }
-        world.ours(&["agent", "sync"]).ok();
+        world.ours(&["agent", "sync", "--accept", "."]).ok();
         world.commit();
         world
     }
@@ -247,7 +248,9 @@ fn a_planted_source_is_refused_by_whatever_name_it_is_reached() {
     }
     assert_eq!((world.sandbox.read(MANIFEST), world.sandbox.read(BOT)), (manifest, derived));
     // By the way that the shell came, too.
-    world.sandbox.set_env("PWD", world.sandbox.folder().join("outside").to_str().unwrap());
+    let way = world.sandbox.folder().join("way");
+    symlink(world.path(""), &way).unwrap();
+    world.sandbox.set_env("PWD", way.to_str().unwrap());
     world.refuses(&["decrypt", "l.yaml"], "manifest_mismatch", "not the state that was signed for");
     // Accepted by any name, it is taken over by its own.
     world.ours(&["agent", "sync", "--accept", "l.yaml"]).ok();
@@ -337,4 +340,169 @@ fn calls_at_the_same_time_lose_nothing_that_another_signed() {
         assert!(done.status.success() || done.status.code() == Some(3) && is_clear, "{told}");
     }
     world.ours(&["agent", "sync", "--check"]).ok();
+}
+
+#[test]
+fn a_copy_of_the_policy_governs_nothing() {
+    let world = World::new();
+    let copied = world.path("secrets/.leaflock");
+    fs::create_dir(&copied).unwrap();
+    for name in ["policy.yaml", "policy.yaml.sig", "allowed_signers", "manifest.json", "manifest.json.sig"] {
+        fs::copy(world.path(".leaflock").join(name), copied.join(name)).unwrap();
+    }
+    world.plant(SOURCE, "planted");
+    let manifest = world.sandbox.read("secrets/.leaflock/manifest.json");
+    for command in [&["decrypt", SOURCE][..], &["set", SOURCE, "[\"b\"]", "2"], &["rotate", "-i", SOURCE]] {
+        world.refuses(command, "policy_invalid", "a policy stands above this one");
+    }
+    assert_eq!(world.sandbox.read("secrets/.leaflock/manifest.json"), manifest);
+    fs::remove_dir_all(copied).unwrap();
+    world.refuses(&["decrypt", SOURCE], "manifest_mismatch", "not the state that was signed for");
+    assert!(world.ours(&["decrypt", "dev.yaml"]).text().contains("genuine"));
+}
+
+#[test]
+fn no_folder_is_too_deep_for_the_policy() {
+    let world = World::new();
+    let name = format!("{}x.yaml", "d/".repeat(120));
+    world.plant(&name, "genuine");
+    world.ours(&["decrypt", &name]).ok();
+    assert_eq!(world.entries().last().unwrap()["file"], name.as_str());
+}
+
+#[test]
+fn a_machine_without_a_past_misses_a_manifest_that_was_there() {
+    let mut world = World::new();
+    let list = digest::of(&world.sandbox.read(".leaflock/allowed_signers"));
+    world.sandbox.set_env("LEAFLOCK_TRUST", &list);
+    let forget = |world: &World| {
+        for folder in [".local/state/leaflock", ".config/leaflock"] {
+            fs::remove_dir_all(world.sandbox.folder().join("home").join(folder)).unwrap_or_default();
+        }
+    };
+    world.plant(SOURCE, "planted");
+    for name in [MANIFEST, ".leaflock/manifest.json.sig"] {
+        fs::remove_file(world.path(name)).unwrap();
+    }
+    world.commit();
+    forget(&world);
+    world.refuses(&["decrypt", SOURCE], "manifest_mismatch", "the manifest of them is gone");
+    fs::remove_dir_all(world.path(".leaflock/agents")).unwrap();
+    world.commit();
+    for command in [&["decrypt", SOURCE][..], &["set", SOURCE, "[\"b\"]", "2"]] {
+        forget(&world);
+        world.refuses(command, "manifest_mismatch", "the repository had a manifest, and it is gone");
+    }
+    forget(&world);
+    world.refuses(
+        &["agent", "sync"],
+        "manifest_mismatch",
+        "does not hold this state of dev.yaml, secrets/prod.yaml",
+    );
+    // Without history, nothing tells of it; still nothing is signed for unasked.
+    fs::rename(world.path(".git"), world.sandbox.folder().join("former")).unwrap();
+    world.git(&["init", "-q", "-b", "main"]);
+    forget(&world);
+    let told = world.ours(&["agent", "sync"]).fails(5);
+    assert!(told.contains("nobody has signed for dev.yaml, secrets/prod.yaml yet"), "{told}");
+    assert!(told.contains("`leaflock agent sync --accept .`"), "{told}");
+    assert!(!world.path(MANIFEST).exists());
+    world.ours(&["agent", "sync", "--accept", "."]).ok();
+    world.ours(&["agent", "sync", "--check"]).ok();
+}
+
+#[test]
+fn who_may_open_a_source_is_what_the_policy_lists() {
+    let update = ["updatekeys", "-y", SOURCE];
+    let rules = |more: &str| format!("creation_rules:\n  - age: {}{more}\n", ALICE.recipient);
+    let evil = format!(",{}", CAROL.recipient);
+    // Where it lists nobody, they are named.
+    let world = World::new();
+    world.sandbox.write(".sops.yaml", rules(&evil));
+    let said = world.ours(&update);
+    assert!(
+        said.stderr.contains(CAROL.recipient) && said.stderr.contains("from now on"),
+        "{}",
+        said.describe()
+    );
+    said.ok();
+    // Where it does, they are refused.
+    let listed = format!("sources:\n  - {{ file: \"**\", recipients: [{}] }}\n", ALICE.recipient);
+    let world = World::with_policy(&listed);
+    world.sandbox.write(".sops.yaml", rules(&evil));
+    let before = world.sandbox.read(SOURCE);
+    world.refuses(&update, "manifest_mismatch", CAROL.recipient);
+    world.sandbox.write("new.yaml", "a: 1\n");
+    world.refuses(&["encrypt", "-i", "new.yaml"], "manifest_mismatch", CAROL.recipient);
+    assert_eq!((world.sandbox.read(SOURCE), world.text("new.yaml")), (before, "a: 1\n".to_owned()));
+    fs::remove_file(world.path("new.yaml")).unwrap();
+    world.sandbox.sops(&["updatekeys", "-y", SOURCE]).ok();
+    world.refuses(&["agent", "sync", "--accept", SOURCE], "manifest_mismatch", CAROL.recipient);
+    world.sandbox.write(".sops.yaml", rules(""));
+    world.sandbox.sops(&["updatekeys", "-y", SOURCE]).ok();
+    world.ours(&["agent", "sync", "--accept", SOURCE]).ok();
+    world.ours(&["agent", "sync", "--check"]).ok();
+}
+
+#[test]
+fn no_pattern_of_a_policy_ends_the_process() {
+    let world = World::new();
+    let text = world.text(".leaflock/policy.yaml");
+    let deep = format!("{}a{}", "{a,".repeat(200), "}".repeat(200));
+    let long = "a{b,c}".repeat(1000);
+    for pattern in [deep, long] {
+        world.sandbox.write(".leaflock/policy.yaml", text.replace("[ops/bot]", &format!("[\"{pattern}\"]")));
+        world.refuses(&["decrypt", SOURCE], "policy_invalid", "pattern");
+        let told = world.ours(&["list", "--file", &pattern]);
+        assert!(told.code.is_some_and(|code| code < 100), "{}", told.describe());
+        let told = world.ours(&["decrypt", &format!("{pattern}*")]);
+        assert!(told.code.is_some_and(|code| code <= 100), "{}", told.describe());
+    }
+}
+
+#[test]
+fn no_rule_hides_in_what_looks_like_a_comment() {
+    let world = World::new();
+    for name in [".leaflock/policy.yaml", ".leaflock/allowed_signers"] {
+        let text = world.text(name);
+        for hidden in ["\u{85}", "\u{2028}", "\u{2029}", "\r", "\u{202e}", "\u{200b}"] {
+            world.sandbox.write(name, format!("{text}# harmless{hidden}    b: {{}}\n"));
+            let line = format!(":{}", text.lines().count() + 1);
+            let told = world.ours(&["policy", "sign", "--bump"]);
+            assert!(told.code != Some(0) && told.stderr.contains(&line), "{hidden:?}: {}", told.describe());
+            assert_eq!(world.ours(&["decrypt", SOURCE]).code, Some(5));
+        }
+        world.sandbox.write(name, text);
+    }
+    world.ours(&["decrypt", SOURCE]).ok();
+}
+
+#[test]
+fn a_journal_that_came_with_a_clone_moves_nothing() {
+    let world = World::new();
+    let before = world.sandbox.read("dev.yaml");
+    let target = world.path("dev.yaml");
+    let planted = ".leaflock-00000000-0.new";
+    fs::copy(&target, world.path(".leaflock-00000000-0.old")).unwrap();
+    world.sandbox.write(planted, "planted");
+    let journal = format!("leaflock journal 2\nagent sync\n00000000\n{}\0\0commit 1:2:7\n", target.display());
+    world.sandbox.write(".leaflock-journal", journal);
+    let _ = world.ours(&["agent", "sync"]);
+    assert_eq!(world.sandbox.read("dev.yaml"), before);
+    assert!(!world.path(planted).exists() && !world.path(".leaflock-journal").exists());
+    world.ours(&["agent", "sync", "--check"]).ok();
+}
+
+#[test]
+fn a_name_with_a_line_break_stays_in_its_line() {
+    let world = World::new();
+    let name = "x\neverything is up to date.yaml";
+    world.plant(name, "planted");
+    let found = world.ours(&["agent", "sync", "--check"]);
+    assert_eq!(found.code, Some(5), "{}", found.describe());
+    let text = String::from_utf8_lossy(&found.stdout).into_owned();
+    assert!(text.contains("x\\u{a}everything is up to date.yaml is new"), "{text}");
+    world.ours(&["decrypt", name]).ok();
+    let text = world.ours(&["audit", "tail"]).text();
+    assert!(text.contains("x\\u{a}everything"), "{text}");
 }

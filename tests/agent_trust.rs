@@ -290,7 +290,7 @@ fn sops_yaml_and_the_repository_of_another_change_nothing() {
     world.sandbox.write(".sops.yaml", "creation_rules:\n  - age: age1whoever\n");
     world.holds();
     assert!(world.sandbox.ours(&["decrypt", "prod.yaml"]).text().contains("c4n4ry"));
-    world.sandbox.ours(&["agent", "sync"]).ok();
+    world.sandbox.ours(&["agent", "sync", "--accept", "."]).ok();
     let made = world.files();
     assert!(made.keys().any(|path| path.ends_with(".leaflock/manifest.json")));
     // A rule for one more recipient gives him nothing, and no derived file follows it.

@@ -11,6 +11,7 @@ use super::argv::fields::{flags, words};
 use super::envelope::code::Code;
 use super::envelope::{Action, Answer};
 use super::keychange::count;
+use super::output::one_line;
 use super::report::{Failure, Usage};
 use super::{Cli, exit, wire};
 use crate::app::agent_sync::{self as use_case, Accepted, Outcome, Request, Stale};
@@ -111,7 +112,7 @@ fn settled(settled: Option<(usize, Vec<PathBuf>)>, forward: bool) -> Result<Answ
 fn checked(found: &[Stale]) -> Answer {
     let mut text = String::new();
     for Stale { file, reason } in found {
-        let _ = writeln!(text, "{file} {}", reason.text());
+        let _ = writeln!(text, "{} {}", one_line(file), reason.text());
     }
     if found.is_empty() {
         text.push_str("everything is up to date\n");
@@ -136,14 +137,14 @@ fn synced(outcome: Outcome, dry_run: bool) -> Answer {
     };
     let mut text = String::new();
     for Accepted { name, changes } in &accepted {
-        let _ = writeln!(text, "{takes} {name}");
+        let _ = writeln!(text, "{takes} {}", one_line(name));
         for (what, key) in changes.iter().flatten() {
             let _ = writeln!(text, "    {key} {}", what.word());
         }
     }
     for (did, name) in made.iter().map(|name| (makes, name)).chain(removed.iter().map(|name| (removes, name)))
     {
-        let _ = writeln!(text, "{did} {name}");
+        let _ = writeln!(text, "{did} {}", one_line(name));
     }
     let kept_files = if kept > 0 { format!(", {} kept", count(kept, "derived file")) } else { String::new() };
     let _ = match changed {

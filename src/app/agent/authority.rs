@@ -14,7 +14,7 @@ use super::refusal::{refused, refused_at, untold};
 use super::signer_chain;
 use super::trust_store::TrustError;
 use crate::app::error::{Error, Place};
-use crate::app::ports::{FileKind, Fingerprint};
+use crate::app::ports::Fingerprint;
 use crate::app::{Deps, leaflock_folders};
 use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::denial::DenyCode;
@@ -96,13 +96,15 @@ pub struct Memory {
 /// policy, not above the top of the repository. Nothing is verified.
 ///
 /// # Errors
-/// [`DenyCode::PolicyInvalid`] where what belongs to the policy is behind a symbolic link.
+/// [`DenyCode::PolicyInvalid`] where what belongs to the policy is behind a symbolic link,
+/// or another policy stands above.
 pub fn find_root(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error> {
     let Some(root) = nearest(deps, folder)? else { return Ok(None) };
     let sound = || deps.authorities.sound.lock().unwrap_or_else(PoisonError::into_inner);
     let is_known = sound().contains(&root);
     if !is_known {
         own_files::refuse_links(deps, &root)?;
+        own_files::refuse_second(deps, &root)?;
         sound().insert(root.clone());
     }
     Ok(Some(root))
@@ -119,11 +121,7 @@ pub fn nearest(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error>
     let mut roots = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner);
     let mut found = None;
     for above in leaflock_folders::above(deps, &real)?.iter() {
-        let path = above.join(policy::PLACE);
-        // A link that leads nowhere takes no policy away.
-        if deps.files.is_link(&path)
-            || deps.files.kind(&path).map_err(Error::Read)?.is_some_and(|kind| kind != FileKind::Directory)
-        {
+        if own_files::is_there(deps, above)? {
             found = Some(above.clone());
             break;
         }
@@ -217,6 +215,7 @@ pub fn load_to_remake(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> 
 
 fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authority, Error> {
     own_files::refuse_links(deps, root)?;
+    own_files::refuse_second(deps, root)?;
     let now = deps.clock.now();
     let path = root.join(policy::PLACE);
     let bytes = demanded(deps, &path, DenyCode::PolicyInvalid, SIGN)?;
@@ -389,6 +388,22 @@ fn check_age(path: &Path, authority: &Authority, seen: &Mark, now: &str) -> Resu
 
 const SYNC: &str = "`leaflock agent sync`, run by somebody who may sign, makes it anew";
 
+const RESTORE_MANIFEST: &str = "restore it from git with its signature; where it cannot be restored, `leaflock agent \
+                                sync --accept .` makes one anew of the sources as they stand";
+
+/// Why a manifest that is not there was there before; `None` where nothing was synced
+/// yet. A machine without a past goes by what the repository still has of it.
+fn gone(deps: &Deps<'_>, root: &Path, seen: &Mark) -> Result<Option<&'static str>, Error> {
+    if seen.manifest.is_some() {
+        return Ok(Some("the manifest that was seen before is gone"));
+    }
+    if !deps.files.entries(&root.join(manifest::DERIVED)).map_err(Error::Read)?.is_empty() {
+        return Ok(Some("there are files of agents here, and the manifest of them is gone"));
+    }
+    let history = deps.repository.history_of(root, manifest::PLACE, Some("HEAD")).map_err(Error::Read)?;
+    Ok((!history.is_empty()).then_some("the repository had a manifest, and it is gone"))
+}
+
 fn read_manifest(
     deps: &Deps<'_>,
     authority: &mut Authority,
@@ -398,9 +413,9 @@ fn read_manifest(
     let path = authority.root.join(manifest::PLACE);
     let code = DenyCode::ManifestMismatch;
     let Some(contents) = deps.files.read_if_there(&path).map_err(Error::Read)? else {
-        return match seen.manifest {
+        return match gone(deps, &authority.root, seen)? {
             None => Ok(None),
-            Some(_) => Err(refused(&path, code, "the manifest that was seen before is gone", SYNC)),
+            Some(cause) => Err(refused(&path, code, cause, RESTORE_MANIFEST)),
         };
     };
     // Whoever writes the next one writes it in place of this one and of no other.

@@ -15,6 +15,7 @@ use crate::app::Deps;
 use crate::app::agent::authority::{self, Authority};
 use crate::app::agent::listed;
 use crate::app::error::Error;
+use crate::app::ports::FileKind;
 use crate::app::request::{Intent, Notice};
 use crate::domain::agent::audit::entry::{Action, Actor, ActorKind, Entry, Outcome, Target};
 use crate::domain::agent::denial::DenyCode;
@@ -350,7 +351,11 @@ fn root_by<'d>(
             return Ok(Some(root));
         }
     }
-    Ok(None)
+    // What comes out of a pipe is where whoever reads it is.
+    match deps.files.kind(path) {
+        Ok(Some(FileKind::Other)) => find(deps, Path::new(".")),
+        _ => Ok(None),
+    }
 }
 
 /// The path below `root`, with `/`, of the file itself or of the link that leads out of

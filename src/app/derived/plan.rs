@@ -224,10 +224,6 @@ impl Planner<'_> {
 
     /// Refuses sources that somebody changed or put there whom nobody has looked after.
     fn check(&mut self, found: &[Source]) -> Result<(), Error> {
-        if self.authority.manifest.is_none() {
-            self.plan.accepted = found.iter().map(|source| source.name.clone()).collect();
-            return Ok(());
-        }
         let differs =
             |source: &&Source| self.old.sources.get(&source.name).is_none_or(|it| it.sha256 != source.sha256);
         let (accepted, refused): (Vec<&Source>, Vec<&Source>) =
@@ -255,6 +251,7 @@ impl Planner<'_> {
             sha256: source.sha256.clone(),
             recipients: sources::recipients(&locked.metadata),
         };
+        self.refuse_strangers(source, &entry.recipients)?;
         self.plan.manifest.sources.insert(source.name.clone(), entry);
         self.plan.manifest.derived.retain(|_, file| file.source != source.name);
         let opened = match (self.is_wanted(source, &locked), data_key) {
@@ -272,6 +269,35 @@ impl Planner<'_> {
                 (Some(view), Some(opened)) => self.derived(source, principal, &view, opened)?,
                 _ => self.gone(&derived_path(&principal.name, &source.name))?,
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses a source that is encrypted for somebody whom the policy does not list; where
+    /// it lists nobody, those who are new are named. `.sops.yaml` says for whom a file is
+    /// encrypted, and nobody signs that.
+    fn refuse_strangers(&mut self, source: &Source, recipients: &[String]) -> Result<(), Error> {
+        let strangers = sources::strangers(&self.authority.policy, &source.name, recipients);
+        if !strangers.is_empty() {
+            return Err(Error::Integrity {
+                place: source.place(),
+                code: DenyCode::ManifestMismatch,
+                cause: format!("the policy does not list {} for this source", strangers.join(", ")).into(),
+                hints: vec![
+                    "whose key it is has to be in `sources:` of the policy, under `recipients:`; if it does not \
+                     belong there, look who put it into .sops.yaml, then `leaflock updatekeys` takes it out"
+                        .to_owned(),
+                ],
+            });
+        }
+        let is_listed = self.authority.policy.source_recipients(&source.name).is_some();
+        let Some(old) = self.old.sources.get(&source.name).filter(|_| !is_listed) else { return Ok(()) };
+        let new: Vec<&str> =
+            recipients.iter().filter(|key| !old.recipients.contains(key)).map(String::as_str).collect();
+        if !new.is_empty() {
+            let text = format!("{} can be opened by {} from now on", source.name, new.join(", "));
+            let hint = "`sources:` with `recipients:` in the policy says who may; others are then refused";
+            self.plan.notices.push(Notice::warning(text).with_hint(hint));
         }
         Ok(())
     }
