@@ -24,8 +24,9 @@ use crate::app::agent_sync::{self as use_case, Accepted, Outcome, Request, Stale
 /// derived files. All of it changes, or nothing; what need not change keeps its bytes.
 /// set, unset, edit, rotate, updatekeys, groups, encrypt -i and revoke do the same for
 /// the sources that they change. A source that another program changed or put there is
-/// refused until --accept takes it over. --check needs no key: it lists what is out of
-/// date, and ends with exit code 1, or 5 where a file is not the one that was signed for.
+/// refused until --accept takes it over; at the first sync that is every source, and at a
+/// terminal you are asked. --check needs no key: it lists what is out of date, and ends
+/// with exit code 1, or 5 where a file is not the one that was signed for.
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "agent sync", override_usage = "leaflock agent sync [OPTIONS]\n       leaflock agent sync --check [--json]\n       leaflock agent sync --continue|--abort", after_help = EXAMPLES)]
 pub struct Arguments {
