@@ -506,3 +506,27 @@ fn a_name_with_a_line_break_stays_in_its_line() {
     let text = world.ours(&["audit", "tail"]).text();
     assert!(text.contains("x\\u{a}everything"), "{text}");
 }
+
+#[test]
+fn what_comes_from_a_pipe_is_written_down_where_it_is_read() {
+    let world = World::new();
+    let bytes = world.sandbox.read(SOURCE);
+    let openings = || world.entries().iter().filter(|entry| entry["action"] == "decrypt").count();
+    for (number, path) in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].into_iter().enumerate() {
+        let command = ["decrypt", "--filename-override", SOURCE, path];
+        assert!(
+            String::from_utf8(world.sandbox.ours_with_stdin(&command, &bytes).ok())
+                .unwrap()
+                .contains("genuine")
+        );
+        assert_eq!(openings(), number + 1, "{path}");
+    }
+    // Redirected, it is the file.
+    world.plant(SOURCE, "planted");
+    let shell = |script: &str| {
+        let program = env!("CARGO_BIN_EXE_leaflock");
+        world.sandbox.run(Path::new("/bin/sh"), &["-c", script, "sh", program], b"")
+    };
+    let told = shell("exec \"$1\" decrypt --input-type yaml /dev/stdin < secrets/prod.yaml").fails(5);
+    assert!(told.contains("not the state that was signed for"), "{told}");
+}
