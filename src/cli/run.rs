@@ -87,7 +87,9 @@ flags!(Arguments {
 } reading);
 
 impl Words for Arguments {
-    const LIMIT: usize = usize::MAX;
+    fn limit(&self) -> usize {
+        usize::MAX
+    }
 
     fn may_dash(&self, _: usize) -> bool {
         false
