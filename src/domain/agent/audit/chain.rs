@@ -162,15 +162,14 @@ fn is_here(entry: &Entry, owner: &Owner<'_>) -> bool {
 
 /// Reads lines, each once, however often it stands somewhere.
 #[derive(Debug, Default)]
-pub struct Reader {
-    known: HashMap<String, Rc<Checked>>,
+pub struct Reader<'b> {
+    known: HashMap<&'b [u8], Rc<Checked>>,
 }
 
-impl Reader {
+impl<'b> Reader<'b> {
     /// A line without its line feed.
-    pub fn read(&mut self, line: &[u8]) -> Rc<Checked> {
-        let digest = digest::of(line);
-        if let Some(known) = self.known.get(&digest) {
+    pub fn read(&mut self, line: &'b [u8]) -> Rc<Checked> {
+        if let Some(known) = self.known.get(line) {
             return Rc::clone(known);
         }
         let signer = match split_line(line) {
@@ -178,13 +177,13 @@ impl Reader {
             None => Err(SignatureError::NoSignature),
         };
         let entry = Entry::parse(line).map(|(entry, _)| entry);
-        let checked = Rc::new(Checked { digest: digest.clone(), entry, signer });
-        self.known.insert(digest, Rc::clone(&checked));
+        let checked = Rc::new(Checked { digest: digest::of(line), entry, signer });
+        self.known.insert(line, Rc::clone(&checked));
         checked
     }
 
     /// All whole lines of a piece.
-    pub fn read_all(&mut self, bytes: &[u8]) -> Vec<Rc<Checked>> {
+    pub fn read_all(&mut self, bytes: &'b [u8]) -> Vec<Rc<Checked>> {
         segments::lines(bytes).0.into_iter().map(|line| self.read(line)).collect()
     }
 }
@@ -208,9 +207,9 @@ const STEP: i64 = 120;
 
 /// Walks along a piece. `reference` is the digest of the line with a number, as far as
 /// it is known from elsewhere.
-pub fn walk(
-    reader: &mut Reader,
-    piece: &Piece<'_>,
+pub fn walk<'b>(
+    reader: &mut Reader<'b>,
+    piece: &Piece<'b>,
     owner: &Owner<'_>,
     reference: &dyn Fn(u64) -> Option<String>,
 ) -> Walk {
@@ -251,7 +250,13 @@ pub fn walk(
 
 /// A last line without its line feed: cut short, unless all of it is there and the
 /// line feed became something else.
-fn unfinished(reader: &mut Reader, rest: &[u8], piece: &Piece<'_>, owner: &Owner<'_>, at: usize) -> Finding {
+fn unfinished<'b>(
+    reader: &mut Reader<'b>,
+    rest: &'b [u8],
+    piece: &Piece<'_>,
+    owner: &Owner<'_>,
+    at: usize,
+) -> Finding {
     let all_but_last = &rest[..rest.len() - 1];
     let (kind, detail) = match reader.read(all_but_last).of(owner) {
         Some(entry) => {
