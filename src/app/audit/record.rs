@@ -20,7 +20,7 @@ use crate::domain::agent::audit::paths;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::show_path;
 use crate::domain::agent::policy::Subject;
-use crate::domain::agent::policy::{Policy, Principal, Role};
+use crate::domain::agent::policy::{Allow, Policy, Principal, Role};
 use crate::domain::digest;
 
 /// What this process wrote so far, and what it knows of the folders of policies.
@@ -547,11 +547,10 @@ fn may_need_reason(site: &Site, intent: &Intent, file: Option<&str>) -> bool {
     }
     let (Some(file), Some(agent)) = (file, agent(site, intent)) else { return policy.require_reason };
     let source = source_of(policy, file);
-    policy.require_reason
-        || policy
-            .allows
-            .iter()
-            .any(|rule| rule.reason && rule.concerns_file(source) && rule.agents.covers(agent))
+    let is_of_source =
+        |rule: &Allow| rule.files.is_empty() || rule.files.iter().any(|file| file.matches(source));
+    let mut with_reason = policy.allows.iter().filter(|rule| rule.reason);
+    policy.require_reason || with_reason.any(|rule| rule.agents.covers(agent) && is_of_source(rule))
 }
 
 fn needs_reason(site: &Site, intent: &Intent, file: Option<&str>, opening: &Opening<'_>) -> bool {

@@ -211,14 +211,9 @@ fn settle(allowed: Levels, denied: Levels) -> Levels {
 impl Allow {
     /// True when it is about that principal, file and leaf.
     pub fn concerns(&self, subject: &Subject<'_>) -> bool {
-        self.concerns_file(subject.source)
+        (self.files.is_empty() || self.files.iter().any(|file| file.matches(subject.source)))
             && self.path.covers(subject.path)
             && self.agents.covers(subject.agent)
-    }
-
-    /// True when it is about that file.
-    pub fn concerns_file(&self, source: &str) -> bool {
-        self.files.is_empty() || self.files.iter().any(|file| file.matches(source))
     }
 }
 
