@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Deps;
+use super::audit::record;
 use super::error::{Error, Place};
 use super::granted;
 use super::open::{self, Locked};
@@ -220,6 +221,10 @@ fn everything(
         let values = locked.unlock(deps, &options).and_then(|unlocked| secret_values::of(&unlocked));
         Some(values.map_err(|_| path.clone()))
     });
+    // What may not be opened is not left out: it would stand in the text.
+    if let Some(refusal) = record::refusal(deps) {
+        return Err(refusal);
+    }
     let mut values = Vec::new();
     let mut left_out = Vec::new();
     for file in opened.into_iter().flatten() {

@@ -25,6 +25,7 @@ use crate::domain::agent::policy::{self, Principal};
 use crate::domain::agent::view::{self, View};
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::digest;
+use crate::domain::scalar::LARGEST_EXACT;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
 use crate::domain::tree::Kind;
@@ -112,6 +113,13 @@ pub fn plan(
     refuse_gone(authority, &old, &plan.manifest)?;
     plan.is_change = plan.manifest != old || !plan.writes.is_empty() || authority.manifest.is_none();
     plan.manifest.serial = old.serial + u64::from(plan.is_change);
+    if plan.manifest.serial > LARGEST_EXACT {
+        return Err(Error::Other {
+            place: Place::file(authority.root.join(manifest::PLACE)),
+            cause: "its serial is the highest there is".into(),
+            hints: vec!["somebody who may sign made it so: fetch the manifest before it from git".to_owned()],
+        });
+    }
     Ok(plan)
 }
 

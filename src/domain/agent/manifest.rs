@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::domain::digest;
+use crate::domain::scalar::LARGEST_EXACT;
 
 /// Where it lies, from the folder that the policy governs.
 pub const PLACE: &str = ".leaflock/manifest.json";
@@ -229,7 +230,7 @@ impl<'v> Fields<'v> {
     }
 
     fn number(&mut self, name: &'static str) -> Result<u64, ManifestError> {
-        self.take(name, Value::as_u64)
+        self.take(name, |value| value.as_u64().filter(|number| *number <= LARGEST_EXACT))
     }
 
     fn texts(&mut self, name: &'static str) -> Result<Vec<String>, ManifestError> {
@@ -337,6 +338,7 @@ mod tests {
         for (from, to) in [
             ("\"version\":1", "\"version\":2"),
             ("\"serial\":7", "\"serial\":-7"),
+            ("\"serial\":7", "\"serial\":9007199254740992"),
             ("\"repo\"", "\"repro\""),
             ("\"t.env\":", "\"../t.env\":"),
             ("\"t.env\":", "\"/t.env\":"),
