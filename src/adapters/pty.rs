@@ -76,7 +76,7 @@ mod unix {
     use signal_hook::iterator::{Handle, Signals};
 
     use super::{LEADER, PROGRAM, Slots};
-    use crate::adapters::children::{Jobs, die_of, find, wait};
+    use crate::adapters::children::{Jobs, die_of, find, start, wait};
     use crate::adapters::signals::Manner;
     use crate::adapters::{hardening, signals};
     use crate::app::ports::{Ending, Launch};
@@ -119,8 +119,13 @@ mod unix {
             Ok(File::from(self.screen.try_clone()?))
         }
 
-        /// Starts the program on it, with the slots that are not its own as pipes.
-        pub(in crate::adapters) fn spawn(&self, launch: &Launch, slots: Slots) -> io::Result<Child> {
+        /// Starts the program on it, and `apart` in place of that output which is not on it.
+        pub(in crate::adapters) fn spawn(
+            &self,
+            launch: &Launch,
+            slots: Slots,
+            apart: Stdio,
+        ) -> io::Result<Child> {
             let nothing = OsString::new();
             let (program, arguments) = launch.words.split_first().unwrap_or((&nothing, &[]));
             let found = launch.search_path.as_deref().and_then(|path| find(program, path));
@@ -132,13 +137,12 @@ mod unix {
             if slots.input {
                 helper.stdin(Stdio::null());
             }
-            if slots.output {
-                helper.stdout(reported).stderr(if slots.error { Stdio::null() } else { Stdio::piped() });
-            } else {
-                helper.stdout(Stdio::piped()).stderr(reported);
-            }
-            let mut child = hardening::as_before(|| helper.spawn())?;
-            // The command holds the other end of the report.
+            match slots.output {
+                true => helper.stdout(reported).stderr(apart),
+                false => helper.stdout(apart).stderr(reported),
+            };
+            let mut child = start(launch, || helper.spawn())?;
+            // The command holds the other ends of the report and of the pipe.
             drop(helper);
             let mut number = [0; 4];
             match report.read_exact(&mut number) {
@@ -368,6 +372,7 @@ impl Terminal {
         &self,
         _: &crate::app::ports::Launch,
         _: Slots,
+        _: std::process::Stdio,
     ) -> std::io::Result<std::process::Child> {
         Err(std::io::ErrorKind::Unsupported.into())
     }
