@@ -18,7 +18,6 @@ use crate::app::request::{Intent, Notice};
 use crate::domain::agent::audit::entry::{Action, Actor, ActorKind, Entry, Outcome, Target};
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::show_path;
-use crate::domain::agent::policy::Subject;
 use crate::domain::agent::policy::{Policy, Principal, Role};
 use crate::domain::digest;
 
@@ -523,10 +522,8 @@ fn needs_reason(site: &Site, intent: &Intent, file: Option<&str>, opening: &Open
     // Programs for agents get the secrets that are named, and no other of the file.
     let is_all = intent.on_behalf.is_none() || intent.secrets.is_empty();
     let is_meant = |path: &&Vec<String>| is_all || intent.secrets.contains(&show_path(path));
-    (opening.leaves)()
-        .iter()
-        .filter(is_meant)
-        .any(|path| policy.decide(revocations, &Subject { agent, source, path }).needs_reason)
+    let scope = policy.scope(revocations, agent, source);
+    (opening.leaves)().iter().filter(is_meant).any(|path| scope.decide(path).needs_reason)
 }
 
 /// The source that a file is made from: itself, but for those made for principals.
