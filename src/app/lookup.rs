@@ -10,7 +10,7 @@ use super::can::wrong;
 use super::error::{Error, Place};
 use super::governed;
 use super::request::Notice;
-use crate::domain::agent::leaves::Source;
+use crate::domain::agent::leaves::{Held, Source, holders};
 use crate::domain::agent::pattern::{parse_path, show_path};
 use crate::domain::agent::policy::{Because, Decision, Level, Policy, Revocation, Subject};
 
@@ -49,9 +49,6 @@ pub struct Site {
     /// What to say on the side.
     pub notices: Vec<Notice>,
 }
-
-/// A file, and those of its leaves that were asked about.
-pub type Held<'s> = (&'s Source, Vec<&'s Vec<String>>);
 
 /// Looks at the files around the working folder.
 ///
@@ -138,14 +135,8 @@ impl Site {
     ) -> Result<Vec<Held<'_>>, Error> {
         let only = file.map(|file| self.source(deps, file)).transpose()?;
         let asked = || self.sources.iter().filter(|it| only.is_none_or(|only| only.path == it.path));
-        let below = |source: &'_ Source| source.leaves.iter().any(|leaf| leaf.starts_with(path));
-        if !asked().any(below) {
-            return Err(nothing_at(path, asked()));
-        }
-        let held = asked().map(|source| {
-            (source, source.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect::<Vec<_>>())
-        });
-        Ok(held.filter(|(_, leaves)| !leaves.is_empty()).collect())
+        let held = holders(asked(), path);
+        if held.is_empty() { Err(nothing_at(path, asked())) } else { Ok(held) }
     }
 
     /// The one file that holds the one value `path`.

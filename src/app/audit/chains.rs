@@ -93,8 +93,7 @@ pub fn write(deps: &Deps<'_>, writer: &Writer, entries: Vec<Entry>) -> Result<()
         let mut genesis = writer.blank(Action::Genesis);
         let mut nonce = [0; 16];
         deps.random.rng().fill_bytes(&mut nonce);
-        let nonce = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-        genesis.genesis = Some(Genesis { key: writer.key.to_string(), nonce });
+        genesis.genesis = Some(Genesis { key: writer.key.to_string(), nonce: digest::to_hex(&nonce) });
         all.push(genesis);
     }
     if ends.torn > 0 {

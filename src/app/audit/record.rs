@@ -19,7 +19,6 @@ use crate::domain::agent::audit::entry::{Action, Actor, ActorKind, Entry, Outcom
 use crate::domain::agent::audit::paths;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::show_path;
-use crate::domain::agent::policy::Subject;
 use crate::domain::agent::policy::{Allow, Policy, Principal, Role};
 use crate::domain::digest;
 
@@ -561,11 +560,9 @@ fn needs_reason(site: &Site, intent: &Intent, file: Option<&str>, opening: &Open
     let is_all = intent.on_behalf.is_none() || intent.secrets.is_empty();
     let named: BTreeSet<&str> = intent.secrets.iter().map(String::as_str).collect();
     let is_meant = |path: &&Vec<String>| is_all || named.contains(show_path(path).as_str());
+    let scope = policy.scope(revocations, agent, source);
     policy.require_reason
-        || (opening.leaves)()
-            .iter()
-            .filter(is_meant)
-            .any(|path| policy.decide(revocations, &Subject { agent, source, path }).needs_reason)
+        || (opening.leaves)().iter().filter(is_meant).any(|path| scope.decide(path).needs_reason)
 }
 
 /// The principal that something is done for.

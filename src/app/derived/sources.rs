@@ -94,7 +94,7 @@ fn source(name: String, path: PathBuf, contents: Contents) -> Result<Option<Sour
         Err(Error::Syntax { .. }) if Format::of_path(&name) == Format::Binary => return Ok(None),
         Err(error) => return Err(error),
     }
-    let sha256 = digest::hex(&bytes);
+    let sha256 = digest::hex_of(&bytes);
     Ok(Some(Source { name, path, bytes, seen: fingerprint, sha256 }))
 }
 

@@ -183,7 +183,7 @@ impl Manifest {
     pub fn verdict(&self, path: &str, bytes: &[u8]) -> Verdict {
         let source = self.sources.get(path).map(|it| &it.sha256);
         match source.or_else(|| self.derived.get(path).map(|it| &it.sha256)) {
-            Some(known) if *known == digest::hex(bytes) => Verdict::Held,
+            Some(known) if *known == digest::hex_of(bytes) => Verdict::Held,
             Some(_) => Verdict::Changed,
             None if is_derived(path) => Verdict::Planted,
             None => Verdict::Unknown,
@@ -239,9 +239,8 @@ impl<'v> Fields<'v> {
     }
 
     fn digest(&mut self) -> Result<String, ManifestError> {
-        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let is_digest = |text: &&str| text.len() == 64 && text.bytes().all(is_digit);
-        self.take("sha256", |value| value.as_str().filter(is_digest).map(str::to_owned))
+        // The field's name says what it is a digest by.
+        self.take("sha256", |value| value.as_str().filter(|text| digest::is_hex(text)).map(str::to_owned))
     }
 
     fn entries<T>(
@@ -280,7 +279,7 @@ mod tests {
     use super::{Derived, Manifest, Source, Verdict, digest};
 
     fn manifest() -> Manifest {
-        let digest = digest::hex(b"");
+        let digest = digest::hex_of(b"");
         let source = Source { sha256: digest.clone(), recipients: vec!["age1a".to_owned()] };
         let derived = Derived {
             agent: "ops/x".to_owned(),
