@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::material;
 use crate::app::Deps;
+use crate::app::agent::authority;
 use crate::app::error::Error;
 use crate::domain::agent::audit::entry::{Action, Entry, Outcome as Ending};
 use crate::domain::agent::audit::segments;
@@ -88,7 +89,7 @@ pub struct Outcome {
 /// The entries of all writers, of the work tree and of this clone, each once. None of
 /// them is verified. `last` takes that many from the end.
 pub fn run(deps: &Deps<'_>, filter: &Filter, last: Option<usize>) -> Result<Outcome, Error> {
-    let log = material::read(deps, &material::root(deps)?)?;
+    let log = material::read(deps, &authority::root_here(deps)?)?;
     let mut seen = BTreeSet::new();
     let mut numbers = BTreeSet::new();
     let mut outcome = Outcome::default();

@@ -5,15 +5,15 @@
 //! recipients that it should have, and its mark says that it holds what it should.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::compile::{self, Opened};
 use super::sources::{self, Source};
 use crate::app::Deps;
 use crate::app::agent::authority::Authority;
+use crate::app::agent::write::Write;
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
-use crate::app::ports::Fingerprint;
 use crate::app::request::{Notice, OpenOptions};
 use crate::app::sealing::Wanted;
 use crate::domain::agent::audit::entry::Action;
@@ -37,19 +37,6 @@ pub struct Fresh<'f> {
     pub bytes: &'f [u8],
     /// Their data key; without it, the file is opened as others are.
     pub data_key: Option<&'f DataKey>,
-}
-
-/// A file that changes.
-#[derive(Debug)]
-pub struct Write {
-    /// The file, absolute.
-    pub path: PathBuf,
-    /// Its new bytes; `None` if it goes.
-    pub bytes: Option<SecretBytes>,
-    /// Its state before; `None` if it is new.
-    pub seen: Option<Fingerprint>,
-    /// False if it is new.
-    pub exists: bool,
 }
 
 /// What is to be done.
@@ -343,9 +330,10 @@ impl Planner<'_> {
         entry.sha256 = digest::hex(&bytes);
         self.plan.manifest.derived.insert(name.clone(), entry);
         self.plan.made.push(name);
-        let exists = there.is_some();
-        let seen = there.and_then(|there| there.fingerprint);
-        self.plan.writes.push(Write { path, bytes: Some(bytes), seen, exists });
+        self.plan.writes.push(match there {
+            Some(there) => Write::read(path, bytes, there.fingerprint),
+            None => Write::new(path, bytes),
+        });
         Ok(())
     }
 
@@ -361,7 +349,7 @@ impl Planner<'_> {
         let path = self.authority.root.join(name);
         let Some(there) = self.deps.files.read_if_there(&path).map_err(Error::Read)? else { return Ok(()) };
         self.plan.removed.push(name.to_owned());
-        self.plan.writes.push(Write { path, bytes: None, seen: there.fingerprint, exists: true });
+        self.plan.writes.push(Write::removing(path, there.fingerprint));
         Ok(())
     }
 

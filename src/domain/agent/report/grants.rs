@@ -3,9 +3,8 @@
 
 use super::super::leaves::Source;
 use super::super::pattern::show_path;
-use super::super::policy::{Levels, Policy, Subject};
+use super::super::policy::{Levels, Policy, PrincipalKind, Subject};
 use super::event::{End, Event};
-use super::reach::Kind;
 
 /// A grant without a use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub struct Unused {
 pub fn unused(policy: &Policy, sources: &[Source], events: &[Event]) -> (usize, Vec<Unused>) {
     let mut grants = 0;
     let mut found = Vec::new();
-    for principal in policy.principals.values().filter(|it| Kind::of(it) != Kind::Human) {
+    for principal in policy.principals.values().filter(|it| it.kind() != PrincipalKind::Human) {
         let mut own = events
             .iter()
             .filter(|event| event.end == End::Done && event.who.as_deref() == Some(&principal.name))
