@@ -145,7 +145,7 @@ fn the_manual_shows_policies_and_assertions_that_are_read() {
         let mut parts = text.split("age1…");
         let mut filled = parts.next().unwrap().to_owned();
         for (part, key) in parts.zip(keys) {
-            filled += &format!("age1{key}{}", part.replace("AAAA…", &public_key(key as u8)));
+            filled += &format!("age1{key}{}", part.replace("AAAA…", &public_key(key.len() as u8)));
         }
         Policy::parse(filled.as_bytes()).unwrap_or_else(|error| panic!("{error:?}\n{filled}"));
     }
