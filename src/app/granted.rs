@@ -15,7 +15,6 @@ use super::agent::authority::{self, Authority};
 use super::agent::refusal::refused;
 use super::audit::record;
 use super::error::{Error, Place, While};
-use super::governed;
 use super::launch;
 use super::open::{Locked, Unlocked};
 use super::request::{Notice, OpenOptions};
@@ -112,7 +111,7 @@ struct Candidate {
 /// what was signed, [`Error::NoIdentity`] where no identity here opens a file,
 /// [`Error::NotFound`] for a principal, a source or a path that there is not.
 pub fn plan(deps: &Deps<'_>, request: &Request) -> Result<Plan, Error> {
-    let root = governed::root(deps)?;
+    let root = authority::root_here(deps)?;
     let mut options = request.open.clone();
     options.ignore_mac = false;
     options.intent.on_behalf = Some(request.agent.clone());

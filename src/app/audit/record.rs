@@ -19,7 +19,8 @@ use crate::domain::agent::audit::entry::{Action, Actor, ActorKind, Entry, Outcom
 use crate::domain::agent::audit::paths;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::show_path;
-use crate::domain::agent::policy::{Allow, Policy, Principal, Role};
+use crate::domain::agent::place;
+use crate::domain::agent::policy::{Allow, Policy, Principal, PrincipalKind};
 use crate::domain::digest;
 
 /// What this process wrote so far, and what it knows of the folders of policies.
@@ -436,12 +437,11 @@ fn writer(deps: &Deps<'_>, root: &Path, authority: Option<&Authority>) -> Result
 
 /// What a principal is.
 fn kind(principal: &Principal) -> ActorKind {
-    let has = |role| principal.roles.contains(&role);
-    match () {
-        () if has(Role::Broker) => ActorKind::Broker,
-        () if has(Role::Ci) => ActorKind::Ci,
-        () if has(Role::Admin) || has(Role::Human) => ActorKind::Human,
-        () => ActorKind::Agent,
+    match principal.kind() {
+        PrincipalKind::Agent => ActorKind::Agent,
+        PrincipalKind::Broker => ActorKind::Broker,
+        PrincipalKind::Ci => ActorKind::Ci,
+        PrincipalKind::Human => ActorKind::Human,
     }
 }
 
@@ -572,7 +572,5 @@ fn agent<'s>(site: &'s Site, intent: &'s Intent) -> Option<&'s str> {
 
 /// The source that a file is made from: itself, but for those made for principals.
 fn source_of<'f>(policy: &Policy, file: &'f str) -> &'f str {
-    let Some(made) = file.strip_prefix(".leaflock/agents/") else { return file };
-    let behind = |name: &String| made.strip_prefix(name.as_str())?.strip_prefix('/');
-    policy.principals.keys().find_map(behind).unwrap_or(file)
+    policy.principals.keys().find_map(|name| place::made_for(file, name)).unwrap_or(file)
 }

@@ -48,7 +48,7 @@ struct Signed {
 /// There is no policy, it does not verify, or something cannot be read. What is wrong
 /// with the log is no error.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
-    let root = material::root(deps)?;
+    let root = authority::root_here(deps)?;
     let mut log = material::read(deps, &root)?;
     for path in &request.checkpoints {
         let bytes = deps.files.read(path).map_err(Error::Read)?.bytes.to_vec();

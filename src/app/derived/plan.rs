@@ -11,9 +11,9 @@ use super::compile::{self, Opened};
 use super::sources::{self, Source};
 use crate::app::Deps;
 use crate::app::agent::authority::Authority;
+use crate::app::agent::write::Write;
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
-use crate::app::ports::Fingerprint;
 use crate::app::request::{Notice, OpenOptions};
 use crate::app::sealing::Wanted;
 use crate::domain::agent::audit::entry::Action;
@@ -38,19 +38,6 @@ pub struct Fresh<'f> {
     pub bytes: &'f [u8],
     /// Their data key; without it, the file is opened as others are.
     pub data_key: Option<&'f DataKey>,
-}
-
-/// A file that changes.
-#[derive(Debug)]
-pub struct Write {
-    /// The file, absolute.
-    pub path: PathBuf,
-    /// Its new bytes; `None` if it goes.
-    pub bytes: Option<SecretBytes>,
-    /// Its state before; `None` if it is new.
-    pub seen: Option<Fingerprint>,
-    /// False if it is new.
-    pub exists: bool,
 }
 
 /// What is to be done.
@@ -342,9 +329,10 @@ impl<'p> Planner<'p> {
         entry.sha256 = digest::hex_of(&bytes);
         self.plan.manifest.derived.insert(name.clone(), entry);
         self.plan.made.push(name);
-        let exists = there.is_some();
-        let seen = there.and_then(|there| there.fingerprint);
-        self.plan.writes.push(Write { path, bytes: Some(bytes), seen, exists });
+        self.plan.writes.push(match there {
+            Some(there) => Write::read(path, bytes, there.fingerprint),
+            None => Write::new(path, bytes),
+        });
         Ok(())
     }
 
@@ -360,7 +348,7 @@ impl<'p> Planner<'p> {
         let path = self.authority.root.join(name);
         let Some(there) = self.deps.files.read_if_there(&path).map_err(Error::Read)? else { return Ok(()) };
         self.plan.removed.push(name.to_owned());
-        self.plan.writes.push(Write { path, bytes: None, seen: there.fingerprint, exists: true });
+        self.plan.writes.push(Write::removing(path, there.fingerprint));
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::place;
 use crate::domain::digest;
 use crate::domain::scalar::LARGEST_EXACT;
 
@@ -20,9 +21,6 @@ pub const SIGNATURE: &str = ".leaflock/manifest.json.sig";
 
 /// The namespace of its signature.
 pub const NAMESPACE: &str = "leaflock-manifest@v1";
-
-/// The folder of derived files, from the same folder.
-pub const DERIVED: &str = ".leaflock/agents";
 
 /// The version of the layout.
 const VERSION: u64 = 1;
@@ -85,7 +83,7 @@ pub enum Verdict {
 
 /// True where only derived files belong.
 pub fn is_derived(path: &str) -> bool {
-    path.strip_prefix(DERIVED).is_some_and(|rest| rest.starts_with('/'))
+    path.starts_with(place::DERIVED)
 }
 
 /// Why a manifest cannot be used.
@@ -104,7 +102,7 @@ fn fault(message: impl Into<String>) -> ManifestError {
 
 /// Where the derived file of `agent` for `source` lies.
 pub fn derived_path(agent: &str, source: &str) -> String {
-    format!("{DERIVED}/{agent}/{source}")
+    format!("{}{agent}/{source}", place::DERIVED)
 }
 
 impl Manifest {

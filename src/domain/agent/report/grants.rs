@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::leaves::Source;
 use super::super::pattern::show_path;
-use super::super::policy::{Levels, Policy};
+use super::super::policy::{Levels, Policy, PrincipalKind};
 use super::event::{End, Event};
-use super::reach::Kind;
 
 /// A grant without a use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub fn unused(policy: &Policy, sources: &[Source], events: &[Event]) -> (usize, 
             used_by.entry(who).or_default().entry(source).or_default().push(event);
         }
     }
-    for principal in policy.principals.values().filter(|it| Kind::of(it) != Kind::Human) {
+    for principal in policy.principals.values().filter(|it| it.kind() != PrincipalKind::Human) {
         let used: Vec<Used> = sources
             .iter()
             .zip(&shown)

@@ -5,49 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::leaves::Source;
 use super::super::pattern::show_path;
-use super::super::policy::{Compiled, Level, Levels, Policy, Principal, Revocation, Role, Scope};
-
-/// Where the files of agents lie, from the folder of the policy.
-pub const DERIVED: &str = ".leaflock/agents/";
-
-/// What a principal is first of all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Neither of the others.
-    Agent,
-    /// A process that uses secrets for agents.
-    Broker,
-    /// A build.
-    Ci,
-    /// A person.
-    Human,
-}
-
-impl Kind {
-    /// What `principal` is.
-    pub fn of(principal: &Principal) -> Self {
-        let has = |role| principal.roles.contains(&role);
-        if has(Role::Admin) || has(Role::Human) {
-            Self::Human
-        } else if has(Role::Broker) {
-            Self::Broker
-        } else if has(Role::Ci) {
-            Self::Ci
-        } else {
-            Self::Agent
-        }
-    }
-
-    /// As it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Broker => "broker",
-            Self::Ci => "ci",
-            Self::Human => "human",
-        }
-    }
-}
+use super::super::policy::{Compiled, Level, Levels, Policy, Principal, PrincipalKind, Revocation, Scope};
 
 /// A column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +13,7 @@ pub struct Column {
     /// The name of the principal.
     pub name: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: PrincipalKind,
     /// Who holds for it what it may use without reading it.
     pub broker: Option<String>,
     /// True if its key opens the files of all agents.
@@ -116,7 +74,7 @@ impl Reach {
     /// Finds it out.
     pub fn of(policy: &Policy, revocations: &[Revocation], sources: &[Source]) -> Self {
         let mut principals: Vec<&Principal> = policy.principals.values().collect();
-        principals.sort_by_key(|principal| (Kind::of(principal), principal.name.as_str()));
+        principals.sort_by_key(|principal| (principal.kind(), principal.name.as_str()));
         let recovery: BTreeSet<String> = policy.recovery_recipients().into_iter().collect();
         let recovers = |principal: &Principal| principal.age.iter().any(|key| recovery.contains(key));
         let known: BTreeSet<&str> =
@@ -126,7 +84,7 @@ impl Reach {
                 .iter()
                 .map(|principal| Column {
                     name: principal.name.clone(),
-                    kind: Kind::of(principal),
+                    kind: principal.kind(),
                     broker: principal.broker.clone(),
                     recovers: recovers(principal),
                     keyless: principal.age.is_empty(),
@@ -176,7 +134,7 @@ impl Reach {
     }
 
     /// How many principals are of that kind.
-    pub fn of_kind(&self, kind: Kind) -> usize {
+    pub fn of_kind(&self, kind: PrincipalKind) -> usize {
         self.columns.iter().filter(|column| column.kind == kind).count()
     }
 }
