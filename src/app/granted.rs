@@ -15,7 +15,6 @@ use super::agent::authority::{self, Authority};
 use super::agent::refusal::refused;
 use super::audit::record;
 use super::error::{Error, Place, While};
-use super::governed;
 use super::launch;
 use super::open::{Locked, Unlocked};
 use super::request::{Notice, OpenOptions};
@@ -112,7 +111,7 @@ struct Candidate {
 /// what was signed, [`Error::NoIdentity`] where no identity here opens a file,
 /// [`Error::NotFound`] for a principal, a source or a path that there is not.
 pub fn plan(deps: &Deps<'_>, request: &Request) -> Result<Plan, Error> {
-    let root = governed::root(deps)?;
+    let root = authority::root_here(deps)?;
     let mut options = request.open.clone();
     options.ignore_mac = false;
     options.intent.on_behalf = Some(request.agent.clone());
@@ -293,7 +292,7 @@ impl Desk<'_, '_> {
         let Some(contents) = self.deps.files.read_if_there(&path).map_err(Error::Read)? else {
             return Ok(None);
         };
-        let is_signed = signed == Some(digest::hex(&contents.bytes).as_str());
+        let is_signed = signed == Some(digest::hex_of(&contents.bytes).as_str());
         let mismatch = || self.mismatch(name, signed.is_some());
         if !is_signed && name != source {
             return Err(mismatch());

@@ -10,7 +10,7 @@ use super::can::wrong;
 use super::error::{Error, Place};
 use super::governed;
 use super::request::Notice;
-use crate::domain::agent::leaves::Source;
+use crate::domain::agent::leaves::{Held, Source, holders};
 use crate::domain::agent::pattern::{parse_path, show_path};
 use crate::domain::agent::policy::{Because, Decision, Level, Policy, Revocation, Subject};
 
@@ -50,26 +50,25 @@ pub struct Site {
     pub notices: Vec<Notice>,
 }
 
-/// A file, and those of its leaves that were asked about.
-pub type Held<'s> = (&'s Source, Vec<&'s Vec<String>>);
-
 /// Looks at the files around the working folder.
 ///
 /// # Errors
 /// A policy that cannot be read, files that cannot be listed.
 pub fn site(deps: &Deps<'_>) -> Result<Site, Error> {
-    match governed::load(deps) {
-        Ok(governed) => Ok(Site {
-            root: governed.root,
-            caller: caller(deps, &governed.policy),
-            policy: Some(governed.policy),
-            revocations: governed.revocations,
-            sources: governed.sources,
-            notices: governed.notices,
-        }),
-        Err(Error::NotFound { .. }) => without_policy(deps),
-        Err(error) => Err(error),
+    // Only where there is no policy at all nobody is bound by it: one that is gone by the
+    // time it is read is an error.
+    if authority::find_root(deps, Path::new("."))?.is_none() {
+        return without_policy(deps);
     }
+    let governed = governed::load(deps)?;
+    Ok(Site {
+        root: governed.root,
+        caller: caller(deps, &governed.policy),
+        policy: Some(governed.policy),
+        revocations: governed.revocations,
+        sources: governed.sources,
+        notices: governed.notices,
+    })
 }
 
 /// The same for opening values: where a policy is, it must verify.
@@ -78,7 +77,7 @@ pub fn site(deps: &Deps<'_>) -> Result<Site, Error> {
 /// [`Error::Integrity`] for whatever does not; else as [`site`].
 pub fn site_to_open(deps: &Deps<'_>) -> Result<Site, Error> {
     let Some(root) = authority::find_root(deps, Path::new("."))? else { return site(deps) };
-    let authority = authority::load(deps, &deps.files.real(&root).map_err(Error::Read)?)?;
+    let authority = authority::load(deps, &root)?;
     let (policy, revocations) = (authority.policy.clone(), authority.revocations.clone());
     Ok(Site { caller: caller(deps, &policy), policy: Some(policy), revocations, ..site(deps)? })
 }
@@ -117,8 +116,9 @@ impl Site {
     /// It is none of these files.
     pub fn source(&self, deps: &Deps<'_>, file: &Path) -> Result<&Source, Error> {
         let absolute = deps.files.absolute(file).map_err(Error::Read)?;
-        let absolute = deps.files.real(&absolute).unwrap_or(absolute);
-        let is_meant = |it: &&Source| Path::new(&it.path) == file || self.root.join(&it.path) == absolute;
+        let real = |path: &Path| deps.files.real(path).unwrap_or_else(|_| path.to_owned());
+        let (root, absolute) = (real(&self.root), real(&absolute));
+        let is_meant = |it: &&Source| Path::new(&it.path) == file || root.join(&it.path) == absolute;
         self.sources.iter().find(is_meant).ok_or_else(|| Error::NotFound {
             place: Place::default(),
             message: format!("{} is no encrypted file that is known here", file.display()),
@@ -138,14 +138,8 @@ impl Site {
     ) -> Result<Vec<Held<'_>>, Error> {
         let only = file.map(|file| self.source(deps, file)).transpose()?;
         let asked = || self.sources.iter().filter(|it| only.is_none_or(|only| only.path == it.path));
-        let below = |source: &'_ Source| source.leaves.iter().any(|leaf| leaf.starts_with(path));
-        if !asked().any(below) {
-            return Err(nothing_at(path, asked()));
-        }
-        let held = asked().map(|source| {
-            (source, source.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect::<Vec<_>>())
-        });
-        Ok(held.filter(|(_, leaves)| !leaves.is_empty()).collect())
+        let held = holders(asked(), path);
+        if held.is_empty() { Err(nothing_at(path, asked())) } else { Ok(held) }
     }
 
     /// The one file that holds the one value `path`.

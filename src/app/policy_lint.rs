@@ -1,10 +1,11 @@
 //! What is probably wrong with the policy.
 
 use super::Deps;
+use super::agent::authority;
 use super::error::Error;
 use super::governed;
 use super::request::Notice;
-use crate::domain::agent::policy::{Finding, lint};
+use crate::domain::agent::policy::{Finding, PLACE, Policy, lint};
 
 /// What was found.
 #[derive(Debug)]
@@ -22,8 +23,9 @@ pub struct Outcome {
 /// # Errors
 /// There is none, or the files cannot be listed.
 pub fn run(deps: &Deps<'_>) -> Result<Outcome, Error> {
-    let root = governed::root(deps)?;
-    let policy = match governed::read(deps, &root)? {
+    let root = authority::root_here(deps)?;
+    let contents = deps.files.read(&root.join(PLACE)).map_err(Error::Read)?;
+    let policy = match Policy::parse(&contents.bytes) {
         Ok(policy) => policy,
         Err(error) => {
             let findings = vec![Finding::unreadable(error)];

@@ -7,12 +7,9 @@ use std::path::{Path, PathBuf};
 use super::Deps;
 use super::agent::authority::{self, Authority};
 use super::agent::signing;
-use super::derived::plan::Write;
-use super::derived::put;
+use super::agent::write::{self, Write};
 use super::error::{Error, Place};
 use super::ports::{FileError, FileErrorKind, FileKind, Fingerprint};
-use super::trust;
-use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::policy::edit::{self, Keys};
 use crate::domain::agent::policy::{self, Policy, Principal};
 use crate::domain::agent::public_key::PublicKey;
@@ -37,11 +34,11 @@ pub struct Draft {
 impl Draft {
     /// The policy around the working folder, signed or not.
     pub fn read(deps: &Deps<'_>) -> Result<Self, Error> {
-        let root = trust::root(deps, Path::new("."))?;
+        let root = authority::root_here(deps)?;
         let path = root.join(policy::PLACE);
         let contents = deps.files.read(&path).map_err(Error::Read)?;
         let bytes = contents.bytes.to_vec();
-        let policy = read_policy(&path, &bytes)?;
+        let policy = authority::read_draft(&path, &bytes)?;
         Ok(Self { root, bytes, seen: contents.fingerprint, policy })
     }
 
@@ -82,7 +79,7 @@ impl Draft {
             let seen = deps.trust.marks().ok().and_then(|marks| Some(marks.repositories.get(repo)?.serial));
             bytes = edit::with_serial(&bytes, serial.max(seen.unwrap_or(0)) + 1).map_err(refused)?;
         }
-        let policy = read_policy(&self.path(), &bytes)?;
+        let policy = authority::read_draft(&self.path(), &bytes)?;
         Ok(Self { root: self.root.clone(), bytes, seen: self.seen, policy })
     }
 
@@ -95,44 +92,21 @@ impl Draft {
         let list = self.root.join(signer_list::PLACE);
         let list = authority::read_signers(&list, &deps.files.read(&list).map_err(Error::Read)?.bytes)?;
         let key = signing::Key::of(deps, key)?;
-        let signer = self.policy.principal_of_key(&key.public.to_string());
-        let is_listed = list.allows(&key.public, authority::NAMESPACE, &deps.clock.now()).is_some();
-        if !is_listed || signer.is_some_and(Principal::is_agent) {
-            return Err(Error::Denied {
-                code: DenyCode::NoSigner,
-                message: format!("{} may not sign policies", key.public.fingerprint()),
-                hints: vec![
-                    "an administrator makes this change, or signs it: `leaflock policy sign`".to_owned(),
-                ],
-            });
-        }
+        key.demand(deps, (&self.policy, &list), (authority::NAMESPACE, "policies"))?;
         let signature = key.sign(deps, &self.bytes, authority::NAMESPACE)?;
-        let path = self.root.join(authority::SIGNATURE);
-        let there = deps.files.read_if_there(&path).map_err(Error::Read)?;
-        let seen = there.as_ref().and_then(|there| there.fingerprint);
-        let bytes = Some(SecretBytes::new(signature.into_bytes()));
-        writes.push(Write { path, bytes, seen, exists: there.is_some() });
+        writes.push(Write::replacing(deps, self.root.join(authority::SIGNATURE), signature.into_bytes())?);
         Ok(writes)
     }
 
     /// The policy's own new state.
     pub fn own(&self) -> Write {
-        let bytes = Some(SecretBytes::new(self.bytes.clone()));
-        Write { path: self.path(), bytes, seen: self.seen, exists: true }
+        Write::read(self.path(), self.bytes.clone(), self.seen)
     }
 
     /// The authority that there will be, once this is signed.
     pub fn authority(&self, now: &Authority) -> Authority {
         Authority { policy: self.policy.clone(), policy_digest: digest::of(&self.bytes), ..now.clone() }
     }
-}
-
-fn read_policy(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
-    Policy::parse(bytes).map_err(|error| Error::Config {
-        place: Place::file(path).at_line(error.line),
-        hints: error.advice.clone().into_iter().collect(),
-        cause: Box::new(error),
-    })
 }
 
 /// Which keys a principal gets, and where new ones are kept.
@@ -269,13 +243,11 @@ fn outside(deps: &Deps<'_>, root: &Path, out: &Path) -> Result<PathBuf, Error> {
 
 /// Brings a changed policy to the disk with its signature; without one where nobody here
 /// may sign. Returns why, then.
-pub fn write(deps: &Deps<'_>, draft: &Draft, key: Option<&str>) -> Result<Option<Error>, Error> {
-    let (writes, unsigned) = match draft.signed(deps, key) {
+pub fn write(deps: &Deps<'_>, draft: &Draft) -> Result<Option<Error>, Error> {
+    let (writes, unsigned) = match draft.signed(deps, None) {
         Ok(writes) => (writes, None),
-        Err(error) if key.is_none() => (vec![draft.own()], Some(error)),
-        Err(error) => return Err(error),
+        Err(error) => (vec![draft.own()], Some(error)),
     };
-    put::finish_unfinished(deps, &draft.root)?;
-    put::commit(deps, put::COMMAND, &draft.root, &writes)?;
+    write::commit(deps, write::COMMAND, &draft.root, &writes)?;
     Ok(unsigned)
 }

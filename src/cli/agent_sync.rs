@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use serde_json::json;
 
-use super::args::{self, Reading};
+use super::args::{Reading, SigningKey};
 use super::argv::fields::{flags, words};
 use super::envelope::code::Code;
 use super::envelope::{Action, Answer};
@@ -39,9 +39,9 @@ pub struct Arguments {
     /// Say what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// The SSH key that signs the manifest
-    #[arg(long, value_name = "FILE")]
-    pub signing_key: Option<String>,
+    /// Signing.
+    #[command(flatten)]
+    pub signing: SigningKey,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -57,9 +57,9 @@ pub struct Arguments {
 }
 
 flags!(Arguments {
-    check "check" "", accept "accept" "", dry_run "dry-run" "", signing_key "signing-key" "", json "json" "",
+    check "check" "", accept "accept" "", dry_run "dry-run" "", json "json" "",
     go_on "continue" "", abort "abort" ""
-} reading);
+} signing, reading);
 
 words!(Arguments, 0);
 
@@ -71,14 +71,14 @@ Examples:
 
 /// Syncs, or tells what a sync would change.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
-    let Arguments { check, accept, dry_run, signing_key, go_on, abort, reading, .. } = arguments;
+    let Arguments { check, accept, dry_run, signing, go_on, abort, reading, .. } = arguments;
     if check && (dry_run || !accept.is_empty()) || go_on && abort {
         let text = "--check, --accept and --dry-run, --continue and --abort exclude each other";
         return Err(Usage::with_code(exit::CONFLICT, text).into());
     }
     let mut notices = Vec::new();
     let (_, open) = reading.resolve(cli.mode, &cli.env, &mut notices)?;
-    let signing_key = args::non_empty(signing_key);
+    let signing_key = signing.file();
     let accept = accept.into_iter().map(PathBuf::from).collect();
     let request = Request { accept, dry_run, signing_key, open };
     let answer = wire::with_deps(&cli.env, |deps| {

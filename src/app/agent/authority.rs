@@ -19,10 +19,10 @@ use crate::app::{Deps, leaflock_folders};
 use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{self, Manifest};
-use crate::domain::agent::policy::{self, Policy, Revocation};
+use crate::domain::agent::policy::{self, NoSigner, Policy, Revocation};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::trust::{Mark, Marks, Pin};
-use crate::domain::agent::{revocations, signer_list, sshsig};
+use crate::domain::agent::{place, revocations, signer_list, sshsig};
 use crate::domain::digest;
 
 /// The signature of the policy, from the folder that it governs.
@@ -88,8 +88,28 @@ pub struct Memory {
     /// Roots whose files lie where they should.
     sound: Mutex<BTreeSet<PathBuf>>,
     loaded: Mutex<BTreeMap<PathBuf, Arc<Authority>>>,
-    /// Lists of signers that the person at the terminal did not want, by their digests.
-    declined: Mutex<BTreeSet<String>>,
+    /// Lists of signers that the person at the terminal was asked about and did not trust,
+    /// by their digests.
+    declined: Mutex<BTreeMap<String, Declined>>,
+    /// True if the person at the terminal is not asked about signers: a program reads the
+    /// answer of the call.
+    is_silent: bool,
+}
+
+/// Why a list of signers was not trusted.
+#[derive(Clone, Copy, Debug)]
+enum Declined {
+    /// The answer was no.
+    Refused,
+    /// There was none.
+    Unanswered,
+}
+
+impl Memory {
+    /// One for a call whose answer a program reads, or a person.
+    pub fn new(is_silent: bool) -> Self {
+        Self { is_silent, ..Self::default() }
+    }
 }
 
 /// The folder whose policy governs `folder`: the nearest one at or above it with a
@@ -128,6 +148,26 @@ pub fn nearest(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error>
     }
     roots.insert(folder, found.clone());
     Ok(found)
+}
+
+/// The same, where there has to be one.
+///
+/// # Errors
+/// [`Error::NotFound`] where there is none.
+pub fn root(deps: &Deps<'_>, folder: &Path) -> Result<PathBuf, Error> {
+    find_root(deps, folder)?.ok_or_else(|| Error::NotFound {
+        place: Place::default(),
+        message: format!("there is no {} here, nor in a folder above", policy::PLACE),
+        hints: vec!["`leaflock policy init` begins one".to_owned()],
+    })
+}
+
+/// The folder whose policy governs the working folder.
+///
+/// # Errors
+/// As [`root`].
+pub fn root_here(deps: &Deps<'_>) -> Result<PathBuf, Error> {
+    root(deps, Path::new("."))
 }
 
 /// The policy of `root`, verified once a call. Where its signers were never seen, the
@@ -261,6 +301,16 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     Ok(authority)
 }
 
+/// Reads a policy for whoever writes it or asks about it: it need not be one that can be
+/// signed.
+pub fn read_draft(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
+    Policy::parse(bytes).map_err(|error| Error::Config {
+        place: Place::file(path).at_line(error.line),
+        hints: error.advice.clone().into_iter().collect(),
+        cause: Box::new(error),
+    })
+}
+
 /// Reads a policy, and demands of it what one that is signed has.
 pub fn read_policy(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
     let policy = Policy::parse(bytes).map_err(|error| {
@@ -338,19 +388,21 @@ fn signer_of(
     let signature = String::from_utf8_lossy(&signature);
     let key = sshsig::verify(&signature, message, namespace)
         .map_err(|error| refused(signature_path, code, error, SIGN))?;
-    if signers.allows(&key, namespace, now).is_none() {
-        let cause = format!(
-            "it is signed by {}, which the list of allowed signers does not allow now to sign in {namespace}",
-            key.fingerprint()
-        );
-        return Err(refused(signature_path, code, cause, SIGN));
+    match policy.signer(&key, (signers, namespace), now) {
+        Ok(_) => Ok(key),
+        Err(NoSigner::NotListed) => {
+            let cause = format!(
+                "it is signed by {}, which the list of allowed signers does not allow now to sign in {namespace}",
+                key.fingerprint()
+            );
+            Err(refused(signature_path, code, cause, SIGN))
+        }
+        Err(NoSigner::Agent(name)) => {
+            let cause = format!("it is signed by {name}, which is an agent");
+            let hint = "give that principal a role (admin, human, ci), or have somebody else sign";
+            Err(refused(signature_path, code, cause, hint))
+        }
     }
-    if let Some(agent) = policy.principal_of_key(&key.to_string()).filter(|signer| signer.is_agent()) {
-        let cause = format!("it is signed by {}, which is an agent", agent.name);
-        let hint = "give that principal a role (admin, human, ci), or have somebody else sign";
-        return Err(refused(signature_path, code, cause, hint));
-    }
-    Ok(key)
 }
 
 fn policy_signer(
@@ -397,11 +449,12 @@ fn gone(deps: &Deps<'_>, root: &Path, seen: &Mark) -> Result<Option<&'static str
     if seen.manifest.is_some() {
         return Ok(Some("the manifest that was seen before is gone"));
     }
-    if !deps.files.entries(&root.join(manifest::DERIVED)).map_err(Error::Read)?.is_empty() {
+    if !deps.files.entries(&root.join(place::DERIVED)).map_err(Error::Read)?.is_empty() {
         return Ok(Some("there are files of agents here, and the manifest of them is gone"));
     }
     let history = deps.repository.history_of(root, manifest::PLACE, Some("HEAD")).map_err(Error::Read)?;
-    Ok((!history.is_empty()).then_some("the repository had a manifest, and it is gone"))
+    let had = history.is_some_and(|versions| !versions.is_empty());
+    Ok(had.then_some("the repository had a manifest, and it is gone"))
 }
 
 fn read_manifest(
@@ -502,23 +555,34 @@ pub fn ask(deps: &Deps<'_>, authority: &Authority) -> Result<(), Error> {
         authority.root.display(),
         shown(&authority.signers)
     );
-    let refuse = |cause: &str| {
+    let refuse = |why: Declined| {
+        let cause = match why {
+            Declined::Refused => "the signers of the policy are not trusted",
+            Declined::Unanswered => {
+                "nobody has said on this machine whose signatures count for this repository"
+            }
+        };
         let hint = format!(
             "compare the digest of the list with the administrators, then `leaflock trust add {digest}`; in CI, \
              set LEAFLOCK_TRUST={digest}"
         );
-        Err(refused(&path, DenyCode::UntrustedSigners, cause.to_owned(), &hint))
+        Err(refused(&path, DenyCode::UntrustedSigners, cause, &hint))
     };
-    let declined = || deps.authorities.declined.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_declined = declined().contains(digest);
-    match if is_declined { Ok(false) } else { deps.prompt.confirm(&question) } {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            declined().insert(digest.clone());
-            refuse("the signers of the policy are not trusted")
-        }
-        Err(_) => refuse("nobody has said on this machine whose signatures count for this repository"),
+    if deps.authorities.is_silent {
+        return refuse(Declined::Unanswered);
     }
+    // Once a call: the refusal is looked into again when it is written down.
+    let mut declined = deps.authorities.declined.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(why) = declined.get(digest) {
+        return refuse(*why);
+    }
+    let why = match deps.prompt.confirm(&question) {
+        Ok(true) => return Ok(()),
+        Ok(false) => Declined::Refused,
+        Err(_) => Declined::Unanswered,
+    };
+    declined.insert(digest.clone(), why);
+    refuse(why)
 }
 
 /// The signers, a line each, for people.

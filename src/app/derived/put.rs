@@ -6,24 +6,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::plan::{self, Accept, Fresh, Plan, Write};
+use super::plan::{self, Accept, Fresh, Plan};
 use super::sources;
 use crate::app::Deps;
 use crate::app::agent::authority::{self, Authority};
 use crate::app::agent::signing;
+use crate::app::agent::write::{self, Write};
 use crate::app::audit::log::Held;
 use crate::app::error::Error;
 use crate::app::open;
 use crate::app::ports::Fingerprint;
 use crate::app::request::{Destination, Done, Notice, OpenOptions};
-use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{NAMESPACE, PLACE, SIGNATURE};
-use crate::domain::agent::policy::Principal;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::secret::SecretBytes;
-
-/// What the journal calls a change that goes on by itself.
-pub const COMMAND: &str = "agent sync";
 
 /// Threads of a batch write one after the other: each reads the manifest of the last.
 static TURN: Mutex<()> = Mutex::new(());
@@ -68,7 +64,7 @@ pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<Governing>,
         }
         places.retain(|&at| {
             let name = sources::name_of(&root, &targets[at]);
-            name.is_some_and(|name| sources::may_be(&authority.policy, &name))
+            name.is_some_and(|name| authority.policy.governs(&name))
         });
         if !places.is_empty() {
             found.push((authority, places));
@@ -144,10 +140,10 @@ pub fn write(
     key: Option<&str>,
 ) -> Result<(), Error> {
     let root = &authority.root;
-    finish_unfinished(deps, root)?;
+    write::finish_unfinished(deps, root)?;
     let mut writes = others;
     writes.extend(finished(deps, authority, plan, key)?);
-    commit(deps, COMMAND, root, &writes)
+    write::commit(deps, write::COMMAND, root, &writes)
 }
 
 /// The files of `plan`, the manifest and its signature among them.
@@ -165,14 +161,15 @@ pub fn finished(
     let signature = sign(deps, authority, &bytes, key)?;
     for (place, bytes) in [(PLACE, bytes), (SIGNATURE, signature.into_bytes())] {
         let path = authority.root.join(place);
-        // The manifest in the state in which the plan knows it: another call may have
-        // written one since.
-        let there = match place {
-            PLACE => authority.manifest_file,
-            _ => deps.files.read_if_there(&path).map_err(Error::Read)?.map(|there| there.fingerprint),
-        };
-        let (seen, exists) = (there.flatten(), there.is_some());
-        writes.push(Write { path, bytes: Some(SecretBytes::new(bytes)), seen, exists });
+        writes.push(match place {
+            // The manifest in the state in which the plan knows it: another call may have
+            // written one since.
+            PLACE => match authority.manifest_file {
+                Some(seen) => Write::read(path, bytes, seen),
+                None => Write::new(path, bytes),
+            },
+            _ => Write::replacing(deps, path, bytes)?,
+        });
     }
     Ok(writes)
 }
@@ -183,57 +180,6 @@ pub fn finished(
 /// [`Error::NoIdentity`] without a key, [`Error::Denied`] where it may not sign manifests.
 fn sign(deps: &Deps<'_>, authority: &Authority, bytes: &[u8], key: Option<&str>) -> Result<String, Error> {
     let key = signing::Key::of(deps, key)?;
-    let is_listed = authority.signers.allows(&key.public, NAMESPACE, &deps.clock.now()).is_some();
-    let principal = authority.policy.principal_of_key(&key.public.to_string());
-    if !is_listed || principal.is_some_and(Principal::is_agent) {
-        return Err(Error::Denied {
-            code: DenyCode::NoSigner,
-            message: format!(
-                "{} may not sign for derived files, so nothing was written",
-                key.public.fingerprint()
-            ),
-            hints: vec![
-                "somebody whom .leaflock/allowed_signers lists, and who is no agent, makes this change"
-                    .to_owned(),
-            ],
-        });
-    }
+    key.demand(deps, (&authority.policy, &authority.signers), (NAMESPACE, "manifests"))?;
     key.sign(deps, bytes, NAMESPACE)
-}
-
-/// What a call that was killed left of one source, or of a sync, is complete and signed:
-/// it goes on before anything else is written. What changes many files by a question to
-/// the user waits for his answer.
-pub fn finish_unfinished(deps: &Deps<'_>, root: &Path) -> Result<(), Error> {
-    let failed = |error| Error::Write { in_place: true, error };
-    match deps.transactions.unfinished(root).map_err(failed)? {
-        Some(left) if left.command() == COMMAND => left.settle(true).map(drop).map_err(failed),
-        Some(left) => Err(Error::Unfinished {
-            command: left.command().to_owned(),
-            done: left.done(),
-            total: left.files().len(),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Brings files to the disk: all of them or none.
-pub fn commit(deps: &Deps<'_>, command: &str, root: &Path, writes: &[Write]) -> Result<(), Error> {
-    let failed = |error| Error::Write { in_place: true, error };
-    if writes.is_empty() {
-        return Ok(());
-    }
-    let paths: Vec<PathBuf> = writes.iter().map(|write| write.path.clone()).collect();
-    let transaction = deps.transactions.begin(root, command, &paths).map_err(failed)?;
-    for (index, write) in writes.iter().enumerate() {
-        let staged = match (&write.bytes, write.exists) {
-            (Some(bytes), true) => transaction.stage(index, bytes, write.seen),
-            (Some(bytes), false) => transaction.create(index, bytes),
-            (None, _) => transaction.remove(index, write.seen),
-        };
-        staged.map_err(failed)?;
-    }
-    transaction.commit().map_err(failed)?;
-    authority::forget(deps);
-    Ok(())
 }

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::place;
 use crate::domain::digest;
+use crate::domain::scalar::LARGEST_EXACT;
 
 /// Where it lies, from the folder that the policy governs.
 pub const PLACE: &str = ".leaflock/manifest.json";
@@ -19,9 +21,6 @@ pub const SIGNATURE: &str = ".leaflock/manifest.json.sig";
 
 /// The namespace of its signature.
 pub const NAMESPACE: &str = "leaflock-manifest@v1";
-
-/// The folder of derived files, from the same folder.
-pub const DERIVED: &str = ".leaflock/agents";
 
 /// The version of the layout.
 const VERSION: u64 = 1;
@@ -84,7 +83,7 @@ pub enum Verdict {
 
 /// True where only derived files belong.
 pub fn is_derived(path: &str) -> bool {
-    path.strip_prefix(DERIVED).is_some_and(|rest| rest.starts_with('/'))
+    path.starts_with(place::DERIVED)
 }
 
 /// Why a manifest cannot be used.
@@ -103,7 +102,7 @@ fn fault(message: impl Into<String>) -> ManifestError {
 
 /// Where the derived file of `agent` for `source` lies.
 pub fn derived_path(agent: &str, source: &str) -> String {
-    format!("{DERIVED}/{agent}/{source}")
+    format!("{}{agent}/{source}", place::DERIVED)
 }
 
 impl Manifest {
@@ -182,7 +181,7 @@ impl Manifest {
     pub fn verdict(&self, path: &str, bytes: &[u8]) -> Verdict {
         let source = self.sources.get(path).map(|it| &it.sha256);
         match source.or_else(|| self.derived.get(path).map(|it| &it.sha256)) {
-            Some(known) if *known == digest::hex(bytes) => Verdict::Held,
+            Some(known) if *known == digest::hex_of(bytes) => Verdict::Held,
             Some(_) => Verdict::Changed,
             None if is_derived(path) => Verdict::Planted,
             None => Verdict::Unknown,
@@ -229,7 +228,7 @@ impl<'v> Fields<'v> {
     }
 
     fn number(&mut self, name: &'static str) -> Result<u64, ManifestError> {
-        self.take(name, Value::as_u64)
+        self.take(name, |value| value.as_u64().filter(|number| *number <= LARGEST_EXACT))
     }
 
     fn texts(&mut self, name: &'static str) -> Result<Vec<String>, ManifestError> {
@@ -238,9 +237,8 @@ impl<'v> Fields<'v> {
     }
 
     fn digest(&mut self) -> Result<String, ManifestError> {
-        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let is_digest = |text: &&str| text.len() == 64 && text.bytes().all(is_digit);
-        self.take("sha256", |value| value.as_str().filter(is_digest).map(str::to_owned))
+        // The field's name says what it is a digest by.
+        self.take("sha256", |value| value.as_str().filter(|text| digest::is_hex(text)).map(str::to_owned))
     }
 
     fn entries<T>(
@@ -279,7 +277,7 @@ mod tests {
     use super::{Derived, Manifest, Source, Verdict, digest};
 
     fn manifest() -> Manifest {
-        let digest = digest::hex(b"");
+        let digest = digest::hex_of(b"");
         let source = Source { sha256: digest.clone(), recipients: vec!["age1a".to_owned()] };
         let derived = Derived {
             agent: "ops/x".to_owned(),
@@ -337,6 +335,7 @@ mod tests {
         for (from, to) in [
             ("\"version\":1", "\"version\":2"),
             ("\"serial\":7", "\"serial\":-7"),
+            ("\"serial\":7", "\"serial\":9007199254740992"),
             ("\"repo\"", "\"repro\""),
             ("\"t.env\":", "\"../t.env\":"),
             ("\"t.env\":", "\"/t.env\":"),
