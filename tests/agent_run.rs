@@ -78,7 +78,7 @@ impl World {
             let arguments = ["encrypt", "-i", "--age", ALICE.recipient, name];
             world.seat("ana").leaflock(&arguments).ok();
         }
-        world.seat("ana").leaflock(&["agent", "sync"]).ok();
+        world.seat("ana").leaflock(&["agent", "sync", "--accept", "."]).ok();
         world
     }
 

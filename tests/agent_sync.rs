@@ -114,7 +114,9 @@ impl World {
 
     #[track_caller]
     fn sync(&self) {
-        self.ours(&["agent", "sync"]).ok();
+        let is_first = !self.sandbox.path(".leaflock/manifest.json").exists();
+        let accept: &[&str] = if is_first { &["--accept", "."] } else { &[] };
+        self.ours(&[&["agent", "sync"], accept].concat()).ok();
     }
 
     #[track_caller]

@@ -290,7 +290,7 @@ fn sops_yaml_and_the_repository_of_another_change_nothing() {
     world.sandbox.write(".sops.yaml", "creation_rules:\n  - age: age1whoever\n");
     world.holds();
     assert!(world.sandbox.ours(&["decrypt", "prod.yaml"]).text().contains("c4n4ry"));
-    world.sandbox.ours(&["agent", "sync"]).ok();
+    world.sandbox.ours(&["agent", "sync", "--accept", "."]).ok();
     let made = world.files();
     assert!(made.keys().any(|path| path.ends_with(".leaflock/manifest.json")));
     // A rule for one more recipient gives him nothing, and no derived file follows it.
@@ -481,7 +481,7 @@ fn sources_are_the_same_for_all_commands() {
     fs::write(world.sandbox.path("c\\d.yaml"), world.sandbox.read("prod.yaml")).unwrap();
     std::os::unix::fs::symlink("prod.yaml", world.sandbox.path("link.yaml")).unwrap();
     world.sandbox.write("notes.md", "sops is spoken of here\n");
-    world.sandbox.ours(&["agent", "sync"]).ok();
+    world.sandbox.ours(&["agent", "sync", "--accept", "."]).ok();
     let manifest: Value = serde_json::from_slice(&world.sandbox.read(".leaflock/manifest.json")).unwrap();
     let synced: Vec<String> = manifest["sources"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(synced, ["c\\d.yaml", "prod.yaml"]);
@@ -496,7 +496,7 @@ fn sources_are_the_same_for_all_commands() {
 fn revocations_at_the_same_time_all_count() {
     const CALLS: usize = 12;
     let world = World::new();
-    world.sandbox.ours(&["agent", "sync"]).ok();
+    world.sandbox.ours(&["agent", "sync", "--accept", "."]).ok();
     std::thread::scope(|scope| {
         for number in 0..CALLS {
             let sandbox = &world.sandbox;
@@ -547,7 +547,7 @@ fn a_revocation_takes_the_secrets_out_of_the_files_of_agents() {
         format!("{}{grants}", text.split("\naccess_control:").next().unwrap())
     });
     world.sandbox.ours(&["policy", "sign", "--bump"]).ok();
-    world.sandbox.ours(&["agent", "sync"]).ok();
+    world.sandbox.ours(&["agent", "sync", "--accept", "."]).ok();
     let file = ".leaflock/agents/ops/deploy/prod.yaml";
     assert!(world.sandbox.path(file).exists());
     // Its own key signs the line, and no manifest.

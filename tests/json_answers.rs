@@ -71,7 +71,7 @@ const CALLS: &[Call] = &[
     ("agent revoke", &["ops/deploy", "--reason", "gone"], 0),
     ("list", &["databases.postgres"], 0),
     ("agent sync", &["--check"], 1),
-    ("agent sync", &[], 0),
+    ("agent sync", &["--accept", "."], 0),
     ("agent sync", &["--check"], 0),
     ("agent sync", &["--continue"], 2),
     ("audit report", &["--out", "../home/report.html"], 0),
@@ -337,7 +337,7 @@ fn an_agent_gets_only_what_it_may_read() {
     // ops/deploy has BOB's identity, and exec but not read.
     let mut sandbox = world();
     govern(&mut sandbox);
-    sandbox.ours(&["agent", "sync"]).ok();
+    sandbox.ours(&["agent", "sync", "--accept", "."]).ok();
     let identity = sandbox.write("identity.txt", BOB.identity);
     std::fs::remove_file(sandbox.folder().join("home/.config/sops/age/keys.txt")).unwrap();
     sandbox.set_env("SOPS_AGE_KEY_FILE", identity.to_str().unwrap());

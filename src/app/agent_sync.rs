@@ -93,7 +93,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         write::finish_unfinished(deps, &root)?;
     }
     let authority = to_remake(deps, &root)?;
-    let accept = accept(deps, &authority, request)?;
+    let mut accept = accept(deps, &authority, request)?;
+    ask_first(deps, &authority, &mut accept, request.dry_run)?;
     let plan = plan::plan(deps, &authority, &[], &accept, &request.open)?;
     let accepted = accepted(deps, &authority, &plan.accepted)?;
     let outcome = outcome(&plan, accepted);
@@ -103,16 +104,58 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-/// What counts, with the manifest that is there. One that does not verify, or is gone
-/// though this machine has seen it, holds nothing: every source has to be taken over.
+/// What counts, with the manifest that is there. Without one that verifies, nobody has
+/// signed for any source: each has to be taken over.
 fn to_remake(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
     let mut authority = authority::load_to_remake(deps, root)?;
     if authority.manifest.is_none() {
         let marks = deps.trust.marks().map_err(untold)?;
         let seen = marks.repositories.get(authority.repo()).and_then(|mark| mark.manifest);
-        authority.manifest = seen.map(|serial| Manifest { serial, ..Manifest::default() });
+        authority.manifest = Some(Manifest { serial: seen.unwrap_or_default(), ..Manifest::default() });
     }
     Ok(authority)
+}
+
+/// At the first sync of all, the person at the terminal is asked whether the sources are
+/// what they should be.
+///
+/// # Errors
+/// [`DenyCode::ManifestMismatch`] if nobody is there, or says no.
+fn ask_first(
+    deps: &Deps<'_>,
+    authority: &Authority,
+    accept: &mut Accept,
+    dry_run: bool,
+) -> Result<(), Error> {
+    if authority.manifest_file.is_some() || authority::load(deps, &authority.root).is_err() {
+        return Ok(());
+    }
+    let all = sources::all(deps, &authority.root, &authority.policy)?;
+    let unsigned: Vec<String> =
+        all.into_iter().map(|source| source.name).filter(|name| !accept.names.contains(name)).collect();
+    if unsigned.is_empty() {
+        return Ok(());
+    }
+    let list: String = unsigned.iter().map(|name| format!("  {name}\n")).collect();
+    let question = format!(
+        "Nobody has signed for these files yet, which may have come from anybody:\n{list}\
+         Your signature says that they are what they should be."
+    );
+    if dry_run
+        || matches!(deps.prompt.choose(&question, "sign for them as they are", Some("do not")), Ok(true))
+    {
+        accept.names.extend(unsigned);
+        return Ok(());
+    }
+    Err(Error::Integrity {
+        place: Place::file(authority.root.join(&unsigned[0])),
+        code: DenyCode::ManifestMismatch,
+        cause: format!("nobody has signed for {} yet", unsigned.join(", ")).into(),
+        hints: vec![
+            "look at them first: whoever wrote them, agents get what they say".to_owned(),
+            "`leaflock agent sync --accept .` takes all of them over as they are".to_owned(),
+        ],
+    })
 }
 
 fn outcome(plan: &Plan, accepted: Vec<Accepted>) -> Outcome {
@@ -133,7 +176,7 @@ fn outcome(plan: &Plan, accepted: Vec<Accepted>) -> Outcome {
 fn accept(deps: &Deps<'_>, authority: &Authority, request: &Request) -> Result<Accept, Error> {
     let mut accept = Accept::default();
     for path in &request.accept {
-        let path = deps.files.absolute(path).map_err(Error::Read)?;
+        let path = deps.files.absolute(path).and_then(|path| deps.files.real(&path)).map_err(Error::Read)?;
         match deps.files.kind(&path).map_err(Error::Read)? {
             None => return Err(Error::NoSuchFile(path)),
             Some(FileKind::Directory) => {

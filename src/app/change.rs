@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::Deps;
+use super::audit::log::Held;
 use super::derived::put::{self, NewState};
 use super::error::{Error, Place, While};
 use super::lock::{self, Expected, LockedFile, Plain};
@@ -20,6 +21,11 @@ use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::store::{Format, Layout, Store};
 use crate::domain::tree::{NodeId, Tree};
+
+/// [`put::turn`] for a file as it was named.
+pub fn turn(deps: &Deps<'_>, path: &Path) -> Result<Option<Box<dyn Held>>, Error> {
+    put::turn(deps, &deps.files.absolute(path).map_err(Error::Read)?)
+}
 
 /// Reads an existing encrypted file. A missing one ends in exit 2, as it does
 /// for SOPS's `set` and `unset`.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Deps;
 use super::agent::refusal::untold;
 use super::agent::write::{self, Write};
-use super::agent::{authority, signing};
+use super::agent::{authority, own_files, signing};
 use super::error::{Error, Place};
 use super::ports::{Contents, FileKind};
 use super::trust;
@@ -61,6 +61,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Made, Error> {
             "a name has segments of letters, digits and ._- with / between them: humans/ana".to_owned(),
         ],
     })?;
+    own_files::refuse_links(deps, &root)?;
     let places = [policy::PLACE, authority::SIGNATURE, signer_list::PLACE, signer_list::SIGNATURE];
     for path in places.map(|place| root.join(place)) {
         if deps.files.kind(&path).map_err(Error::Read)?.is_some() {

@@ -98,6 +98,13 @@ pub struct FileError {
     pub reason: String,
 }
 
+impl FileError {
+    /// True where somebody else writes the same now, or was faster.
+    pub fn is_race(&self) -> bool {
+        self.kind == FileErrorKind::Changed || self.kind == FileErrorKind::Exists && self.action == "lock"
+    }
+}
+
 /// Whether new bytes are what they are to be. Keeps its reasons to itself.
 pub type Proof<'p> = &'p mut dyn FnMut() -> bool;
 
@@ -182,6 +189,11 @@ pub trait Files: Sync {
     fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
         let _ = folder;
         Ok(Vec::new())
+    }
+
+    /// The first symbolic link at `path` or below it, in any order; none is followed.
+    fn first_link(&self, path: &Path) -> Result<Option<PathBuf>, FileError> {
+        Ok(self.is_link(path).then(|| path.to_owned()))
     }
 
     /// The place itself, behind all symbolic links; what is not there need not be.

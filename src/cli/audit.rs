@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::argv::fields::{flags, words};
 use super::envelope::code::Code;
 use super::envelope::{Action as Next, Answer};
+use super::output::one_line;
 use super::report::{Failure, Usage};
 use super::{Cli, wire};
 use crate::app::audit::checkpoint;
@@ -271,7 +272,7 @@ fn told(entry: &Entry) -> String {
     if let Some(reason) = entry.reason.as_ref().map(Reason::as_str) {
         add(&format!("\"{reason}\""));
     }
-    line
+    one_line(&line)
 }
 
 /// Find out whether the log is what was written

@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::own_files;
 use super::refusal::{refused, refused_at, untold};
 use super::signer_chain;
 use super::trust_store::TrustError;
 use crate::app::error::{Error, Place};
-use crate::app::ports::FileKind;
+use crate::app::ports::Fingerprint;
 use crate::app::{Deps, leaflock_folders};
 use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::denial::DenyCode;
@@ -21,7 +22,7 @@ use crate::domain::agent::manifest::{self, Manifest};
 use crate::domain::agent::policy::{self, NoSigner, Policy, Revocation};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::trust::{Mark, Marks, Pin};
-use crate::domain::agent::{revocations, signer_list, sshsig};
+use crate::domain::agent::{place, revocations, signer_list, sshsig};
 use crate::domain::digest;
 
 /// The signature of the policy, from the folder that it governs.
@@ -44,6 +45,9 @@ pub struct Authority {
     /// The manifest. It may have been made by an older policy: see
     /// [`Authority::current_manifest`].
     pub manifest: Option<Manifest>,
+    /// The state of its file when it was read, whether it verifies or not; `None` where
+    /// there is no such file.
+    pub manifest_file: Option<Option<Fingerprint>>,
     /// The highest serial of a manifest that was seen; the next one has a higher.
     pub manifest_serial: u64,
     /// The denials beside the policy.
@@ -81,6 +85,8 @@ impl Authority {
 #[derive(Debug, Default)]
 pub struct Memory {
     roots: Mutex<BTreeMap<PathBuf, Option<PathBuf>>>,
+    /// Roots whose files lie where they should.
+    sound: Mutex<BTreeSet<PathBuf>>,
     loaded: Mutex<BTreeMap<PathBuf, Arc<Authority>>>,
     /// Lists of signers that the person at the terminal was asked about and did not trust,
     /// by their digests.
@@ -108,16 +114,34 @@ impl Memory {
 
 /// The folder whose policy governs `folder`: the nearest one at or above it with a
 /// policy, not above the top of the repository. Nothing is verified.
+///
+/// # Errors
+/// [`DenyCode::PolicyInvalid`] where what belongs to the policy is behind a symbolic link,
+/// or another policy stands above.
 pub fn find_root(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error> {
+    let Some(root) = nearest(deps, folder)? else { return Ok(None) };
+    let sound = || deps.authorities.sound.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_known = sound().contains(&root);
+    if !is_known {
+        own_files::refuse_links(deps, &root)?;
+        own_files::refuse_second(deps, &root)?;
+        sound().insert(root.clone());
+    }
+    Ok(Some(root))
+}
+
+/// The same for whoever writes down that it was refused.
+pub fn nearest(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error> {
     let folder = deps.files.absolute(folder).map_err(Error::Read)?;
-    let mut roots = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(root) = roots.get(&folder) {
+    if let Some(root) = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner).get(&folder) {
         return Ok(root.clone());
     }
+    // By whatever links it was reached: names are those from where it is.
+    let real = deps.files.real(&folder).map_err(Error::Read)?;
+    let mut roots = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner);
     let mut found = None;
-    for above in leaflock_folders::above(deps, &folder)?.iter() {
-        let kind = deps.files.kind(&above.join(policy::PLACE)).map_err(Error::Read)?;
-        if kind.is_some_and(|kind| kind != FileKind::Directory) {
+    for above in leaflock_folders::above(deps, &real)?.iter() {
+        if own_files::is_there(deps, above)? {
             found = Some(above.clone());
             break;
         }
@@ -165,6 +189,7 @@ pub fn load(deps: &Deps<'_>, root: &Path) -> Result<Arc<Authority>, Error> {
 pub fn forget(deps: &Deps<'_>) {
     leaflock_folders::forget(deps);
     deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    deps.authorities.sound.lock().unwrap_or_else(PoisonError::into_inner).clear();
     deps.authorities.loaded.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
@@ -200,6 +225,7 @@ fn signed(
         policy_digest: digest::of(bytes),
         policy,
         manifest: None,
+        manifest_file: None,
         manifest_serial: 0,
         revocations: Vec::new(),
         signers,
@@ -217,7 +243,7 @@ pub fn unpinned(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
     let policy = read_policy(&path, &bytes)?;
     let signers = read_signers(&list_path, &list)?;
     let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
-    authority.manifest = read_manifest(deps, &authority, &Mark::default(), &now).unwrap_or_default();
+    authority.manifest = read_manifest(deps, &mut authority, &Mark::default(), &now).unwrap_or_default();
     Ok(authority)
 }
 
@@ -228,6 +254,8 @@ pub fn load_to_remake(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> 
 }
 
 fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authority, Error> {
+    own_files::refuse_links(deps, root)?;
+    own_files::refuse_second(deps, root)?;
     let now = deps.clock.now();
     let path = root.join(policy::PLACE);
     let bytes = demanded(deps, &path, DenyCode::PolicyInvalid, SIGN)?;
@@ -255,7 +283,7 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
     let seen = marks.repositories.get(&repo).cloned().unwrap_or_default();
     check_age(&path, &authority, &seen, &now)?;
-    authority.manifest = match read_manifest(deps, &authority, &seen, &now) {
+    authority.manifest = match read_manifest(deps, &mut authority, &seen, &now) {
         Err(_) if !needs_manifest => None,
         found => found?,
     };
@@ -412,20 +440,39 @@ fn check_age(path: &Path, authority: &Authority, seen: &Mark, now: &str) -> Resu
 
 const SYNC: &str = "`leaflock agent sync`, run by somebody who may sign, makes it anew";
 
+const RESTORE_MANIFEST: &str = "restore it from git with its signature; where it cannot be restored, `leaflock agent \
+                                sync --accept .` makes one anew of the sources as they stand";
+
+/// Why a manifest that is not there was there before; `None` where nothing was synced
+/// yet. A machine without a past goes by what the repository still has of it.
+fn gone(deps: &Deps<'_>, root: &Path, seen: &Mark) -> Result<Option<&'static str>, Error> {
+    if seen.manifest.is_some() {
+        return Ok(Some("the manifest that was seen before is gone"));
+    }
+    if !deps.files.entries(&root.join(place::DERIVED)).map_err(Error::Read)?.is_empty() {
+        return Ok(Some("there are files of agents here, and the manifest of them is gone"));
+    }
+    let history = deps.repository.history_of(root, manifest::PLACE, Some("HEAD")).map_err(Error::Read)?;
+    let had = history.is_some_and(|versions| !versions.is_empty());
+    Ok(had.then_some("the repository had a manifest, and it is gone"))
+}
+
 fn read_manifest(
     deps: &Deps<'_>,
-    authority: &Authority,
+    authority: &mut Authority,
     seen: &Mark,
     now: &str,
 ) -> Result<Option<Manifest>, Error> {
     let path = authority.root.join(manifest::PLACE);
     let code = DenyCode::ManifestMismatch;
     let Some(contents) = deps.files.read_if_there(&path).map_err(Error::Read)? else {
-        return match seen.manifest {
+        return match gone(deps, &authority.root, seen)? {
             None => Ok(None),
-            Some(_) => Err(refused(&path, code, "the manifest that was seen before is gone", SYNC)),
+            Some(cause) => Err(refused(&path, code, cause, RESTORE_MANIFEST)),
         };
     };
+    // Whoever writes the next one writes it in place of this one and of no other.
+    authority.manifest_file = Some(contents.fingerprint);
     let signature_path = authority.root.join(manifest::SIGNATURE);
     let signed = (&*signature_path, &contents.bytes[..], manifest::NAMESPACE);
     signer_of(deps, signed, (&authority.policy, &authority.signers), code, now)?;

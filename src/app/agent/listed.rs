@@ -2,7 +2,7 @@
 //! somebody else changed, or a file among the derived ones that nobody signed for, may be
 //! encrypted for the right recipients and still be planted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::authority::{self, Authority};
 use crate::app::Deps;
@@ -16,11 +16,25 @@ use crate::domain::agent::manifest::{self, Verdict};
 /// # Errors
 /// [`DenyCode::ManifestMismatch`]; all of [`authority::load`].
 pub fn check(deps: &Deps<'_>, path: Option<&Path>, bytes: &[u8]) -> Result<(), Error> {
-    let Some(folder) = path.and_then(Path::parent) else { return Ok(()) };
-    match authority::find_root(deps, folder)? {
-        Some(root) => verdict(&*authority::load(deps, &root)?, path.unwrap_or(folder), bytes),
-        None => Ok(()),
+    let Some(path) = path else { return Ok(()) };
+    for place in places(deps, path)? {
+        let Some(folder) = place.parent() else { continue };
+        if let Some(root) = authority::find_root(deps, folder)? {
+            verdict(&*authority::load(deps, &root)?, &place, bytes)?;
+        }
     }
+    Ok(())
+}
+
+/// Where a file is, whatever links were followed to it: its own place first; then, if that
+/// is another, the place of the link that was named, which a policy may know as well.
+pub fn places(deps: &Deps<'_>, path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut places = vec![deps.files.real(path).map_err(Error::Read)?];
+    if let (Some(folder), Some(name), true) = (path.parent(), path.file_name(), deps.files.is_link(path)) {
+        places.push(deps.files.real(folder).map_err(Error::Read)?.join(name));
+        places.dedup();
+    }
+    Ok(places)
 }
 
 /// The same under an authority that was verified.

@@ -1,11 +1,12 @@
 //! The use cases of the agent layer, and what they stand on: `trust_store` is what is
-//! known outside of the repository, `signer_chain` how trust moves from one list of
+//! known outside of the repository, `own_files` where its files may lie, `signer_chain` how trust moves from one list of
 //! signers to the next, `signing` the user's own key, `authority` the only way to a policy that counts, `write` how
 //! files that belong to it change, `listed` what its manifest says of a file.
 
 pub mod trust_store;
 pub mod refusal;
 pub mod signing;
+pub mod own_files;
 pub mod signer_chain;
 pub mod authority;
 pub mod write;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::log::Ends;
 use super::state::{Span, State};
 use crate::app::Deps;
+use crate::app::agent::own_files;
 use crate::app::error::{Cause, Error};
 use crate::app::ports::{Durability, FileError};
 use crate::app::repository::Snapshot;
@@ -225,6 +226,11 @@ fn publish(
     new: &New<'_>,
     state: &mut State,
 ) -> Result<(), Error> {
+    // Behind links nothing is written: the chain has the refusal of them, and the work tree
+    // gets it once they are gone.
+    if own_files::refuse_links(deps, &writer.root).is_err() {
+        return Ok(());
+    }
     let last = new.last;
     let folder = writer.root.join(segments::FOLDER).join(id);
     deps.audit_log.sweep(&folder);

@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::chains::{self, Writer};
 use crate::app::Deps;
 use crate::app::agent::authority::{self, Authority};
+use crate::app::agent::listed;
 use crate::app::error::Error;
+use crate::app::ports::FileKind;
 use crate::app::request::{Intent, Notice};
 use crate::domain::agent::audit::entry::{Action, Actor, ActorKind, Entry, Outcome, Target};
 use crate::domain::agent::audit::paths;
@@ -115,7 +117,7 @@ fn open_under(
 ) -> Result<Recorded, Error> {
     let _turn = deps.audit.turn.lock().unwrap_or_else(PoisonError::into_inner);
     let path = opening.path.or(intent.path.as_deref());
-    let file = path.and_then(|path| below(&root, path));
+    let file = path.and_then(|path| below(deps, &root, path));
     // Of all states that history holds of a file, one entry tells.
     let written = |digest: String| (intent.action != Action::Exposure).then_some(digest);
     let of_bytes = written(digest::of(opening.bytes));
@@ -129,7 +131,7 @@ fn open_under(
         let mut all = vec![granted];
         let mut entries = vec![entry.clone()];
         for (path, of_bytes) in (opening.others)() {
-            let Some(other) = below(&root, &path).filter(|other| Some(other) != file.as_ref()) else {
+            let Some(other) = below(deps, &root, &path).filter(|other| Some(other) != file.as_ref()) else {
                 continue;
             };
             // Which of its leaves a rule is about shows when it is opened.
@@ -168,7 +170,7 @@ pub fn writing(
     let Some(root) = root(deps, path)? else { return Ok(Recorded(None)) };
     attempt(deps, intent);
     let _turn = deps.audit.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    let file = path.and_then(|path| below(&root, path));
+    let file = path.and_then(|path| below(deps, &root, path));
     let site = site(deps, &root, intent, file.as_deref())?;
     let recorded = Recorded(Some((Arc::clone(&site), entry(&site, intent, file.clone(), None))));
     let key = |file: Option<String>| granted(&root, intent, file, None);
@@ -177,7 +179,7 @@ pub fn writing(
     }
     let mut files = vec![file];
     for other in batch {
-        let other = below(&root, &deps.files.absolute(other).map_err(Error::Read)?);
+        let other = below(deps, &root, &deps.files.absolute(other).map_err(Error::Read)?);
         files.extend(other.filter(|other| !files.iter().flatten().any(|file| file == other)).map(Some));
     }
     let entries = files.iter().map(|file| entry(&site, intent, file.clone(), None)).collect();
@@ -199,7 +201,7 @@ pub fn event(
     outcome: Outcome,
 ) -> Result<Recorded, Error> {
     let Some(root) = root(deps, path)? else { return Ok(Recorded(None)) };
-    let file = path.and_then(|path| below(&root, path));
+    let file = path.and_then(|path| below(deps, &root, path));
     let site = site(deps, &root, intent, file.as_deref())?;
     let mut entry = entry(&site, intent, file, None);
     entry.outcome = outcome;
@@ -235,14 +237,16 @@ pub fn attempt_to(deps: &Deps<'_>, action: Action) {
 /// nobody knows whose key it is that signs, and the entry names no principal.
 pub fn denied(deps: &Deps<'_>, intent: &Intent, path: Option<&Path>, error: Error) -> Error {
     let (Error::Denied { code, .. } | Error::Integrity { code, .. }) = &error else { return error };
-    let found = path.and_then(|path| Some((root(deps, Some(path)).ok()??, Some(path))));
-    let Some((root, path)) = found.or_else(|| Some((root(deps, None).ok()??, None))) else { return error };
+    // What the refusal is about may be what `find_root` refuses.
+    let root = |path| root_by(deps, path, authority::nearest).ok()?;
+    let found = path.and_then(|path| Some((root(Some(path))?, Some(path))));
+    let Some((root, path)) = found.or_else(|| Some((root(None)?, None))) else { return error };
     let known = lock(deps).sites.get(&root).cloned();
     let writer = match known {
         Some(site) => Ok(site.writer.clone()),
         None => writer(deps, &root, verified(deps, &root, intent.action).ok().as_deref()),
     };
-    let file = path.and_then(|path| below(&root, path));
+    let file = path.and_then(|path| below(deps, &root, path));
     let written = writer.and_then(|writer| write_denial(deps, &writer, intent, file, *code));
     told(deps, error, written)
 }
@@ -356,20 +360,33 @@ fn lock<'d>(deps: &Deps<'d>) -> std::sync::MutexGuard<'d, Known> {
 /// The folder of the policy that counts for a file; for standard input, the one around
 /// the working folder.
 fn root(deps: &Deps<'_>, path: Option<&Path>) -> Result<Option<PathBuf>, Error> {
-    let working;
-    let folder = match path.and_then(Path::parent) {
-        Some(folder) => folder,
-        None => {
-            working = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
-            &working
-        }
-    };
-    authority::find_root(deps, folder)
+    root_by(deps, path, authority::find_root)
 }
 
-/// The path below `root`, with `/`.
-fn below(root: &Path, path: &Path) -> Option<String> {
-    let parts = path.strip_prefix(root).ok()?.components();
+/// The same by `find`: [`authority::find_root`], or what stands behind it.
+fn root_by<'d>(
+    deps: &Deps<'d>,
+    path: Option<&Path>,
+    find: impl Fn(&Deps<'d>, &Path) -> Result<Option<PathBuf>, Error>,
+) -> Result<Option<PathBuf>, Error> {
+    let Some(path) = path else { return find(deps, Path::new(".")) };
+    for place in listed::places(deps, path)? {
+        if let Some(root) = place.parent().map(|folder| find(deps, folder)).transpose()?.flatten() {
+            return Ok(Some(root));
+        }
+    }
+    // What comes out of a pipe is where whoever reads it is.
+    match deps.files.kind(path) {
+        Ok(Some(FileKind::Other)) => find(deps, Path::new(".")),
+        _ => Ok(None),
+    }
+}
+
+/// The path below `root`, with `/`, of the file itself or of the link that leads out of
+/// `root` to it.
+fn below(deps: &Deps<'_>, root: &Path, path: &Path) -> Option<String> {
+    let places = listed::places(deps, path).ok()?;
+    let parts = places.iter().find_map(|place| place.strip_prefix(root).ok())?.components();
     let parts: Vec<String> = parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
     Some(parts.join("/"))
 }

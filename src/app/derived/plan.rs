@@ -209,10 +209,7 @@ impl<'p> Planner<'p> {
 
     fn source_of(&self, file: &Fresh<'_>) -> Option<Source> {
         // A source is known by its own name, not by those of links to it.
-        let path = match self.deps.files.is_link(file.path) {
-            true => self.deps.files.real(file.path).ok()?,
-            false => file.path.to_owned(),
-        };
+        let path = self.deps.files.real(file.path).ok()?;
         let name = sources::name_of(&self.authority.root, &path)?;
         Some(Source {
             name,
@@ -225,10 +222,6 @@ impl<'p> Planner<'p> {
 
     /// Refuses sources that somebody changed or put there whom nobody has looked after.
     fn check(&mut self, found: &[Source]) -> Result<(), Error> {
-        if self.authority.manifest.is_none() {
-            self.plan.accepted = found.iter().map(|source| source.name.clone()).collect();
-            return Ok(());
-        }
         let differs =
             |source: &&Source| self.old.sources.get(&source.name).is_none_or(|it| it.sha256 != source.sha256);
         let (accepted, refused): (Vec<&Source>, Vec<&Source>) =
@@ -256,6 +249,7 @@ impl<'p> Planner<'p> {
             sha256: source.sha256.clone(),
             recipients: sources::recipients(&locked.metadata),
         };
+        self.refuse_strangers(source, &entry.recipients)?;
         self.plan.manifest.sources.insert(source.name.clone(), entry);
         let Authority { policy, revocations, .. } = self.authority;
         let of = |it: &'p Principal| Some((it, policy.compiled(revocations, &it.name, &source.name)?));
@@ -275,6 +269,35 @@ impl<'p> Planner<'p> {
                 (Some(view), Some(opened)) => self.derived(source, principal, &view, opened)?,
                 _ => self.gone(&derived_path(&principal.name, &source.name))?,
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses a source that is encrypted for somebody whom the policy does not list; where
+    /// it lists nobody, those who are new are named. `.sops.yaml` says for whom a file is
+    /// encrypted, and nobody signs that.
+    fn refuse_strangers(&mut self, source: &Source, recipients: &[String]) -> Result<(), Error> {
+        let strangers = sources::strangers(&self.authority.policy, &source.name, recipients);
+        if !strangers.is_empty() {
+            return Err(Error::Integrity {
+                place: source.place(),
+                code: DenyCode::ManifestMismatch,
+                cause: format!("the policy does not list {} for this source", strangers.join(", ")).into(),
+                hints: vec![
+                    "whose key it is has to be in `sources:` of the policy, under `recipients:`; if it does not \
+                     belong there, look who put it into .sops.yaml, then `leaflock updatekeys` takes it out"
+                        .to_owned(),
+                ],
+            });
+        }
+        let is_listed = self.authority.policy.source_recipients(&source.name).is_some();
+        let Some(old) = self.old.sources.get(&source.name).filter(|_| !is_listed) else { return Ok(()) };
+        let new: Vec<&str> =
+            recipients.iter().filter(|key| !old.recipients.contains(key)).map(String::as_str).collect();
+        if !new.is_empty() {
+            let text = format!("{} can be opened by {} from now on", source.name, new.join(", "));
+            let hint = "`sources:` with `recipients:` in the policy says who may; others are then refused";
+            self.plan.notices.push(Notice::warning(text).with_hint(hint));
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::app::Deps;
 use crate::app::agent::authority::{self, Authority};
 use crate::app::agent::signing;
 use crate::app::agent::write::{self, Write};
+use crate::app::audit::log::Held;
 use crate::app::error::Error;
 use crate::app::open;
 use crate::app::ports::Fingerprint;
@@ -47,7 +48,8 @@ pub type Governing = (Arc<Authority>, Vec<usize>);
 /// The policies that govern some of `paths`.
 pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<Governing>, Error> {
     let mut roots: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
-    let targets = paths.iter().map(|path| target(deps, path)).collect::<Result<Vec<PathBuf>, Error>>()?;
+    let real = |path: &&Path| deps.files.real(path).map_err(Error::Read);
+    let targets = paths.iter().map(real).collect::<Result<Vec<PathBuf>, Error>>()?;
     for (at, path) in targets.iter().enumerate() {
         let Some(folder) = path.parent() else { continue };
         if let Some(root) = authority::find_root(deps, folder)? {
@@ -71,13 +73,19 @@ pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<Governing>,
     Ok(found)
 }
 
-/// The file itself: a source is known by its own name, not by those of links to it.
-fn target(deps: &Deps<'_>, path: &Path) -> Result<PathBuf, Error> {
-    match deps.files.is_link(path) {
-        true => deps.files.real(path).map_err(Error::Read),
-        false => Ok(path.to_owned()),
-    }
+/// Waits until no other call of this clone changes what the policy around `path`, absolute,
+/// governs; dropped, the next one may. To be taken before the file is read, by what ends
+/// without a person's doing. Without it, a call that was slower is refused.
+pub fn turn(deps: &Deps<'_>, path: &Path) -> Result<Option<Box<dyn Held>>, Error> {
+    let path = deps.files.real(path).map_err(Error::Read)?;
+    let root = path.parent().map(|folder| authority::find_root(deps, folder)).transpose()?.flatten();
+    let place = root.map(|root| deps.repository.place(&root)).transpose().map_err(Error::Read)?.flatten();
+    // Where nothing can be locked, the states that were read still tell who was slower.
+    Ok(place.and_then(|place| deps.audit_log.lock(&place.common_dir.join(LOCKED)).ok()))
 }
+
+/// The folder of the lock, from git's own.
+const LOCKED: &str = "leaflock";
 
 /// Writes a new state of a source with what is made from it; `None`, and nothing is done,
 /// if no policy governs it.
@@ -91,13 +99,9 @@ pub fn source(deps: &Deps<'_>, new: &NewState<'_>) -> Result<Option<Vec<Notice>>
     let fresh = [Fresh { path: new.path, bytes: new.bytes, data_key: new.data_key }];
     let open = OpenOptions::default();
     let plan = plan::plan(deps, &authority, &fresh, &Accept::default(), &open)?;
-    let exists = deps.files.kind(new.path).map_err(Error::Read)?.is_some();
-    let own = Write {
-        path: new.path.to_owned(),
-        bytes: Some(SecretBytes::new(new.bytes.to_vec())),
-        seen: new.seen,
-        exists,
-    };
+    let path = deps.files.real(new.path).map_err(Error::Read)?;
+    let exists = deps.files.kind(&path).map_err(Error::Read)?.is_some();
+    let own = Write { path, bytes: Some(SecretBytes::new(new.bytes.to_vec())), seen: new.seen, exists };
     let notices = plan.notices.clone();
     write(deps, &authority, plan, vec![own], None)?;
     Ok(Some(notices))
@@ -156,7 +160,16 @@ pub fn finished(
     let bytes = plan.manifest.to_bytes();
     let signature = sign(deps, authority, &bytes, key)?;
     for (place, bytes) in [(PLACE, bytes), (SIGNATURE, signature.into_bytes())] {
-        writes.push(Write::replacing(deps, authority.root.join(place), bytes)?);
+        let path = authority.root.join(place);
+        writes.push(match place {
+            // The manifest in the state in which the plan knows it: another call may have
+            // written one since.
+            PLACE => match authority.manifest_file {
+                Some(seen) => Write::read(path, bytes, seen),
+                None => Write::new(path, bytes),
+            },
+            _ => Write::replacing(deps, path, bytes)?,
+        });
     }
     Ok(writes)
 }

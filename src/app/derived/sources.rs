@@ -50,6 +50,14 @@ pub fn recipients(metadata: &Metadata) -> Vec<String> {
     names
 }
 
+/// Those of `recipients` whom the policy does not list for the source; none where it lists
+/// nobody.
+pub fn strangers(policy: &Policy, source: &str, recipients: &[String]) -> Vec<String> {
+    let listed = policy.source_recipients(source);
+    let is_stranger = |key: &&String| listed.as_ref().is_some_and(|listed| !listed.contains(key));
+    recipients.iter().filter(is_stranger).cloned().collect()
+}
+
 /// The files that may be sources, sorted by name: those that git tracks, or would if they
 /// were added, and that the policy governs. Whether they are encrypted is not looked at.
 pub fn files(deps: &Deps<'_>, root: &Path, policy: &Policy) -> Result<Vec<(String, PathBuf)>, Error> {

@@ -37,7 +37,7 @@ pub enum Reason {
     DerivedMissing,
     /// A file where derived files lie that the manifest does not hold.
     DerivedUnlisted,
-    /// A derived file has other recipients than the policy says.
+    /// A source or derived file has other recipients than the policy says.
     Recipients,
     /// A derived file holds other secrets than the policy says, or should not be there.
     Secrets,
@@ -120,6 +120,10 @@ pub fn all(deps: &Deps<'_>, authority: &Authority) -> Result<Vec<Stale>, Error> 
             Some(_) => {
                 unchanged.insert(source.name.as_str());
                 let locked = Locked::parse(&source.bytes, source.format(), &source.place())?;
+                let recipients = sources::recipients(&locked.metadata);
+                if !sources::strangers(&authority.policy, &source.name, &recipients).is_empty() {
+                    add(&source.name, Reason::Recipients);
+                }
                 for (name, reason) in rights(authority, manifest, &source.name, &locked) {
                     add(&name, reason);
                 }

@@ -7,6 +7,7 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Group, Policy, PolicyError, Principal, Role, SourceRule};
+use crate::domain::agent::hidden_characters;
 use crate::domain::agent::pattern::{FilePattern, NamePattern, PatternError, check_name};
 use crate::domain::agent::public_key::{PublicKey, PublicKeyError};
 use crate::domain::keys::{recipient_kind, same_ssh_key};
@@ -29,6 +30,10 @@ const TOP: &[&str] = &[
 ];
 
 pub(super) fn read(bytes: &[u8]) -> Result<Policy, PolicyError> {
+    if let Some((line, what)) = hidden_characters::first(&String::from_utf8_lossy(bytes)) {
+        let advice = Some(hidden_characters::ADVICE.to_owned());
+        return Err(PolicyError { message: format!("there is {what}"), line: Some(line), advice });
+    }
     let tree = Format::Yaml.store().read(bytes, Purpose::AsIs).map_err(|error| {
         let nothing = error.kind == ReadErrorKind::Empty || error.message == "EOF";
         let advice =
