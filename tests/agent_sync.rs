@@ -519,6 +519,86 @@ fn accepting_shows_which_keys_changed() {
 }
 
 #[test]
+fn a_revocation_that_the_manifest_heeds_does_not_go() {
+    const FILE: &str = ".leaflock/revocations.jsonl";
+    let rules = "    db: { allowed_agents: [ops/bot, humans/ana] }\n";
+    let own = ".leaflock/agents/ops/bot/prod.yaml";
+    let bob = |world: &World| world.identity("bob", BOB.identity);
+    let mut world = World::with_rules(rules);
+    world.sync();
+    world.ours(&["agent", "revoke", "ops/bot", "--secret", "db", "--reason", "lost"]).ok();
+    world.sync();
+    world.commit();
+    let line = world.sandbox.read(FILE);
+    let old = [".leaflock/policy.yaml", ".leaflock/policy.yaml.sig"];
+    let old = old.map(|name| (name, world.sandbox.read(name)));
+    assert!(world.opens(&bob(&world), own).is_none());
+    // Here, and on a machine that never saw it: a folder of its own for what was seen.
+    let states =
+        [".local/state", "elsewhere", "late"].map(|name| world.sandbox.folder().join("home").join(name));
+    let at = |world: &mut World, state: &Path| {
+        world.sandbox.set_env("XDG_STATE_HOME", state.to_str().unwrap());
+    };
+    let accept = ["agent", "sync", "--accept", FILE];
+    let refused = |world: &World| {
+        for command in [
+            &["policy", "verify"][..],
+            &["can", "ops/bot", "db.password"],
+            &["get", "db.password", "--file", "prod.yaml"],
+            &["run", "--agent", "ops/bot", "--", "true"],
+            &["set", "prod.yaml", "[\"db\"][\"password\"]", "\"x\""],
+            &["agent", "sync", "--check"],
+            &["agent", "sync"],
+        ] {
+            let told = world.ours(command).fails(5);
+            assert!(
+                told.contains("is gone (sha256:") && told.contains("hint: restore"),
+                "{command:?}: {told}"
+            );
+            assert_eq!(world.denied().0, "policy_stale", "{command:?}");
+        }
+    };
+    for state in &states[..2] {
+        at(&mut world, state);
+        world.sandbox.write(FILE, "");
+        refused(&world);
+        fs::remove_file(world.sandbox.path(FILE)).unwrap();
+        refused(&world);
+        // To say so is not enough: the policy is the one that the line denies.
+        world.ours(&accept).fails(5);
+        world.sandbox.write(FILE, &line);
+        world.is_current();
+    }
+    // A newer policy takes its place when whoever signs says so, and not before.
+    world.rules(rules);
+    world.sandbox.write(FILE, "");
+    refused(&world);
+    assert!(world.opens(&bob(&world), own).is_none());
+    let told = world.ours(&accept).describe();
+    assert!(told.contains("takes the place of 1 revocation"), "{told}");
+    assert_eq!(world.opens(&bob(&world), own).unwrap()["db"]["password"], "hunter2");
+    for state in &states {
+        at(&mut world, state);
+        world.ours(&["policy", "verify"]).ok();
+        world.is_current();
+    }
+    // Not under the policy before, on a machine that never saw the newer one.
+    let new = old.clone().map(|(name, _)| (name, world.sandbox.read(name)));
+    let never = world.sandbox.folder().join("home/never");
+    at(&mut world, &never);
+    old.iter().for_each(|(name, bytes)| drop(world.sandbox.write(name, bytes)));
+    refused(&world);
+    // A line that is back denies again, and has to stay again.
+    new.iter().for_each(|(name, bytes)| drop(world.sandbox.write(name, bytes)));
+    world.sandbox.write(FILE, &line);
+    world.sync();
+    assert!(world.opens(&bob(&world), own).is_none());
+    world.sandbox.write(FILE, "");
+    refused(&world);
+    world.ours(&accept).fails(5);
+}
+
+#[test]
 fn what_is_used_without_being_read_is_in_no_file_of_the_agent() {
     let world = World::with_rules(
         "    db: { allowed_agents: [ops/bot] }\n    api.token: { allowed_agents: [ops/bot], access_level: use }\n\

@@ -326,6 +326,21 @@ fn a_first_use_without_a_terminal_trusts_nobody() {
     world.refuses("untrusted_signers", &format!("leaflock trust add {list}"));
     let told = world.sandbox.ours(&["trust", "add"]).fails(5);
     assert!(told.contains("nobody has said on this machine"), "{told}");
+    // Standard input is no terminal, whatever it says.
+    world.sandbox.write("input", "y\ny\n");
+    for command in [
+        "trust add",
+        "decrypt prod.yaml",
+        "redact --agent ops/deploy",
+        "run --agent ops/deploy -- cat",
+        "policy verify",
+    ] {
+        let script = format!("exec setsid -w \"$0\" {command} < input");
+        let arguments = ["-c", &script, env!("CARGO_BIN_EXE_leaflock")];
+        let told = world.sandbox.run(Path::new("/bin/sh"), &arguments, b"").fails(5);
+        assert!(told.contains("nobody has said on this machine"), "{command}: {told}");
+        assert!(!world.home(".config/leaflock/trust.json").exists(), "{command}");
+    }
     let told = world.sandbox.ours(&["trust", "add", &digest::of(b"")]).fails(5);
     assert!(told.contains(&list), "{told}");
     let told = world.sandbox.ours(&["trust", "add", "sha256:12"]).fails(2);

@@ -16,6 +16,7 @@ use super::trust;
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::Manifest;
+use crate::domain::agent::policy;
 use crate::domain::diff::ciphertext::{self, What};
 use crate::domain::digest;
 use crate::domain::secret::SecretBytes;
@@ -26,7 +27,8 @@ pub use super::derived::stale::{Reason, Stale};
 /// What to do.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// Sources that somebody else changed or put there, and that are taken over.
+    /// Sources that somebody else changed or put there, and that are taken over; the file
+    /// of revocations, if lines of it are gone and the policy takes their place.
     pub accept: Vec<PathBuf>,
     /// Write nothing.
     pub dry_run: bool,
@@ -137,6 +139,10 @@ fn accept(deps: &Deps<'_>, authority: &Authority, request: &Request) -> Result<A
     let mut accept = Accept::default();
     for path in &request.accept {
         let path = deps.files.absolute(path).map_err(Error::Read)?;
+        if path == authority.root.join(policy::REVOCATIONS) {
+            accept.revocations = true;
+            continue;
+        }
         match deps.files.kind(&path).map_err(Error::Read)? {
             None => return Err(Error::NoSuchFile(path)),
             Some(FileKind::Directory) => {

@@ -10,6 +10,7 @@ use super::error::{Error, Place};
 use super::open::Locked;
 use super::parallel;
 use super::request::Notice;
+use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::leaves::{self, Source};
 use crate::domain::agent::policy::{PLACE, Policy, PolicyError, Revocation};
 use crate::domain::keys::kinds::KeyKind;
@@ -57,6 +58,8 @@ fn standing(deps: &Deps<'_>, root: &Path) -> Result<Result<Vec<Revocation>, Noti
     }
     match authority::load(deps, root) {
         Ok(authority) => Ok(Ok(authority.revocations.clone())),
+        // What is signed and was taken back says nothing; what is being written is asked.
+        Err(error @ Error::Integrity { code: DenyCode::PolicyStale, .. }) => Err(error),
         Err(error @ Error::Integrity { .. }) => {
             let notice = Notice::warning(format!("the policy is not in force: {error}"));
             Ok(Err(match error.hints().into_iter().next() {

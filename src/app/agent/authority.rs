@@ -48,6 +48,9 @@ pub struct Authority {
     pub manifest_serial: u64,
     /// The denials beside the policy.
     pub revocations: Vec<Revocation>,
+    /// The digests of those that were seen, or that the manifest heeds, whose lines are
+    /// gone though no policy has taken their place. Always empty in what [`load`] returns.
+    pub missing_revocations: BTreeSet<String>,
     /// Whose signatures count.
     pub signers: AllowedSigners,
     /// The digest of that list.
@@ -162,6 +165,7 @@ fn signed(
         manifest: None,
         manifest_serial: 0,
         revocations: Vec::new(),
+        missing_revocations: BTreeSet::new(),
         signers,
         signers_digest: digest::of(list),
     })
@@ -182,7 +186,8 @@ pub fn unpinned(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
 }
 
 /// The policy of `root` for whoever makes the manifest anew: one that does not verify,
-/// or is gone, is none. Everything else is verified as by [`load`].
+/// or is gone, is none, and revocations may be missing. Everything else is verified as by
+/// [`load`].
 pub fn load_to_remake(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
     verify(deps, root, false)
 }
@@ -221,7 +226,10 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     };
     let found = authority.manifest.as_ref().map(|manifest| manifest.serial);
     authority.manifest_serial = found.max(seen.manifest).unwrap_or_default();
-    authority.revocations = read_revocations(deps, &authority, &seen)?;
+    authority.revocations = read_revocations(deps, &mut authority, &seen)?;
+    if let (true, Some(gone)) = (needs_manifest, authority.missing_revocations.first()) {
+        return Err(revocation_gone(&authority, gone));
+    }
     if trust.by == By::Nobody {
         ask(deps, &authority)?;
     }
@@ -394,20 +402,39 @@ fn read_manifest(
     Ok(Some(manifest))
 }
 
-fn read_revocations(deps: &Deps<'_>, authority: &Authority, seen: &Mark) -> Result<Vec<Revocation>, Error> {
-    const HINT: &str = "restore the file from git; what is no longer to be denied belongs to a policy with a \
-                        higher serial, and is then taken out by `leaflock agent sync`";
+const RESTORE: &str = "restore the file from git; to give the right back, sign a policy with a higher serial, take \
+                       the line out, and run `leaflock agent sync --accept .leaflock/revocations.jsonl`";
+
+/// That a revocation is gone which no policy has taken the place of.
+pub fn revocation_gone(authority: &Authority, gone: &str) -> Error {
+    let lists = |it: &Manifest| it.revocations.contains_key(gone) || it.absorbed.contains_key(gone);
+    let is_listed = authority.manifest.as_ref().is_some_and(lists);
+    let by = if is_listed { "the signed manifest lists" } else { "this machine has seen" };
+    let path = authority.root.join(policy::REVOCATIONS);
+    refused(&path, DenyCode::PolicyStale, format!("a revocation that {by} is gone ({gone})"), RESTORE)
+}
+
+/// The denials in force. Those that should be there and are not are noted in `authority`.
+///
+/// A line counts if its signer may revoke, or if the signed manifest heeds it: whoever
+/// signed that vouches for it, also when its signer has left since.
+fn read_revocations(
+    deps: &Deps<'_>,
+    authority: &mut Authority,
+    seen: &Mark,
+) -> Result<Vec<Revocation>, Error> {
     let path = authority.root.join(policy::REVOCATIONS);
     let contents = deps.files.read_if_there(&path).map_err(Error::Read)?;
     let bytes = contents.map(|contents| contents.bytes).unwrap_or_default();
-    let absorbed = authority.manifest.as_ref().map(|manifest| &manifest.revocations);
-    let is_absorbed = |digest: &String| absorbed.is_some_and(|absorbed| absorbed.contains(digest));
+    let Manifest { revocations: heeded, absorbed, .. } = authority.manifest.clone().unwrap_or_default();
+    let serial = authority.policy.serial.unwrap_or_default();
+    let is_absorbed = |digest: &String| absorbed.get(digest).is_some_and(|by| *by <= serial);
     let mut found = Vec::new();
     let mut digests = BTreeSet::new();
     for (number, line) in revocations::lines(&bytes) {
         let digest = revocations::digest_of(line);
         let wrong = |code: DenyCode, cause: String| {
-            refused_at(Place::file(&path).at_line(Some(number)), code, cause, HINT)
+            refused_at(Place::file(&path).at_line(Some(number)), code, cause, RESTORE)
         };
         let denial = revocations::read(line, number)
             .map_err(|error| wrong(DenyCode::PolicyInvalid, error.to_string()))
@@ -421,7 +448,8 @@ fn read_revocations(deps: &Deps<'_>, authority: &Authority, seen: &Mark) -> Resu
                     revocations::NAMESPACE,
                     &signed.statement.timestamp,
                 );
-                if allowed.is_none() && !signed.may_be_said(&authority.policy) {
+                let may = allowed.is_some() || signed.may_be_said(&authority.policy);
+                if !may && !heeded.contains_key(&signed.digest) {
                     let cause = format!("{} may not revoke this", signed.key.fingerprint());
                     return Err(wrong(DenyCode::PolicyInvalid, cause));
                 }
@@ -438,10 +466,9 @@ fn read_revocations(deps: &Deps<'_>, authority: &Authority, seen: &Mark) -> Resu
         digests.insert(digest);
     }
     let is_gone = |digest: &&String| !digests.contains(*digest) && !is_absorbed(digest);
-    if let Some(gone) = seen.revocations.iter().find(is_gone) {
-        let cause = format!("a revocation that this machine has seen is gone ({gone})");
-        return Err(refused(&path, DenyCode::PolicyStale, cause, HINT));
-    }
+    // Of an older policy, the manifest of a newer one tells what must not be missing.
+    let known = seen.revocations.iter().chain(heeded.keys()).chain(absorbed.keys());
+    authority.missing_revocations = known.filter(is_gone).cloned().collect();
     Ok(found)
 }
 
@@ -465,7 +492,9 @@ pub fn ask(deps: &Deps<'_>, authority: &Authority) -> Result<(), Error> {
     };
     let declined = || deps.authorities.declined.lock().unwrap_or_else(PoisonError::into_inner);
     let is_declined = declined().contains(digest);
-    match if is_declined { Ok(false) } else { deps.prompt.confirm(&question) } {
+    // Not on standard input: whoever feeds that chose no signers.
+    let answer = || deps.prompt.choose(&question, "trust it", Some("do not"));
+    match if is_declined { Ok(false) } else { answer() } {
         Ok(true) => Ok(()),
         Ok(false) => {
             declined().insert(digest.clone());
@@ -514,7 +543,7 @@ fn remember(
         }
         mark.manifest = mark.manifest.max(authority.manifest.as_ref().map(|manifest| manifest.serial));
         if let Some(manifest) = &authority.manifest {
-            mark.revocations.retain(|digest| !manifest.revocations.contains(digest));
+            mark.revocations.retain(|digest| !manifest.absorbed.contains_key(digest));
         }
         mark.revocations.extend(authority.revocations.iter().map(|it| it.digest.clone()));
     };
