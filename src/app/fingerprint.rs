@@ -31,7 +31,7 @@ pub const LEVELS: [Level; 2] = [Level::Read, Level::Exec];
 /// As for `get`, with the levels `read` and `exec`.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let path = lookup::path(&request.path)?;
-    let site = lookup::site_to_open(deps)?;
+    let site = lookup::site_to_open(deps, request.file.as_deref())?;
     let source = site.holder(deps, &path, request.file.as_deref())?;
     let value = opened_value::of_source(deps, &site, source, &path, &LEVELS, &request.options)?;
     Ok(Outcome {

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
-use super::agent::authority;
+use super::agent::{authority, vanished};
 use super::error::{Error, Place};
 use super::open::Locked;
 use super::parallel;
@@ -38,7 +38,15 @@ pub struct Governed {
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn load(deps: &Deps<'_>) -> Result<Governed, Error> {
-    let root = root(deps)?;
+    load_around(deps, Path::new("."))
+}
+
+/// The policy around a folder and its files.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_around(deps: &Deps<'_>, folder: &Path) -> Result<Governed, Error> {
+    let root = root_around(deps, folder)?;
     let policy = read(deps, &root)?.map_err(|error| fault(&root, error))?;
     let (sources, mut notices) = sources(deps, &root, &policy)?;
     let (revocations, idle) = match standing(deps, &root)? {
@@ -77,11 +85,18 @@ fn standing(deps: &Deps<'_>, root: &Path) -> Result<Result<Vec<Revocation>, Noti
 /// # Errors
 /// There is none.
 pub fn root(deps: &Deps<'_>) -> Result<PathBuf, Error> {
-    let found = authority::find_root(deps, Path::new("."))?.ok_or_else(|| Error::NotFound {
-        place: Place::default(),
-        message: format!("there is no {PLACE} here, nor in a folder above"),
-        hints: vec!["`leaflock policy init` begins one".to_owned()],
-    })?;
+    root_around(deps, Path::new("."))
+}
+
+fn root_around(deps: &Deps<'_>, folder: &Path) -> Result<PathBuf, Error> {
+    let Some(found) = authority::find_root(deps, folder)? else {
+        vanished::refuse(deps, folder)?;
+        return Err(Error::NotFound {
+            place: Place::default(),
+            message: format!("there is no {PLACE} here, nor in a folder above"),
+            hints: vec!["`leaflock policy init` begins one".to_owned()],
+        });
+    };
     deps.files.real(&found).map_err(Error::Read)
 }
 

@@ -5,14 +5,16 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
-use super::agent::authority;
+use super::absent::nothing_at;
+use super::agent::refusal::not_granted;
+use super::agent::{authority, listed};
 use super::can::wrong;
 use super::error::{Error, Place};
 use super::governed;
 use super::request::Notice;
 use crate::domain::agent::leaves::Source;
 use crate::domain::agent::pattern::{parse_path, show_path};
-use crate::domain::agent::policy::{Because, Decision, Level, Policy, Revocation, Subject};
+use crate::domain::agent::policy::{Decision, Level, Policy, Revocation, Subject};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Site {
     pub caller: Caller,
     /// The files.
     pub sources: Vec<Source>,
+    /// Sources of the signed manifest that cannot be read as such any more.
+    pub lost: Vec<PathBuf>,
     /// What to say on the side.
     pub notices: Vec<Notice>,
 }
@@ -58,13 +62,18 @@ pub type Held<'s> = (&'s Source, Vec<&'s Vec<String>>);
 /// # Errors
 /// A policy that cannot be read, files that cannot be listed.
 pub fn site(deps: &Deps<'_>) -> Result<Site, Error> {
-    match governed::load(deps) {
+    site_around(deps, Path::new("."))
+}
+
+fn site_around(deps: &Deps<'_>, folder: &Path) -> Result<Site, Error> {
+    match governed::load_around(deps, folder) {
         Ok(governed) => Ok(Site {
             root: governed.root,
             caller: caller(deps, &governed.policy),
             policy: Some(governed.policy),
             revocations: governed.revocations,
             sources: governed.sources,
+            lost: Vec::new(),
             notices: governed.notices,
         }),
         Err(Error::NotFound { .. }) => without_policy(deps),
@@ -72,15 +81,22 @@ pub fn site(deps: &Deps<'_>) -> Result<Site, Error> {
     }
 }
 
-/// The same for opening values: where a policy is, it must verify.
+/// The same for opening values: where a policy is, it must verify. The policy around
+/// `file` counts, if one is named: it is the one that says who may have what is in there.
 ///
 /// # Errors
 /// [`Error::Integrity`] for whatever does not; else as [`site`].
-pub fn site_to_open(deps: &Deps<'_>) -> Result<Site, Error> {
-    let Some(root) = authority::find_root(deps, Path::new("."))? else { return site(deps) };
+pub fn site_to_open(deps: &Deps<'_>, file: Option<&Path>) -> Result<Site, Error> {
+    let file = file.map(|file| deps.files.absolute(file)).transpose().map_err(Error::Read)?;
+    let folder = file.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+    let Some(root) = authority::find_root(deps, folder)? else { return site_around(deps, folder) };
     let authority = authority::load(deps, &deps.files.real(&root).map_err(Error::Read)?)?;
     let (policy, revocations) = (authority.policy.clone(), authority.revocations.clone());
-    Ok(Site { caller: caller(deps, &policy), policy: Some(policy), revocations, ..site(deps)? })
+    let site = site_around(deps, folder)?;
+    let listed = authority.manifest.iter().flat_map(|manifest| manifest.sources.keys());
+    let lost = listed.filter(|name| site.sources.iter().all(|source| source.path != **name));
+    let lost = lost.map(|name| authority.root.join(name)).collect();
+    Ok(Site { caller: caller(deps, &policy), policy: Some(policy), revocations, lost, ..site })
 }
 
 fn without_policy(deps: &Deps<'_>) -> Result<Site, Error> {
@@ -89,7 +105,8 @@ fn without_policy(deps: &Deps<'_>) -> Result<Site, Error> {
     let root = place.and_then(|place| place.top).unwrap_or(here);
     let (sources, notices) = governed::sources(deps, &root, &Policy::default())?;
     let caller = Caller::Other(None);
-    Ok(Site { root, policy: None, revocations: Vec::new(), caller, sources, notices })
+    let lost = Vec::new();
+    Ok(Site { root, policy: None, revocations: Vec::new(), caller, sources, lost, notices })
 }
 
 /// Who asks: the principal of the signing key, else that of an age identity. Somebody
@@ -140,12 +157,24 @@ impl Site {
         let asked = || self.sources.iter().filter(|it| only.is_none_or(|only| only.path == it.path));
         let below = |source: &'_ Source| source.leaves.iter().any(|leaf| leaf.starts_with(path));
         if !asked().any(below) {
-            return Err(nothing_at(path, asked()));
+            self.refuse_lost(deps)?;
+            let message = format!("no encrypted file holds {}", show_path(path));
+            return Err(nothing_at(message, path, asked().flat_map(|source| &source.leaves)));
         }
         let held = asked().map(|source| {
             (source, source.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect::<Vec<_>>())
         });
         Ok(held.filter(|(_, leaves)| !leaves.is_empty()).collect())
+    }
+
+    /// Refuses to say that nothing is there while a source is damaged.
+    fn refuse_lost(&self, deps: &Deps<'_>) -> Result<(), Error> {
+        for path in &self.lost {
+            if let Some(contents) = deps.files.read_if_there(path).map_err(Error::Read)? {
+                listed::check(deps, Some(path), &contents.bytes, false)?;
+            }
+        }
+        Ok(())
     }
 
     /// The one file that holds the one value `path`.
@@ -194,57 +223,7 @@ impl Site {
         if levels.iter().any(|level| decision.levels.has(*level)) {
             return Ok(());
         }
-        Err(denied(agent, source, path, &decision, levels))
-    }
-}
-
-fn denied(agent: &str, source: &str, path: &[String], decision: &Decision, levels: &[Level]) -> Error {
-    let path = show_path(path);
-    let words: Vec<&str> = levels.iter().map(|level| level.as_str()).collect();
-    let because = |level: &Level| decision.because(*level);
-    // A rule that denies says more than that there is none.
-    let telling = levels.iter().map(because).find(|because| because.rule().is_some());
-    let (code, why) = telling.unwrap_or(Because::NoRule).refusal();
-    let why = why.unwrap_or_else(|| "no rule allows it".to_owned());
-    let mut hints = Vec::new();
-    if decision.levels.has(Level::Exec) {
-        hints.push(format!(
-            "`leaflock run --agent {agent} --only {path} -- COMMAND` gives it to a program without showing it"
-        ));
-    } else if decision.levels.has(Level::Use) {
-        hints.push("only its broker may use it".to_owned());
-    }
-    hints.push(format!(
-        "`leaflock policy explain {agent} {path}` tells what is allowed; administrators change it"
-    ));
-    Error::Denied {
-        code,
-        message: format!("{agent} may not {} {path} of {source}: {why}", words.join(" or ")),
-        hints,
-    }
-}
-
-/// That nothing is at a path, with the keys where it leaves what there is.
-fn nothing_at<'s>(path: &[String], sources: impl Iterator<Item = &'s Source>) -> Error {
-    let leaves: Vec<&Vec<String>> = sources.flat_map(|source| &source.leaves).collect();
-    let shared = |leaf: &Vec<String>| leaf.iter().zip(path).take_while(|(one, other)| one == other).count();
-    let depth = leaves.iter().map(|leaf| shared(leaf)).max().unwrap_or(0);
-    let mut keys: Vec<String> = leaves
-        .iter()
-        .filter(|leaf| shared(leaf) == depth)
-        .filter_map(|leaf| leaf.get(..=depth).map(show_path))
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys.truncate(12);
-    let hint = match &keys[..] {
-        [] => "`leaflock list` names the secrets".to_owned(),
-        keys => format!("there is: {}", keys.join(", ")),
-    };
-    Error::NotFound {
-        place: Place::default(),
-        message: format!("no encrypted file holds {}", show_path(path)),
-        hints: vec![hint],
+        Err(not_granted(&Subject { agent, source, path }, &decision, levels))
     }
 }
 

@@ -23,7 +23,8 @@ pub struct Outcome {
 /// There is none, or the files cannot be listed.
 pub fn run(deps: &Deps<'_>) -> Result<Outcome, Error> {
     let root = governed::root(deps)?;
-    let policy = match governed::read(deps, &root)? {
+    let read = governed::read(deps, &root)?;
+    let policy = match read.and_then(|policy| policy.check_recipients().map(|()| policy)) {
         Ok(policy) => policy,
         Err(error) => {
             let findings = vec![Finding::unreadable(error)];

@@ -128,7 +128,8 @@ impl Draft {
 }
 
 fn read_policy(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
-    Policy::parse(bytes).map_err(|error| Error::Config {
+    let parsed = Policy::parse(bytes).and_then(|policy| policy.check_recipients().map(|()| policy));
+    parsed.map_err(|error| Error::Config {
         place: Place::file(path).at_line(error.line),
         hints: error.advice.clone().into_iter().collect(),
         cause: Box::new(error),
@@ -253,18 +254,31 @@ fn outside(deps: &Deps<'_>, root: &Path, out: &Path) -> Result<PathBuf, Error> {
     let mut folders = vec![root.to_owned()];
     folders.extend(repository.and_then(|place| place.top));
     let real = deps.files.real(&out).map_err(Error::Read)?;
+    let mut is_inside = is_of_clone(deps, root, &real)?;
     for folder in folders {
         let folder = deps.files.real(&folder).map_err(Error::Read)?;
-        if real.starts_with(&folder) || out.starts_with(&folder) {
-            return Err(Error::SetArgument {
-                message: "private keys do not belong into the repository".to_owned(),
-                hints: vec![
-                    "--out names a folder outside of it, for example ~/.config/leaflock/agents".to_owned(),
-                ],
-            });
-        }
+        is_inside |= real.starts_with(&folder) || out.starts_with(&folder);
+    }
+    if is_inside {
+        return Err(Error::SetArgument {
+            message: "private keys do not belong into the repository".to_owned(),
+            hints: vec![
+                "--out names a folder outside of it, for example ~/.config/leaflock/agents".to_owned(),
+            ],
+        });
     }
     Ok(out)
+}
+
+/// True for what lies in another work tree of the same repository, or in its git
+/// directory. What is not there yet is where the folder above it is.
+fn is_of_clone(deps: &Deps<'_>, root: &Path, path: &Path) -> Result<bool, Error> {
+    let is_folder = |path: &&Path| matches!(deps.files.kind(path), Ok(Some(FileKind::Directory)));
+    let Some(folder) = path.ancestors().find(is_folder) else { return Ok(false) };
+    Ok(match deps.repository.place(folder).map_err(Error::Read)? {
+        Some(_) => authority::clone_of(deps, folder)? == authority::clone_of(deps, root)?,
+        None => false,
+    })
 }
 
 /// Brings a changed policy to the disk with its signature; without one where nobody here

@@ -32,6 +32,10 @@ const LOOKED_AT: usize = 8000;
 pub fn run(deps: &Deps<'_>, path: &Path) -> Result<SecretBytes, Error> {
     let input = open::read_input(deps, &Source::File(path.to_owned()), &FileOptions::default())?;
     let keys = OpenOptions { asking: Asking::Commands, ..OpenOptions::default() }.to(Action::Textconv);
+    let keys = match &input.path {
+        Some(path) => keys.of_file(path),
+        None => keys,
+    };
     Ok(match Contents::of(&input.bytes, &input.name) {
         Contents::Plain => input.bytes,
         Contents::Unreadable(why) => with_lines(abbreviated(&input.bytes), &[why]),

@@ -8,6 +8,7 @@ use super::agent::authority::{self, Authority};
 use super::agent::refusal::{refused, untold};
 use super::agent::signer_chain;
 use super::agent::signing;
+use super::agent::vanished;
 use super::audit::record;
 use super::error::{Error, Place};
 use super::request::Notice;
@@ -41,7 +42,11 @@ pub struct Trusted {
 /// # Errors
 /// [`Error::NotFound`] where there is none.
 pub fn root(deps: &Deps<'_>, folder: &Path) -> Result<PathBuf, Error> {
-    authority::find_root(deps, folder)?.ok_or_else(|| Error::NotFound {
+    if let Some(root) = authority::find_root(deps, folder)? {
+        return Ok(root);
+    }
+    vanished::refuse(deps, folder)?;
+    Err(Error::NotFound {
         place: Place::default(),
         message: "there is no policy for agents here".to_owned(),
         hints: vec![format!("`leaflock policy init` makes {}", policy::PLACE)],

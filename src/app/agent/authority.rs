@@ -85,8 +85,21 @@ impl Authority {
 pub struct Memory {
     roots: Mutex<BTreeMap<PathBuf, Option<PathBuf>>>,
     loaded: Mutex<BTreeMap<PathBuf, Arc<Authority>>>,
+    /// What [`super::vanished`] found, by the folder that was asked about.
+    pub(super) vanished: Mutex<BTreeMap<PathBuf, Option<Vanished>>>,
+    /// Whether somebody was told of it.
+    pub(super) is_vanished_told: Mutex<bool>,
     /// Lists of signers that the person at the terminal did not want, by their digests.
     declined: Mutex<BTreeSet<String>>,
+}
+
+/// A policy that this machine has seen, and that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Vanished {
+    /// The folder that it governed.
+    pub(super) root: PathBuf,
+    /// The `repo` that it named.
+    pub(super) repo: String,
 }
 
 /// The folder whose policy governs `folder`: the nearest one at or above it with a
@@ -133,10 +146,19 @@ pub fn forget(deps: &Deps<'_>) {
 
 /// The folder that names the clone: its common git directory, else the root itself.
 pub fn clone_of(deps: &Deps<'_>, root: &Path) -> Result<String, Error> {
+    Ok(places_of(deps, root)?.0)
+}
+
+/// The same, and the root from the top of the work tree.
+fn places_of(deps: &Deps<'_>, root: &Path) -> Result<(String, String), Error> {
     let place = deps.repository.place(root).map_err(Error::Read)?;
-    let folder = place.map_or_else(|| root.to_owned(), |place| place.common_dir);
+    let (folder, prefix) = match place {
+        Some(place) => (place.common_dir, place.prefix),
+        None => (root.to_owned(), PathBuf::new()),
+    };
     let real = deps.files.real(&folder).map_err(Error::Read)?;
-    Ok(real.to_string_lossy().into_owned())
+    let prefix = prefix.to_string_lossy();
+    Ok((real.to_string_lossy().into_owned(), prefix.trim_end_matches('/').to_owned()))
 }
 
 /// A file of the policy, which has to be there.
@@ -200,9 +222,10 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     let repo = policy.repo.clone().unwrap_or_default();
     let list_path = root.join(signer_list::PLACE);
     let list = demanded(deps, &list_path, DenyCode::UntrustedSigners, MAKE_LIST)?;
-    let clone = clone_of(deps, root)?;
+    let places = places_of(deps, root)?;
+    let clone = &places.0;
     let marks = deps.trust.marks().map_err(untold)?;
-    if marks.clones.get(&clone).is_some_and(|known| *known != repo) {
+    if marks.clones.get(clone).is_some_and(|known| *known != repo) {
         return Err(refused(
             &path,
             DenyCode::ForeignRepo,
@@ -237,13 +260,14 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     if is_followed && trust.is_pinned || trust.by == By::Nobody {
         pin(deps, &authority, &list)?;
     }
-    remember(deps, &authority, &marks, &clone, is_announced || !trust.is_pinned && is_followed)?;
+    remember(deps, &authority, &marks, &places, is_announced || !trust.is_pinned && is_followed)?;
     Ok(authority)
 }
 
 /// Reads a policy, and demands of it what one that is signed has.
 pub fn read_policy(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
-    let policy = Policy::parse(bytes).map_err(|error| {
+    let parsed = Policy::parse(bytes).and_then(|policy| policy.check_recipients().map(|()| policy));
+    let policy = parsed.map_err(|error| {
         let hint = error.advice.clone().unwrap_or_else(|| SIGN.to_owned());
         refused_at(Place::file(path).at_line(error.line), DenyCode::PolicyInvalid, error, &hint)
     })?;
@@ -529,12 +553,13 @@ fn remember(
     deps: &Deps<'_>,
     authority: &Authority,
     marks: &Marks,
-    clone: &str,
+    (clone, prefix): &(String, String),
     is_optional: bool,
 ) -> Result<(), Error> {
     let repo = authority.repo().to_owned();
     let mut move_on = |marks: &mut Marks| {
-        marks.clones.insert(clone.to_owned(), repo.clone());
+        marks.clones.insert(clone.clone(), repo.clone());
+        marks.roots.entry(clone.clone()).or_default().insert(prefix.clone());
         let mark = marks.repositories.entry(repo.clone()).or_default();
         let serial = authority.policy.serial.unwrap_or_default();
         if serial >= mark.serial {

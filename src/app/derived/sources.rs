@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::Deps;
-pub use crate::app::agent::listed::name_of;
+pub use crate::app::agent::listed::{may_be_source as may_be, name_of};
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
 use crate::app::ports::{Contents, FileKind, Fingerprint};
@@ -15,8 +15,8 @@ use crate::domain::metadata::{MasterKey, Metadata};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
 
-/// The folder of everything that is no source.
-const OWN: &str = ".leaflock/";
+/// What to do about one that is cut off or otherwise broken.
+const DAMAGED: &str = "the file is damaged: bring it back from git, `git checkout -- FILE`, and sync then";
 
 /// A source as it stands on the disk.
 #[derive(Debug)]
@@ -43,11 +43,6 @@ impl Source {
     pub fn place(&self) -> Place {
         Place::file(&self.path)
     }
-}
-
-/// True if `name` may be a source of `policy`, given that it is an encrypted file.
-pub fn may_be(policy: &Policy, name: &str) -> bool {
-    !name.starts_with(OWN) && policy.governs(name)
 }
 
 /// The keys that a file is encrypted for, sorted, each once.
@@ -92,7 +87,15 @@ fn source(name: String, path: PathBuf, contents: Contents) -> Result<Option<Sour
         // A text that tells of tokens: this manual, for one.
         Err(Error::NotEncrypted(_)) => return Ok(None),
         Err(Error::Syntax { .. }) if Format::of_path(&name) == Format::Binary => return Ok(None),
-        Err(error) => return Err(error),
+        Err(mut error) => {
+            if let Error::Metadata { hints, .. } = &mut error {
+                hints.push(DAMAGED.to_owned());
+            }
+            if let Error::Syntax { error, .. } = &mut error {
+                error.hint.get_or_insert(DAMAGED);
+            }
+            return Err(error);
+        }
     }
     let sha256 = digest::hex(&bytes);
     Ok(Some(Source { name, path, bytes, seen: fingerprint, sha256 }))

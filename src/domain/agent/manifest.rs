@@ -184,6 +184,14 @@ impl Manifest {
         text.into_bytes()
     }
 
+    /// The path of the file that has these bytes, if one has.
+    pub fn holder(&self, bytes: &[u8]) -> Option<&str> {
+        let sha256 = digest::hex(bytes);
+        let sources = self.sources.iter().map(|(path, file)| (path, &file.sha256));
+        let mut all = sources.chain(self.derived.iter().map(|(path, file)| (path, &file.sha256)));
+        all.find(|(_, known)| **known == sha256).map(|(path, _)| path.as_str())
+    }
+
     /// What the manifest says of a file at `path`, from the policy's folder, with `bytes`.
     pub fn verdict(&self, path: &str, bytes: &[u8]) -> Verdict {
         let source = self.sources.get(path).map(|it| &it.sha256);

@@ -39,6 +39,7 @@ pub use lint::{Finding, LintKind, Severity, lint};
 pub use subtrees::{Subtree, subtrees};
 
 use super::pattern::{FilePattern, NamePattern, PathPattern, PatternError};
+use crate::domain::check::is_recipient;
 use crate::domain::keys::{recipient_kind, same_ssh_key};
 
 /// Where the policy lies, from the folder that it governs.
@@ -298,6 +299,32 @@ impl Policy {
         match &self.sources {
             Some(rules) => rules.iter().any(|rule| rule.file.matches(source)),
             None => !source.starts_with(".leaflock/"),
+        }
+    }
+
+    /// Looks whether something can be encrypted for every age recipient.
+    ///
+    /// # Errors
+    /// The first that does not decode, with whose it is.
+    pub fn check_recipients(&self) -> Result<(), PolicyError> {
+        let of_principals = self.principals.values().flat_map(|principal| {
+            let whose = format!("principals: {}", principal.name);
+            principal.age.iter().map(move |key| (key, whose.clone(), Some(principal.line)))
+        });
+        let of_sources = self.sources.iter().flatten().flat_map(|rule| {
+            let whose = format!("sources: {}", rule.file.as_str());
+            rule.recipients.iter().map(move |key| (key, whose.clone(), Some(rule.line)))
+        });
+        let of_recovery = self.recovery.iter().map(|key| (key, "recovery".to_owned(), None));
+        let is_damaged = |key: &str| recipient_kind(key).is_ok_and(|kind| !is_recipient(kind, key));
+        let mut all = of_principals.chain(of_sources).chain(of_recovery);
+        match all.find(|(key, ..)| is_damaged(key)) {
+            Some((key, whose, line)) => Err(PolicyError {
+                message: format!("{whose}: {key} is no age recipient: it does not decode"),
+                line,
+                advice: Some("copy it anew, whole: age1… in full, or a line of a .pub file".to_owned()),
+            }),
+            None => Ok(()),
         }
     }
 
