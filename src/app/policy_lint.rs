@@ -23,8 +23,7 @@ pub struct Outcome {
 /// There is none, or the files cannot be listed.
 pub fn run(deps: &Deps<'_>) -> Result<Outcome, Error> {
     let root = governed::root(deps)?;
-    let read = governed::read(deps, &root)?;
-    let policy = match read.and_then(|policy| policy.check_recipients().map(|()| policy)) {
+    let policy = match governed::read(deps, &root)? {
         Ok(policy) => policy,
         Err(error) => {
             let findings = vec![Finding::unreadable(error)];
@@ -32,6 +31,8 @@ pub fn run(deps: &Deps<'_>) -> Result<Outcome, Error> {
         }
     };
     let (sources, notices) = governed::sources(deps, &root, &policy)?;
-    let findings = lint(&policy, &sources, &deps.clock.now());
+    let mut findings = lint(&policy, &sources, &deps.clock.now());
+    findings.extend(policy.check_recipients().err().map(Finding::unreadable));
+    findings.sort_by_key(|finding| finding.line);
     Ok(Outcome { findings, sources: Some(sources.len()), notices })
 }
