@@ -185,19 +185,12 @@ fn every_use_is_written_down_with_who_what_and_how_it_ended() {
         .replace("mac: ENC[AES256_GCM,data:", "mac: ENC[AES256_GCM,data:AAAA");
     fs::write(ana.path("broken.yaml"), broken).unwrap();
     ana.leaflock(&["decrypt", "broken.yaml"]).fails(51);
-    let told: Vec<String> = ana
-        .entries()
-        .iter()
-        .map(|entry| {
-            assert_eq!(field(entry, "agent_id"), "humans/ana");
-            assert_eq!(entry["actor"]["kind"], "human");
-            let secrets: Vec<&str> =
-                entry["secret_path"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
-            let words =
-                [field(entry, "action"), field(entry, "outcome"), field(entry, "file"), &secrets.join(" ")];
-            words.join(" ").trim().to_owned()
-        })
-        .collect();
+    let entries = ana.entries();
+    for entry in &entries {
+        assert_eq!(field(entry, "agent_id"), "humans/ana");
+        assert_eq!(entry["actor"]["kind"], "human");
+    }
+    let told: Vec<String> = entries.iter().map(told).collect();
     let expected = [
         "genesis ok",
         "encrypt granted prod.yaml",
@@ -220,7 +213,6 @@ fn every_use_is_written_down_with_who_what_and_how_it_ended() {
     ] {
         assert!(rest.contains(wanted), "{wanted} is not in\n{rest}");
     }
-    let entries = ana.entries();
     assert_eq!(field(&entries[4], "reason"), "look\\u{1b}up");
     assert_eq!(entries[8]["target"], serde_json::json!({ "program": "sh", "arguments": 2, "exit": 7 }));
     assert_eq!(ana.findings(), []);
@@ -291,10 +283,7 @@ fn work_trees_of_one_clone_share_the_chain() {
 fn a_line_that_a_crash_cut_is_taken_out_and_that_is_told() {
     let world = World::new();
     let ana = world.seat("ana");
-    let chain = listed(&ana.path(".git/leaflock/audit"))
-        .into_iter()
-        .find(|it| it.extension().is_some_and(|it| it == "jsonl"))
-        .unwrap();
+    let chain = chain(&ana);
     let mut bytes = fs::read(&chain).unwrap();
     bytes.extend_from_slice(b"{\"v\":1,\"seq\":4,");
     fs::write(&chain, bytes).unwrap();
@@ -477,9 +466,8 @@ fn what_is_dropped_or_written_anew_is_found_in_a_real_repository() {
     clone.leaflock(&["decrypt", "prod.yaml"]).ok();
     clone.git(&["add", "-A"]);
     clone.git(&["commit", "-qm", "anew"]);
-    for branch in ["main", "remotes/origin/main", "remotes/origin/HEAD"] {
-        let _ = clone.script("git branch -q -D main; git remote remove origin; true", &[branch]);
-    }
+    clone.git(&["branch", "-q", "-D", "main"]);
+    clone.git(&["remote", "remove", "origin"]);
     assert_eq!(clone.findings(), [], "nothing here knows better");
     let verified = clone.leaflock(&["audit", "verify", "--checkpoint", checkpoint.to_str().unwrap()]);
     let said = format!("{}{}", String::from_utf8_lossy(&verified.stdout), verified.stderr);
@@ -557,6 +545,289 @@ fn a_policy_can_demand_a_reason() {
     let denied: Vec<&Value> = entries.iter().filter(|entry| field(entry, "outcome") == "denied").collect();
     assert_eq!(denied.len(), 1);
     assert_eq!(field(denied[0], "deny_code"), "no_reason");
+}
+
+/// Action, outcome, file and secrets of an entry, in a line.
+fn told(entry: &Value) -> String {
+    let secrets: Vec<&str> =
+        entry["secret_path"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
+    let words = [field(entry, "action"), field(entry, "outcome"), field(entry, "file"), &secrets.join(" ")];
+    words.join(" ").trim().to_owned()
+}
+
+impl Seat<'_> {
+    /// What the entries behind the first `count` say.
+    fn told_since(&self, count: usize) -> Vec<String> {
+        self.entries()[count..].iter().map(told).collect()
+    }
+}
+
+/// A rule that asks for a reason, for the one value of `other.yaml`.
+const WITH_REASON: &str =
+    "    a: { allowed_agents: [humans/ana], access_level: readonly, reason: true, file: other.yaml }\n";
+
+#[test]
+fn a_reason_is_asked_for_every_file_of_a_call() {
+    let world = World::with_policy(REPO, WITH_REASON);
+    let ana = world.seat("ana");
+    world
+        .sandbox
+        .write(".sops.yaml", format!("creation_rules:\n  - age: {},{}\n", ALICE.recipient, BOB.recipient));
+    let files = ["prod.yaml", "other.yaml"];
+    let before = files.map(|file| fs::read(ana.path(file)).unwrap());
+    let calls: [&[&str]; 6] = [
+        &["run", "prod.yaml", "other.yaml", "--", "touch", "marker"],
+        &["redact", "--with", "prod.yaml", "--with", "other.yaml", ".gitattributes"],
+        &["decrypt", "-i", "prod.yaml", "other.yaml"],
+        &["updatekeys", "-y", "prod.yaml", "other.yaml"],
+        &["rotate", "-i", "--yes", "prod.yaml", "other.yaml"],
+        &["seal", "prod.yaml", "other.yaml"],
+    ];
+    for call in calls {
+        let output = ana.leaflock(call);
+        assert!(output.stderr.contains("asks for a reason"), "{}", output.describe());
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(!shown.contains("c4n4ry") && !shown.contains("-text"), "{}", output.describe());
+        assert!(!ana.path("marker").exists(), "{}", output.describe());
+        assert_ne!(output.code, Some(0), "{}", output.describe());
+        assert_eq!(fs::read(ana.path("other.yaml")).unwrap(), before[1], "{}", output.describe());
+        for (file, bytes) in files.iter().zip(&before) {
+            fs::write(ana.path(file), bytes).unwrap();
+        }
+    }
+    let entries = ana.entries();
+    let of_other = entries.iter().filter(|entry| field(entry, "file") == "other.yaml").map(told);
+    let of_other: std::collections::BTreeSet<String> = of_other.collect();
+    assert_eq!(
+        of_other.iter().map(String::as_str).collect::<Vec<_>>(),
+        [
+            "decrypt denied other.yaml",
+            "encrypt granted other.yaml",
+            "exec.start denied other.yaml",
+            "redact denied other.yaml",
+            "rotate denied other.yaml",
+            "seal denied other.yaml",
+            "updatekeys denied other.yaml",
+        ]
+    );
+    let count = entries.len();
+    ana.leaflock(&["run", "--reason", "migration", "prod.yaml", "other.yaml", "--", "true"]).ok();
+    assert_eq!(
+        ana.told_since(count),
+        ["exec.start granted prod.yaml", "exec.start granted other.yaml", "exec.end ok other.yaml"]
+    );
+}
+
+#[test]
+fn every_secret_of_a_file_that_is_looked_at_is_written_down() {
+    let world = World::new();
+    let ana = world.seat("ana");
+    ana.leaflock(&["agent", "sync"]).ok();
+    let count = ana.entries().len();
+    let compared = ana.leaflock(&["compare", "db.password", "--with", "prod.yaml:db.user"]);
+    assert!(matches!(compared.code, Some(0 | 1)), "{}", compared.describe());
+    assert_eq!(
+        ana.told_since(count),
+        ["inspect granted prod.yaml db.password", "inspect granted prod.yaml db.user"]
+    );
+}
+
+#[test]
+fn what_is_asked_stands_in_the_refusal_of_a_policy_that_does_not_verify() {
+    let world = World::new();
+    let ana = world.seat("ana");
+    let policy = ana.path(".leaflock/policy.yaml");
+    fs::write(&policy, [&fs::read(&policy).unwrap()[..], b"# changed\n"].concat()).unwrap();
+    let calls: [&[&str]; 3] = [
+        &["get", "db.password", "--reason", "why"],
+        &["fingerprint", "db.password", "--reason", "why"],
+        &["compare", "db.password", "--with", "other.yaml:a", "--reason", "why"],
+    ];
+    for call in calls {
+        ana.leaflock(call).fails(5);
+    }
+    let log = fs::read_to_string(chain(&ana)).unwrap();
+    let entries: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let denied: Vec<String> = entries[entries.len() - 3..].iter().map(told).collect();
+    let expected = ["get", "inspect", "inspect"];
+    assert_eq!(
+        denied,
+        expected.map(|action| format!("{action} denied .leaflock/policy.yaml.sig db.password"))
+    );
+    assert!(entries[entries.len() - 3..].iter().all(|entry| entry["reason"] == "why"));
+}
+
+#[test]
+fn text_is_not_redacted_by_what_cannot_be_written_down() {
+    let world = World::new();
+    let ana = world.seat("ana");
+    let script = "unset LEAFLOCK_SIGNING_KEY; exec \"$@\"";
+    let said = ana.script(script, &["redact", ".gitattributes"]).fails(9);
+    assert!(said.contains("signing key"), "{said}");
+}
+
+#[test]
+fn a_checkpoint_of_a_broken_log_is_refused_and_that_is_told() {
+    let world = World::new();
+    let ana = world.seat("ana");
+    world.seat("bot").leaflock(&["decrypt", "prod.yaml"]).ok();
+    let count = ana.entries().len();
+    ana.leaflock(&["audit", "checkpoint"]).ok();
+    assert_eq!(ana.told_since(count), ["checkpoint granted .leaflock/policy.yaml"]);
+    let is_of_bot = |path: &PathBuf| fs::read_to_string(path).unwrap().contains("ops/bot");
+    let segment = ana.segments().into_iter().find(is_of_bot).unwrap();
+    let lines = split(&fs::read(&segment).unwrap());
+    fs::write(&segment, joined(&lines[..1])).unwrap();
+    let said = ana.leaflock(&["audit", "checkpoint"]).fails(5);
+    assert!(said.contains("nothing was signed"), "{said}");
+    assert_eq!(listed(&ana.path(".leaflock/audit/checkpoints")).len(), 1);
+    assert_eq!(
+        ana.told_since(count + 1),
+        ["checkpoint granted .leaflock/policy.yaml", "checkpoint denied .leaflock/policy.yaml"]
+    );
+    assert_eq!(field(ana.entries().last().unwrap(), "deny_code"), "audit_mismatch");
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_not_called_whole() {
+    let world = World::new();
+    let ana = world.seat("ana");
+    assert_eq!(ana.findings(), []);
+    let stray = ana.path(".leaflock/audit/w-0123456789abcdef");
+    fs::write(&stray, "").unwrap();
+    let output = ana.leaflock(&["audit", "verify"]);
+    assert_ne!(output.code, Some(0), "{}", output.describe());
+    assert!(output.stderr.contains("w-0123456789abcdef"), "{}", output.describe());
+    fs::remove_file(&stray).unwrap();
+    // A stray file beside the folders of writers is nobody's.
+    fs::write(ana.path(".leaflock/audit/README"), "").unwrap();
+    assert_eq!(ana.findings(), []);
+    ana.git(&["add", "-A"]);
+    ana.git(&["commit", "-qm", "one"]);
+    assert_eq!(ana.findings(), []);
+    let commit = ana.git(&["rev-parse", "HEAD"]);
+    let (folder, file) = commit.trim().split_at(2);
+    fs::remove_file(ana.path(".git/objects").join(folder).join(file)).unwrap();
+    let output = ana.leaflock(&["audit", "verify"]);
+    assert_ne!(output.code, Some(0), "{}", output.describe());
+    assert!(output.stderr.contains("git log"), "{}", output.describe());
+}
+
+/// The chain of ana's clone.
+fn chain(seat: &Seat<'_>) -> PathBuf {
+    let files = listed(&seat.path(".git/leaflock/audit"));
+    files.into_iter().find(|it| it.extension().is_some_and(|it| it == "jsonl")).unwrap()
+}
+
+#[test]
+fn a_source_of_thousands_of_secrets_has_a_line_that_can_be_read() {
+    let world = World::with_policy(
+        REPO,
+        "    many: { allowed_agents: [ops/bot], access_level: exec }\n    one: { allowed_agents: [ops/bot], access_level: exec }\n",
+    );
+    let ana = world.seat("ana");
+    let mut plain = "kept: x\none:\n  a: x\n  b: x\nmany:\n".to_owned();
+    for number in 0..6000 {
+        plain.push_str(&format!("  a_secret_with_a_name_that_takes_some_room_{number:05}: x\n"));
+    }
+    world.sandbox.write("big.yaml", plain);
+    ana.leaflock(&["encrypt", "-i", "--age", ALICE.recipient, "big.yaml"]).ok();
+    ana.leaflock(&["agent", "sync"]).ok();
+    let count = ana.entries().len();
+    let run = ["run", "--agent", "ops/bot", "--no-redact", "big.yaml", "--", "true"];
+    ana.leaflock(&run).ok();
+    assert_eq!(
+        ana.told_since(count),
+        ["exec.start granted big.yaml many one", "exec.end ok big.yaml many one"]
+    );
+    assert_eq!(ana.findings(), []);
+    let found =
+        ana.leaflock(&["audit", "show", "--path", "many.a_secret_with_a_name_that_takes_some_room_00007"]);
+    assert_eq!(found.text().lines().count(), 2);
+}
+
+/// What is done under a policy whose rule says `audit: true`, and the entries of it.
+/// Each call finds `prod.yaml` as it was committed.
+const CALLS: &[(&str, &[&str])] = &[
+    ("textconv prod.yaml", &["textconv granted prod.yaml"]),
+    ("git smudge prod.yaml < prod.yaml", &["git.smudge granted prod.yaml"]),
+    ("git clean prod.yaml < plain.yaml", &["reuse granted prod.yaml", "encrypt granted prod.yaml"]),
+    ("git clean other.yaml < plain.yaml", &["reuse granted other.yaml", "git.clean granted other.yaml"]),
+    ("merge prod.yaml ours.yaml theirs.yaml", &["merge granted ours.yaml"; 3]),
+    ("resolve --all-ours marked.yaml", &["resolve granted marked.yaml"; 2]),
+    ("seal prod.yaml", &["seal granted prod.yaml"]),
+    ("agent exposure ops/bot", &["exposure granted both.yaml"]),
+    ("edit prod.yaml", &["edit granted prod.yaml"]),
+    ("exec-env other.yaml true", &["exec.start granted other.yaml", "exec.end ok other.yaml"]),
+    ("exec-file prod.yaml true", &["exec.start granted prod.yaml", "exec.end ok prod.yaml"]),
+    ("updatekeys -y prod.yaml", &["updatekeys granted prod.yaml"]),
+    ("rotate -i prod.yaml", &["rotate granted prod.yaml"]),
+];
+
+#[test]
+fn every_command_that_opens_a_file_has_its_entries() {
+    let world = World::with_policy(
+        REPO,
+        "    db.user: { allowed_agents: [humans/ana], access_level: readonly, audit: true }\n",
+    );
+    let ana = world.seat("ana");
+    // For `other.yaml` there is no rule.
+    let rules = format!(
+        "creation_rules:\n  - path_regex: (prod|both|ours|theirs|marked)\\.yaml$\n    age: {},{}\n",
+        ALICE.recipient, BOB.recipient
+    );
+    world.sandbox.write(".sops.yaml", rules);
+    world.sandbox.write("plain.yaml", SECRETS.replace("bob", "eve"));
+    for (name, user) in [("ours.yaml", "eve"), ("theirs.yaml", "amy")] {
+        fs::copy(ana.path("prod.yaml"), ana.path(name)).unwrap();
+        ana.leaflock(&["set", name, "[\"db\"][\"user\"]", &format!("{user:?}")]).ok();
+    }
+    world.sandbox.write("both.yaml", "a: 1\n");
+    ana.leaflock(&["encrypt", "-i", "both.yaml"]).ok();
+    ana.git(&["add", "-A"]);
+    ana.git(&["commit", "-qm", "all"]);
+    let mut wrong = Vec::new();
+    for (call, expected) in CALLS {
+        let count = ana.entries().len();
+        let script = match call.contains("marked.yaml") {
+            true => "cp ours.yaml marked.yaml; ! git merge-file -q marked.yaml prod.yaml theirs.yaml && ",
+            false => "",
+        };
+        let output = ana.script(&format!("{script}EDITOR='sed -i s/bob/eve/' \"$@\" {call}"), &[]);
+        let told = ana.told_since(count);
+        if told != *expected {
+            wrong.push(format!("{call}: {told:?}\n{}", output.describe()));
+        }
+        ana.git(&["checkout", "-q", "--", "*.yaml"]);
+        ana.git(&["clean", "-q", "-f", "--", "*.yaml"]);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(ana.findings(), []);
+}
+
+#[test]
+fn every_file_of_a_large_batch_has_its_entry() {
+    let world = World::new();
+    let ana = world.seat("ana");
+    let names: Vec<String> = (0..300).map(|number| format!("many/{number:03}.yaml")).collect();
+    for name in &names {
+        world.sandbox.write(name, "a: c4n4ry\n");
+    }
+    let told = |count: usize| {
+        let mut told = ana.told_since(count);
+        told.sort();
+        told
+    };
+    let of_all = |action: &str| -> Vec<String> {
+        names.iter().map(|name| format!("{action} granted {name}")).collect()
+    };
+    let mut count = ana.entries().len();
+    ana.leaflock(&["encrypt", "-i", "--age", ALICE.recipient, "many"]).ok();
+    assert_eq!(told(count), of_all("encrypt"));
+    count += names.len();
+    ana.leaflock(&["decrypt", "-i", "many"]).ok();
+    assert_eq!(told(count), of_all("decrypt"));
+    assert_eq!(ana.findings(), []);
 }
 
 #[test]

@@ -219,6 +219,33 @@ fn what_is_granted_arrives_and_nothing_else_does() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn files_in_memory_are_the_program_s_alone() {
+    let world = World::new();
+    // What is called once the program ran, to write of it, tells what it was given.
+    let here = world.sandbox.path("");
+    for name in ["git", "ssh-keygen"] {
+        let script = format!(
+            "#!/bin/sh\ntest -e {0}/ran && ls -l /proc/$$/fd >>{0}/seen\nexec /usr/bin/{name} \"$@\"\n",
+            here.display()
+        );
+        let path = world.sandbox.write(&format!("../tools/{name}"), script);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("PATH={}:/usr/bin:/bin", world.sandbox.folder().join("tools").display());
+    let bot = world.seat("bot").with(&[&path]);
+    for more in ["--no-redact", "--redact"] {
+        let words = [more, "--file", "KEY=db.password", "--only", "db.user"];
+        let script = "ls -l /proc/$$/fd | grep -c memfd; wc -c <$KEY; touch ran";
+        assert_eq!(bot.run("ops/bot", &words, script).text(), "1\n15\n");
+        let seen = String::from_utf8(world.sandbox.read("seen")).unwrap();
+        assert!(!seen.is_empty() && !seen.contains("memfd"), "{seen}");
+        assert_eq!(world.last(), "exec.end ok ops/bot -");
+        fs::remove_file(world.sandbox.path("ran")).unwrap();
+    }
+}
+
+#[test]
 fn what_an_agent_may_not_read_its_broker_runs_with() {
     let world = World::new();
     let both = ["DB_PASSWORD=c4n4ry-password", "DB_USER=c4n4ry-user"];

@@ -836,15 +836,25 @@ fn a_sync_that_is_killed_leaves_all_of_it_or_nothing() {
     }
     world.sync();
     let keys = [world.identity("bob", BOB.identity), world.identity("carol", CAROL.identity)];
+    let mut cut_short = 0;
     for round in 0..10_u64 {
         let agent = ["ops/bot", "ops/eve"][(round % 2) as usize];
         world.rules(&format!("    db: {{ allowed_agents: [{agent}] }}\n"));
         let mut command = world.sandbox.command(Path::new(PROGRAM));
         command.args(["agent", "sync"]).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(5 + round * 6));
+        // The journal of the transaction lies in this folder as long as it is not settled.
+        let is_writing = || {
+            let files = fs::read_dir(world.sandbox.path("")).unwrap();
+            files.flatten().any(|file| file.file_name().to_string_lossy().starts_with(".leaflock-"))
+        };
+        while !is_writing() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_millis(round % 5));
         let _ = child.kill();
         child.wait().unwrap();
+        cut_short += usize::from(is_writing());
         if round % 3 == 0 {
             let output = world.ours(&["agent", "sync", "--abort"]);
             assert!(matches!(output.code, Some(0 | 2)), "{}", output.describe());
@@ -859,6 +869,7 @@ fn a_sync_that_is_killed_leaves_all_of_it_or_nothing() {
         let left = files_below(&world.sandbox.path(""));
         assert!(left.iter().all(|path| !path.to_string_lossy().contains("/.leaflock-")), "{left:?}");
     }
+    assert!(cut_short > 0, "no call was killed while it wrote");
 }
 
 #[test]

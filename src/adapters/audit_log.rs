@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::app::audit::log::{AuditLog, Ends, Held};
 use crate::app::ports::FileError;
+use crate::domain::agent::audit::entry::LONGEST_LINE;
 
 use super::accounts;
 use super::replace::TEMPORARY_PREFIX;
@@ -54,15 +55,15 @@ impl AuditLog for SystemAuditLog {
         let before = file.metadata().map_err(failed("stat"))?.len();
         let written = file.write_all(bytes).map_err(failed("write"));
         let synced = written.and_then(|()| file.sync_all().map_err(failed("sync")));
-        if let Err(error) = synced {
-            // A part of a line that stays is taken out by the next writer.
-            let _ = file.set_len(before);
-            return Err(error);
-        }
-        match path.parent().filter(|_| is_new) {
+        let kept = synced.and_then(|()| match path.parent().filter(|_| is_new) {
             Some(folder) => sync_folder(folder).map_err(failed("sync")),
             None => Ok(()),
+        });
+        if kept.is_err() {
+            // A part of a line that stays is taken out by the next writer.
+            let _ = file.set_len(before);
         }
+        kept
     }
 
     fn cut_torn(&self, path: &Path) -> Result<(), FileError> {
@@ -145,17 +146,34 @@ fn read_ends(file: &mut File) -> io::Result<Ends> {
     let Some(end) = last_line_feed(file, length)? else {
         return Ok(Ends { torn: length, ..Ends::default() });
     };
-    let start = last_line_feed(file, end)?.map_or(0, |at| at + 1);
-    let last = read_at(file, start, end - start)?;
-    let mut first = Vec::new();
-    let mut at = 0;
-    while at < end && !first.contains(&b'\n') {
+    Ok(Ends { first: first_line(file, end)?, last: last_line(file, end)?, torn: length - end - 1 })
+}
+
+/// The first line of a file with a line feed at `end`; empty if it is longer than an
+/// entry may be.
+fn first_line(file: &mut File, end: u64) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    while line.len() <= LONGEST_LINE {
+        let at = line.len() as u64;
         let block = read_at(file, at, BLOCK.min(end + 1 - at))?;
-        at += block.len() as u64;
-        first.extend(block);
+        let feed = block.iter().position(|byte| *byte == b'\n');
+        line.extend(&block[..feed.unwrap_or(block.len())]);
+        if feed.is_some() {
+            break;
+        }
     }
-    first.truncate(first.iter().position(|byte| *byte == b'\n').unwrap_or(first.len()));
-    Ok(Ends { first, last, torn: length - end - 1 })
+    Ok(if line.len() <= LONGEST_LINE { line } else { Vec::new() })
+}
+
+/// The line whose line feed is at `end`; empty if it is longer than an entry may be.
+fn last_line(file: &mut File, end: u64) -> io::Result<Vec<u8>> {
+    let earliest = end.saturating_sub(LONGEST_LINE as u64 + 1);
+    let before = read_at(file, earliest, end - earliest)?;
+    Ok(match before.iter().rposition(|byte| *byte == b'\n') {
+        Some(at) => before[at + 1..].to_vec(),
+        None if before.len() <= LONGEST_LINE => before,
+        None => Vec::new(),
+    })
 }
 
 fn read_at(file: &mut File, at: u64, length: u64) -> io::Result<Vec<u8>> {
@@ -213,6 +231,22 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), whole);
         }
         assert_eq!(SystemAuditLog.ends(&folder.path().join("none")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_line_that_no_entry_may_have_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let longest = "x".repeat(LONGEST_LINE);
+        for (bytes, first, last) in [
+            (format!("{longest}\n"), &longest[..], &longest[..]),
+            (format!("{longest}x\n"), "", ""),
+            (format!("{longest}x\na\n"), "", "a"),
+            (format!("a\n{longest}x\n"), "a", ""),
+            (format!("a\n{longest}\nto"), "a", &longest),
+        ] {
+            let ends = SystemAuditLog.ends(&chain(&folder, bytes.as_bytes())).unwrap().unwrap();
+            assert!(ends.first == first.as_bytes() && ends.last == last.as_bytes(), "{}", bytes.len());
+        }
     }
 
     #[test]

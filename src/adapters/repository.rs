@@ -69,13 +69,35 @@ impl Git {
         finish(command)
     }
 
-    /// The versions of files at or below `below` in the history of `revisions`.
+    /// The versions of files at or below `below` in the history of `revisions`; `None`
+    /// where no repository is, or no git.
     fn log(&self, folder: &Path, revisions: &str, below: &str) -> Result<Option<Vec<Version>>, FileError> {
         let mut command = self.command(folder);
         command.args(["-c", "core.quotePath=false", "log", revisions, "--reverse"]);
         command.args(["--date-order", "--raw", "--no-abbrev", "--no-renames", "-m", "--relative"]);
         command.args(["--no-color", "--no-show-signature", "--format=commit %H %cI", "--", below]);
-        Ok(finish(command)?.map(|log| versions(folder, &log)))
+        let done = match command.stderr(Stdio::piped()).output() {
+            Ok(done) => done,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        match done.status.success() {
+            true => Ok(Some(versions(folder, &done.stdout))),
+            false if self.place(folder)?.is_none() => Ok(None),
+            false if revisions == "HEAD" && self.is_unborn(folder)? => Ok(Some(Vec::new())),
+            false => Err(FileError {
+                action: "git log",
+                path: folder.to_owned(),
+                kind: FileErrorKind::Other,
+                reason: reason(&done.stderr),
+            }),
+        }
+    }
+
+    /// True for a branch without commits: a name without an object.
+    fn is_unborn(&self, folder: &Path) -> Result<bool, FileError> {
+        let is_branch = self.output(folder, &["symbolic-ref", "--quiet", "HEAD"])?.is_some();
+        Ok(is_branch && self.output(folder, &["rev-parse", "--verify", "--quiet", "HEAD"])?.is_none())
     }
 
     fn cat_file(&self, folder: &Path) -> io::Result<Child> {
@@ -90,11 +112,7 @@ impl Git {
         if let Some(name) = resolve(&format!("{revision}^{{tree}}"))? {
             return Ok(Some(String::from_utf8_lossy(&name).trim().to_owned()));
         }
-        // A branch without commits is a name without an object.
-        if revision == "HEAD"
-            && self.output(folder, &["symbolic-ref", "--quiet", "HEAD"])?.is_some()
-            && resolve("HEAD")?.is_none()
-        {
+        if revision == "HEAD" && self.is_unborn(folder)? {
             return Ok(None);
         }
         Err(FileError {
@@ -194,8 +212,8 @@ impl Repository for Git {
         folder: &Path,
         below: &str,
         revision: Option<&str>,
-    ) -> Result<Vec<Version>, FileError> {
-        Ok(self.log(folder, revision.unwrap_or("--all"), below)?.unwrap_or_default())
+    ) -> Result<Option<Vec<Version>>, FileError> {
+        self.log(folder, revision.unwrap_or("--all"), below)
     }
 
     fn contents(
@@ -229,9 +247,7 @@ impl Repository for Git {
         command.args(&compared.revisions).arg("--").args(&compared.paths).stderr(Stdio::piped());
         let done = command.output().map_err(failed)?;
         if !done.status.success() {
-            let words = String::from_utf8_lossy(&done.stderr).into_owned();
-            let reason =
-                words.lines().next().unwrap_or("git failed").trim_start_matches("fatal: ").to_owned();
+            let reason = reason(&done.stderr);
             return Err(FileError { action: "diff", path: top, kind: FileErrorKind::Other, reason });
         }
         Ok(Some(changes(&top, &done.stdout)))
@@ -320,8 +336,7 @@ impl Repository for Git {
         if done.status.success() || (value.is_none() && done.status.code() == Some(NOT_SET)) {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&done.stderr);
-        let reason = said.lines().next().unwrap_or("git failed").trim_start_matches("error: ").to_owned();
+        let reason = reason(&done.stderr);
         Err(FileError { action: "git config", path: name.into(), kind: FileErrorKind::Other, reason })
     }
 
@@ -389,6 +404,14 @@ impl Drop for CatFile {
 
 fn failed(error: io::Error) -> FileError {
     file_error("exec", Path::new("git"), &error)
+}
+
+/// Git's own words for what went wrong.
+fn reason(said: &[u8]) -> String {
+    let said = String::from_utf8_lossy(said);
+    let first = said.lines().next().unwrap_or("git failed");
+    let prefixes = ["fatal: ", "error: "];
+    prefixes.iter().find_map(|prefix| first.strip_prefix(prefix)).unwrap_or(first).to_owned()
 }
 
 /// `git`, in `folder`.

@@ -202,7 +202,7 @@ fn signed_state(
     let mut found = None;
     if !blobs.is_empty() {
         let mut take = |_: &str, bytes: SecretBytes| {
-            if digest::hex(&bytes) == wanted {
+            if digest::hex_of(&bytes) == wanted {
                 found = Some(bytes);
             }
         };

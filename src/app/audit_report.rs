@@ -51,9 +51,11 @@ pub fn run(deps: &Deps<'_>, since: Option<String>) -> Result<Outcome, Error> {
     let (policy, revocations) = (&authority.policy, &authority.revocations);
     let (sources, mut notices) = governed::sources(deps, &root, policy)?;
     let made = deps.clock.now();
-    let shown = show::run(deps, &Filter { since: since.clone(), ..Filter::default() }, None)?;
+    let log = material::read(deps, &root)?;
+    let shown = show::of(&log, &Filter { since: since.clone(), ..Filter::default() }, None);
     if shown.unreadable > 0 {
-        let text = format!("{} lines of the trail are not as they were written", shown.unreadable);
+        let lines = if shown.unreadable == 1 { "line" } else { "lines" };
+        let text = format!("{} {lines} of the trail cannot be relied on", shown.unreadable);
         notices.push(Notice::warning(text).with_hint("`leaflock audit verify` tells which"));
     }
     let events: Vec<Event> = shown.lines.iter().filter_map(event).collect();
@@ -79,7 +81,7 @@ pub fn run(deps: &Deps<'_>, since: Option<String>) -> Result<Outcome, Error> {
         rules,
         removed,
         has_history,
-        trail: trail(deps)?,
+        trail: trail(deps, &log)?,
     };
     Ok(Outcome { report, notices })
 }
@@ -124,8 +126,8 @@ fn event(Line { entry, .. }: &Line) -> Option<Event> {
     })
 }
 
-fn trail(deps: &Deps<'_>) -> Result<Trail, Error> {
-    let found = verify::run(deps, &verify::Request::default())?;
+fn trail(deps: &Deps<'_>, log: &material::Log) -> Result<Trail, Error> {
+    let found = verify::of(deps, log)?;
     let writer = |state: &crate::domain::agent::audit::verify::WriterState| {
         let (entries, head) = match &state.head {
             Some(head) => (head.seq, head.digest.clone()),

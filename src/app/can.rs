@@ -5,9 +5,9 @@ use super::absent::nothing_at;
 use super::error::{Error, Place};
 use super::governed::{self, Governed};
 use super::request::Notice;
-use crate::domain::agent::leaves::Source;
+use crate::domain::agent::leaves::{self, Held, Source};
 use crate::domain::agent::pattern::{self, PatternError, show_path};
-use crate::domain::agent::policy::{self, Decision, Level, Subject, Subtree, subtrees};
+use crate::domain::agent::policy::{self, Decision, Level, Subtree, subtrees};
 use crate::domain::nearest::question;
 
 /// A question.
@@ -87,26 +87,17 @@ pub fn decide(
     leaves: &[&Vec<String>],
     depth: usize,
 ) -> Vec<Subtree<Decision>> {
-    let decided = leaves.iter().map(|leaf| {
-        let subject = Subject { agent, source: &source.path, path: leaf };
-        ((*leaf).clone(), governed.policy.decide(&governed.revocations, &subject))
-    });
+    let scope = governed.policy.scope(&governed.revocations, agent, &source.path);
+    let decided = leaves.iter().map(|leaf| ((*leaf).clone(), scope.decide(leaf)));
     subtrees(&decided.collect::<Vec<_>>(), depth)
 }
-
-/// A source with leaves of it.
-pub type Held<'g> = (&'g Source, Vec<&'g Vec<String>>);
 
 /// The sources that hold `path`, each with its leaves at and below it.
 ///
 /// # Errors
 /// There is none.
 pub fn holders<'g>(governed: &'g Governed, path: &[String]) -> Result<Vec<Held<'g>>, Error> {
-    let below = |source: &'g Source| {
-        let leaves: Vec<_> = source.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect();
-        (!leaves.is_empty()).then_some((source, leaves))
-    };
-    let found: Vec<_> = governed.sources.iter().filter_map(below).collect();
+    let found = leaves::holders(&governed.sources, path);
     if found.is_empty() {
         let message = format!("no source of the policy holds {}", show_path(path));
         let leaves = governed.sources.iter().flat_map(|source| &source.leaves);
@@ -149,7 +140,7 @@ fn in_file(governed: &Governed, request: &Request, file: &str, path: &[String]) 
         let message = format!("{file} is no source of the policy");
         Error::NotFound { place: Place::default(), message, hints }
     })?;
-    let leaves: Vec<_> = source.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect();
+    let leaves = source.below(path);
     let itself = path.to_vec();
     let exists = !leaves.is_empty();
     let leaves = if exists { leaves } else { vec![&itself] };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Deps;
+use super::audit::record;
 use super::error::Error;
 use super::fingerprint::LEVELS;
 use super::lookup::{self, Caller, Site};
@@ -47,6 +48,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let path = lookup::path(&request.path)?;
     let other = request.with_path.as_deref().map(lookup::path).transpose()?;
     let other = other.as_ref().unwrap_or(&path);
+    record::attempt(deps, &opened_value::recorded(&request.options, &path).intent);
     let site = lookup::site_to_open(deps, request.file.as_deref())?;
     let known = site.source(deps, &request.with).ok().map(|source| source.path.clone());
     let source = match (&request.file, &known) {

@@ -62,10 +62,15 @@ pub fn run(
     let mut environment = request.inherited.clone();
     launch::log_in(&mut environment, account.as_ref());
     add(&mut environment, document.as_ref(), &place)?;
-    let launch =
-        Launch { words: launch::shell(request.command.clone()), environment, search_path: None, account };
+    let launch = Launch {
+        words: launch::shell(request.command.clone()),
+        environment,
+        search_path: None,
+        account,
+        memory: Vec::new(),
+    };
     match request.manner {
-        Manner::Child => launch::waited(deps, &launch).map(Some),
+        Manner::Child => launch::waited(deps, &launch, None).map(Some),
         Manner::SameProcess => launch::replaced(deps, &launch).map(Some),
         Manner::Background => deps.processes.start(&launch).map(|()| None),
     }

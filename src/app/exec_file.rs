@@ -58,7 +58,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let account = launch::account(deps, request.user.as_deref())?;
     let mut environment = request.inherited.clone();
     launch::log_in(&mut environment, account.as_ref());
-    let mut launch = Launch { words: Vec::new(), environment, search_path: None, account };
+    let mut launch =
+        Launch { words: Vec::new(), environment, search_path: None, account, memory: Vec::new() };
     let ending = if request.background {
         start(deps, request, &mut launch, name, &plaintext)?;
         None
@@ -85,7 +86,7 @@ fn run_with(
         folder.give_to(account).map_err(not_made)?;
     }
     launch.words = launch::shell(with_path(&request.command, path));
-    launch::waited(deps, launch).map_err(|error| launch::shell_failed(error, launch))
+    launch::waited(deps, launch, None).map_err(|error| launch::shell_failed(error, launch))
 }
 
 /// Starts a command that outlives this process, and so would every file on disk:
@@ -100,7 +101,11 @@ fn start(
 ) -> Result<(), Error> {
     let folder;
     let path = match deps.processes.memory_file(plaintext) {
-        Some(path) => path,
+        Some(file) => {
+            let path = file.path();
+            launch.memory.push(file);
+            path
+        }
         None => {
             folder = deps.private_files.create().map_err(not_made)?;
             folder.write(name, plaintext).map_err(not_made)?

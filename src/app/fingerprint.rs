@@ -1,6 +1,7 @@
 //! What tells equal values of a file, and nothing else about them.
 
 use super::Deps;
+use super::audit::record;
 use super::error::Error;
 use super::get::Request;
 use super::lookup;
@@ -31,6 +32,7 @@ pub const LEVELS: [Level; 2] = [Level::Read, Level::Exec];
 /// As for `get`, with the levels `read` and `exec`.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let path = lookup::path(&request.path)?;
+    record::attempt(deps, &opened_value::recorded(&request.options, &path).intent);
     let site = lookup::site_to_open(deps, request.file.as_deref())?;
     let source = site.holder(deps, &path, request.file.as_deref())?;
     let value = opened_value::of_source(deps, &site, source, &path, &LEVELS, &request.options)?;

@@ -7,9 +7,6 @@ use super::audit::record;
 use super::error::Error;
 use super::lookup;
 use super::opened_value::{self, OpenedValue, Options};
-use super::request::Intent;
-use crate::domain::agent::audit::entry::Action;
-use crate::domain::agent::pattern::show_path;
 use crate::domain::agent::policy::Level;
 
 /// Which value.
@@ -39,8 +36,7 @@ pub struct Outcome {
 /// does not open.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let path = lookup::path(&request.path)?;
-    let intent = Intent { secrets: vec![show_path(&path)], ..request.options.open.to(Action::Get).intent };
-    record::attempt(deps, &intent);
+    record::attempt(deps, &opened_value::recorded(&request.options, &path).intent);
     let site = lookup::site_to_open(deps, request.file.as_deref())?;
     let source = site.holder(deps, &path, request.file.as_deref())?;
     let value = opened_value::of_source(deps, &site, source, &path, &[Level::Read], &request.options)?;

@@ -294,7 +294,7 @@ impl Desk<'_, '_> {
         let Some(contents) = self.deps.files.read_if_there(&path).map_err(Error::Read)? else {
             return Ok(None);
         };
-        let is_signed = signed == Some(digest::hex(&contents.bytes).as_str());
+        let is_signed = signed == Some(digest::hex_of(&contents.bytes).as_str());
         let mismatch = || self.mismatch(name, signed.is_some());
         if !is_signed && name != source {
             return Err(mismatch());

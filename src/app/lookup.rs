@@ -12,7 +12,7 @@ use super::can::wrong;
 use super::error::{Error, Place};
 use super::governed;
 use super::request::Notice;
-use crate::domain::agent::leaves::Source;
+use crate::domain::agent::leaves::{Held, Source, holders};
 use crate::domain::agent::pattern::{parse_path, show_path};
 use crate::domain::agent::policy::{Decision, Level, Policy, Revocation, Subject};
 
@@ -53,9 +53,6 @@ pub struct Site {
     /// What to say on the side.
     pub notices: Vec<Notice>,
 }
-
-/// A file, and those of its leaves that were asked about.
-pub type Held<'s> = (&'s Source, Vec<&'s Vec<String>>);
 
 /// Looks at the files around the working folder.
 ///
@@ -155,16 +152,13 @@ impl Site {
     ) -> Result<Vec<Held<'_>>, Error> {
         let only = file.map(|file| self.source(deps, file)).transpose()?;
         let asked = || self.sources.iter().filter(|it| only.is_none_or(|only| only.path == it.path));
-        let below = |source: &'_ Source| source.leaves.iter().any(|leaf| leaf.starts_with(path));
-        if !asked().any(below) {
-            self.refuse_lost(deps)?;
-            let message = format!("no encrypted file holds {}", show_path(path));
-            return Err(nothing_at(message, path, asked().flat_map(|source| &source.leaves)));
+        let held = holders(asked(), path);
+        if !held.is_empty() {
+            return Ok(held);
         }
-        let held = asked().map(|source| {
-            (source, source.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect::<Vec<_>>())
-        });
-        Ok(held.filter(|(_, leaves)| !leaves.is_empty()).collect())
+        self.refuse_lost(deps)?;
+        let message = format!("no encrypted file holds {}", show_path(path));
+        Err(nothing_at(message, path, asked().flat_map(|source| &source.leaves)))
     }
 
     /// Refuses to say that nothing is there while a source is damaged.

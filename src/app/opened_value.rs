@@ -128,7 +128,7 @@ pub fn of_file(
 }
 
 /// The options of an opening, as the audit trail is to tell of it.
-fn recorded(options: &Options, path: &[String]) -> OpenOptions {
+pub fn recorded(options: &Options, path: &[String]) -> OpenOptions {
     let mut open = options.open.to(options.action);
     open.intent.secrets = vec![show_path(path)];
     open

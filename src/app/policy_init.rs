@@ -145,7 +145,7 @@ const AS_IT_IS: &str = ".leaflock/audit/** -text\n";
 fn random_name(deps: &Deps<'_>) -> String {
     let mut bytes = [0; NAME_LENGTH];
     deps.random.rng().fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest::to_hex(&bytes)
 }
 
 fn policy_text(request: &Request, repo: &str, key: &str) -> String {

@@ -334,6 +334,18 @@ pub struct Launch {
     pub search_path: Option<OsString>,
     /// Who is to run it, if not the caller.
     pub account: Option<Account>,
+    /// Files in memory that it can read; no other program of ours can.
+    pub memory: Vec<Box<dyn MemoryFile>>,
+}
+
+/// A file in memory, gone when the last process that has it is. Dropped, this process
+/// has it no more.
+pub trait MemoryFile: fmt::Debug + Send + Sync {
+    /// Where a process that inherits it finds it.
+    fn path(&self) -> PathBuf;
+
+    /// Whether programs that are started from now on inherit it. At first they do not.
+    fn set_inherited(&self, inherited: bool);
 }
 
 /// How a process ended.
@@ -398,9 +410,8 @@ pub trait Processes: Sync {
     /// Starts the program without streams and does not wait for it.
     fn start(&self, launch: &Launch) -> Result<(), LaunchError>;
 
-    /// A file in memory with `bytes`, at a path that only processes started from
-    /// now on can read; `None` where the system has no such thing.
-    fn memory_file(&self, bytes: &[u8]) -> Option<PathBuf>;
+    /// A file in memory with `bytes`; `None` where the system has no such thing.
+    fn memory_file(&self, bytes: &[u8]) -> Option<Box<dyn MemoryFile>>;
 }
 
 /// Why an editor session did not happen. Prints what SOPS prints (exit 201).

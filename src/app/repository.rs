@@ -45,14 +45,17 @@ pub trait Repository: Sync {
     fn history(&self, folder: &Path) -> Result<Option<Vec<Version>>, FileError>;
 
     /// Every version of the files at or below `below` (relative to `folder`) in the
-    /// history of a revision, of all branches without one; oldest first. None where no
-    /// repository or commit is.
+    /// history of a revision, of all branches without one; oldest first. `None` where no
+    /// repository is, or no git; a branch without commits has no versions.
+    ///
+    /// # Errors
+    /// Git's own words, where it cannot read the history.
     fn history_of(
         &self,
         folder: &Path,
         below: &str,
         revision: Option<&str>,
-    ) -> Result<Vec<Version>, FileError>;
+    ) -> Result<Option<Vec<Version>>, FileError>;
 
     /// Hands the contents of blobs, by their full names, to `take`. Those that the
     /// repository has not got are left out.

@@ -4,20 +4,19 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::Deps;
 use super::agent::{listed, vanished};
 use super::audit::record;
 use super::decrypt;
 use super::error::{Error, Place, While};
-use super::launch;
+use super::launch::{self, InFile, Room, conflict};
 use super::open::{self, Locked};
-use super::ports::{Ending, Launch, PrivateDir};
-use super::redact::too_short;
+use super::ports::{Ending, Launch};
+use super::redact;
 use super::request::{Destination, FileOptions, Notice, OpenOptions, Source, Task};
 use super::variables::Variables;
-use crate::domain::agent::redact::{Named, Patterns};
+use crate::domain::agent::redact::Named;
 use crate::domain::environment::{self, Pattern, Variable, dotenv, is_name};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -76,6 +75,7 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
         environment: request.inherited.clone(),
         search_path: request.search_path.clone(),
         account: None,
+        memory: Vec::new(),
     };
     for variable in &variables {
         let name = format!("{}{}", request.prefix, variable.name);
@@ -87,53 +87,40 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
                 "give the file's variable another name, or leave the key out with --only",
             ));
         }
-        let value = launch::value(&variable.value).ok_or_else(|| not_text(variable))?;
-        launch.environment.push(name, value);
+        launch::add_variable(
+            &mut launch.environment,
+            name,
+            &variable.value,
+            &variable.path,
+            "--file NAME=KEY",
+        )?;
     }
     // What an agent may use and not read is not shown to it.
     let patterns = (request.redact || is_by_agent).then(|| {
-        let handed_over: Vec<Named<'_>> = variables
-            .iter()
-            .chain(in_files.iter().map(|(_, variable)| variable))
-            .map(|variable| Named { path: &variable.dotted, value: &variable.value })
-            .collect();
-        too_short(handed_over.iter().copied()).into_iter().for_each(&mut *tell);
-        Arc::new(Patterns::new(&handed_over))
+        let handed_over = variables.iter().chain(in_files.iter().map(|(_, variable)| variable));
+        let named = handed_over.map(|variable| Named { path: &variable.dotted, value: &variable.value });
+        let (patterns, short) = redact::patterns(&named.collect::<Vec<_>>());
+        short.into_iter().for_each(&mut *tell);
+        patterns
     });
     drop(variables);
     if in_files.is_empty() && patterns.is_none() {
         return launch::replaced(deps, &launch).map_err(|error| launch::failed(error, &launch));
     }
     // It lives as long as the command.
-    let _folder = hand_over(deps, &in_files, &mut launch.environment)?;
+    let files: Vec<InFile<'_>> = in_files
+        .iter()
+        .map(|(name, variable)| InFile { name, file: file_name(name, variable), value: &variable.value })
+        .collect();
+    let _folder = launch::hand_over(deps, &mut launch, &files, Room::Folder)?;
     drop(in_files);
-    let ended = match &patterns {
-        Some(patterns) => deps.processes.run_redacted(&launch, patterns),
-        None => deps.processes.run(&launch),
-    };
-    launch::told(deps, ended).map_err(|error| launch::failed(error, &launch))
+    launch::waited(deps, &launch, patterns.as_ref()).map_err(|error| launch::failed(error, &launch))
 }
 
 /// Refuses to go on where the policy of a file is gone.
 fn refuse_vanished(deps: &Deps<'_>, path: &Path) -> Result<(), Error> {
     let path = deps.files.absolute(path).map_err(Error::Read)?;
     path.parent().map_or(Ok(()), |folder| vanished::refuse(deps, folder))
-}
-
-/// Writes values to files of a private folder, and their paths to `environment`.
-fn hand_over(
-    deps: &Deps<'_>,
-    in_files: &[(String, Variable)],
-    environment: &mut Variables,
-) -> Result<Option<Box<dyn PrivateDir>>, Error> {
-    if in_files.is_empty() {
-        return Ok(None);
-    }
-    let folder = deps.private_files.create().map_err(Error::Read)?;
-    for (name, variable) in in_files {
-        environment.push(name, write(&*folder, name, variable)?);
-    }
-    Ok(Some(folder))
 }
 
 /// The variables of one file, of which the last of a name counts.
@@ -261,23 +248,9 @@ fn unknown(key: &str, variables: &[Variable]) -> Error {
     }
 }
 
-fn conflict(message: String, hint: &str) -> Error {
-    Error::Conflict { message, hints: vec![hint.to_owned()] }
-}
-
-fn not_text(variable: &Variable) -> Error {
-    Error::Other {
-        place: Place::default().at_key(variable.path.clone()),
-        cause: "this system's environment cannot hold the value".into(),
-        hints: vec!["--file NAME=KEY hands it over as a file".to_owned()],
-    }
-}
-
-/// Writes a value to a file whose name tells its key, for programs that look at
-/// the end of a name.
-fn write(folder: &dyn PrivateDir, name: &str, variable: &Variable) -> Result<PathBuf, Error> {
+/// The name of a file tells its key, for programs that look at the end of a name.
+fn file_name(name: &str, variable: &Variable) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let key: String = variable.dotted.chars().map(allowed).collect();
-    let inner = folder.write(&format!("{name}.{}", key.trim_start_matches('.')), &variable.value);
-    inner.map_err(Error::Read)
+    format!("{name}.{}", key.trim_start_matches('.'))
 }

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use super::Deps;
+use super::agent::authority;
 use super::change;
 use super::error::{Error, Place};
 use super::open::{self, Locked};
@@ -32,10 +33,10 @@ const LOOKED_AT: usize = 8000;
 pub fn run(deps: &Deps<'_>, path: &Path) -> Result<SecretBytes, Error> {
     let input = open::read_input(deps, &Source::File(path.to_owned()), &FileOptions::default())?;
     let keys = OpenOptions { asking: Asking::Commands, ..OpenOptions::default() }.to(Action::Textconv);
-    let keys = match &input.path {
-        Some(path) => keys.of_file(path),
-        None => keys,
-    };
+    // A state that git hands over lies in its folder for such files, where no policy is.
+    let file = deps.files.absolute(path).map_err(Error::Read)?;
+    let is_governed = authority::find_root(deps, file.parent().unwrap_or(&file))?.is_some();
+    let keys = if is_governed { keys.of_file(&file) } else { keys };
     Ok(match Contents::of(&input.bytes, &input.name) {
         Contents::Plain => input.bytes,
         Contents::Unreadable(why) => with_lines(abbreviated(&input.bytes), &[why]),

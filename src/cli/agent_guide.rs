@@ -1,13 +1,12 @@
 //! `leaflock agent guide`.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::argv::fields::{Words, flags};
+use super::argv::fields::{flags, words};
 use super::envelope::{Action, Answer};
 use super::report::{Failure, Usage};
 use super::{Cli, Verb, wire};
@@ -40,15 +39,7 @@ pub struct Arguments {
 
 flags!(Arguments { install "install" "", remove "remove" "", target "target" "", json "json" "" });
 
-impl Words for Arguments {
-    const LIMIT: usize = 0;
-
-    fn may_dash(&self, _: usize) -> bool {
-        false
-    }
-
-    fn take(&mut self, _: Vec<OsString>) {}
-}
+words!(Arguments, 0);
 
 const EXAMPLES: &str = "\
 Examples:

@@ -50,8 +50,10 @@ flags!(Filters { agent "agent" "", path "path" "", since "since" "", until "unti
 impl Filters {
     /// The meaning.
     fn resolve(self) -> Result<Filter, Usage> {
-        let agent =
-            |text: &String| NamePattern::parse(text).map_err(|error| Usage::new(format!("--agent: {error}")));
+        let agent = |text: &String| {
+            NamePattern::parse(text)
+                .map_err(|error| Usage::new(format!("--agent: {error}")).hint(error.advice))
+        };
         let path = |text: &String| {
             PathFilter::parse(text)
                 .ok_or_else(|| Usage::new("--path: this is neither a file nor the path of a secret"))
@@ -236,7 +238,8 @@ fn entries(found: Found) -> Answer {
         0 => answer,
         count => answer
             .with_warnings([Notice::warning(format!(
-                "{count} lines of the log are not as they were written"
+                "{} of the log cannot be relied on",
+                counted(count, "line", "lines")
             ))
             .with_hint("`leaflock audit verify` tells which")])
             .then(Next::leaflock(["audit", "verify", "--json"], "tells what is wrong with the log")),
@@ -263,7 +266,7 @@ fn told(entry: &Entry) -> String {
     }
     if let Some(target) = &entry.target {
         let exit = target.exit.map(|exit| format!(", exit {exit}")).unwrap_or_default();
-        add(&format!("[{}, {} arguments{exit}]", target.program, target.arguments));
+        add(&format!("[{}, {}{exit}]", target.program, counted(target.arguments, "argument", "arguments")));
     }
     if let Some(reason) = entry.reason.as_ref().map(Reason::as_str) {
         add(&format!("\"{reason}\""));
@@ -323,7 +326,11 @@ fn judged(found: &Verified) -> Answer {
     let wrong = verdict.findings.len();
     let _ = match wrong {
         0 => writeln!(text, "the log is whole: {counts}"),
-        _ => writeln!(text, "the log is not what was written: {wrong} findings ({counts})"),
+        _ => writeln!(
+            text,
+            "the log is not what was written: {} ({counts})",
+            counted(wrong, "finding", "findings")
+        ),
     };
     let writers: Vec<Value> = verdict
         .writers

@@ -79,7 +79,9 @@ flags!(Arguments {
 } opening, services);
 
 impl Words for Arguments {
-    const LIMIT: usize = usize::MAX;
+    fn limit(&self) -> usize {
+        usize::MAX
+    }
 
     fn may_dash(&self, _: usize) -> bool {
         false

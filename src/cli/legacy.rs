@@ -142,7 +142,8 @@ pub fn run(
         return overview(cli);
     }
     cli.env.heed(&line.flags);
-    let parsed: Arguments = super::fill(line.flags.iter(), line.words)?;
+    let mut parsed = Arguments::default();
+    argv::fields::fill(&mut parsed, line.flags.iter(), line.words)?;
     if parsed.files.is_empty() {
         return Err(no_file().into());
     }

@@ -85,8 +85,8 @@ use clap::CommandFactory as _;
 use crate::app::error::Error;
 use crate::app::request::{FileOptions, Notice};
 use args::{FilenameOverride, General, InputType};
-use argv::fields::{Flags, Words};
-use argv::{Flag, Line, Reach, Reader};
+use argv::fields::{Fields, Flags, Words, fill};
+use argv::{Flag, Help, Line, Reach, Reader};
 use env::Environment;
 use output::Output;
 use report::{Failure, Usage};
@@ -326,25 +326,39 @@ impl Verb {
         cli: &mut Cli,
         work: impl FnOnce(A, &mut Cli) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        let mut arguments = A::default();
+        match self.read(before, rest, cli, &mut arguments)? {
+            Some(how_much) => help::of_command(self.command(), how_much, cli),
+            None => work(arguments, cli),
+        }
+    }
+
+    /// Reads `arguments`, if not help is wanted.
+    fn read(
+        &self,
+        before: &[Flag],
+        rest: &[OsString],
+        cli: &mut Cli,
+        arguments: &mut dyn Fields,
+    ) -> Result<Option<Help>, Failure> {
         let reach = match cli.mode {
             Mode::Leaflock => Reach::Line,
             Mode::Sops => Reach::LineAsSops,
         };
-        let empty = A::default();
-        let may_dash = |index| empty.may_dash(index);
-        let reader = Reader { command: self.words, flags: &empty, may_dash: &may_dash, reach };
+        let may_dash = |index| arguments.may_dash(index);
+        let reader = Reader { command: self.words, flags: arguments, may_dash: &may_dash, reach };
         let mut line = reader.read(rest)?;
-        if let Some(how_much) = line.help {
-            return help::of_command(self.command(), how_much, cli);
+        if line.help.is_some() {
+            return Ok(line.help);
         }
-        let behind = if empty.takes_command() { line.behind_dashes } else { 0 };
+        let behind = if arguments.takes_command() { line.behind_dashes } else { 0 };
         let command = line.words.split_off(line.words.len() - behind);
-        let reaching = self.reaching(before, &empty, cli)?;
-        self.check_count(A::LIMIT, &mut line.words, cli)?;
+        let reaching = self.reaching(before, arguments, cli)?;
+        self.check_count(arguments.limit(), &mut line.words, cli)?;
         cli.env.heed(reaching.iter().copied().chain(&line.flags));
-        let mut arguments: A = fill(reaching.into_iter().chain(&line.flags), line.words)?;
+        fill(arguments, reaching.into_iter().chain(&line.flags), line.words)?;
         arguments.take_command(command);
-        work(arguments, cli)
+        Ok(None)
     }
 
     /// The flags from before the word that reach the command (sops-compat 10.1).
@@ -399,19 +413,6 @@ impl Verb {
         words.truncate(limit);
         Ok(())
     }
-}
-
-/// A command's arguments from flags that it has and words that it takes.
-pub fn fill<'f, A: Flags + Words + Default>(
-    flags: impl Iterator<Item = &'f Flag>,
-    words: Vec<OsString>,
-) -> Result<A, Usage> {
-    let mut arguments = A::default();
-    for flag in flags {
-        arguments.set(flag)?;
-    }
-    arguments.take(words);
-    Ok(arguments)
 }
 
 /// The flags that reach a command from before its word (sops-compat 10.1).

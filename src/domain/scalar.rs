@@ -9,6 +9,10 @@ pub use time::Timestamp;
 
 use super::secret::Text;
 
+/// The largest whole number that every reader of JSON takes without loss (RFC 8259,
+/// section 6).
+pub const LARGEST_EXACT: u64 = (1 << 53) - 1;
+
 /// One leaf value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar<'a> {

@@ -14,11 +14,12 @@ use crate::app::error::{Cause, Error};
 use crate::app::ports::{Durability, FileError};
 use crate::app::repository::Snapshot;
 use crate::app::signers::SignerError;
-use crate::domain::agent::audit::entry::{self, Action, Actor, Entry, Genesis, Head, Outcome};
+use crate::domain::agent::audit::entry::{self, Action, Actor, Entry, Genesis, Head, LONGEST_LINE, Outcome};
 use crate::domain::agent::audit::segments::{self, SegmentName};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::sshsig;
 use crate::domain::digest;
+use crate::domain::scalar::LARGEST_EXACT;
 
 /// The folder of chains, in git's common directory.
 pub const FOLDER: &str = "leaflock/audit";
@@ -73,8 +74,9 @@ impl Writer {
     }
 }
 
-/// Writes entries to the chain and to the work tree. When this returns they outlast a
-/// loss of power.
+/// Writes entries to the chain and to the work tree. When this returns, those of the
+/// chain outlast a loss of power. What the work tree loses by one, the next call that
+/// writes brings back from the chain.
 pub fn write(deps: &Deps<'_>, writer: &Writer, entries: Vec<Entry>) -> Result<(), Error> {
     let _held = deps.audit_log.lock(&writer.chains).map_err(unwritable)?;
     deps.audit_log.sweep(&writer.chains);
@@ -91,8 +93,7 @@ pub fn write(deps: &Deps<'_>, writer: &Writer, entries: Vec<Entry>) -> Result<()
         let mut genesis = writer.blank(Action::Genesis);
         let mut nonce = [0; 16];
         deps.random.rng().fill_bytes(&mut nonce);
-        let nonce = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-        genesis.genesis = Some(Genesis { key: writer.key.to_string(), nonce });
+        genesis.genesis = Some(Genesis { key: writer.key.to_string(), nonce: digest::to_hex(&nonce) });
         all.push(genesis);
     }
     if ends.torn > 0 {
@@ -107,6 +108,12 @@ pub fn write(deps: &Deps<'_>, writer: &Writer, entries: Vec<Entry>) -> Result<()
     let mut lines = Vec::new();
     for mut entry in all {
         entry.seq = head.as_ref().map_or(0, |head| head.seq) + 1;
+        if entry.seq > LARGEST_EXACT {
+            return Err(unrecorded(
+                format!("{} has no number left for an entry", path.display()).into(),
+                &[REWRITTEN],
+            ));
+        }
         entry.prev = head.map(|head| head.digest);
         entry.timestamp = deps.clock.now_exact();
         entry.writer.clone_from(&id);
@@ -188,7 +195,16 @@ fn signed(deps: &Deps<'_>, entry: &Entry) -> Result<String, Error> {
         .ok_or_else(no_key)?;
     let signature = sshsig::to_line(&armour)
         .ok_or_else(|| unrecorded("there came no signature for the entry".into(), &[]))?;
-    Ok(entry::signed_line(&message, &signature))
+    let line = entry::signed_line(&message, &signature);
+    if line.len() > LONGEST_LINE {
+        let cause = format!(
+            "the entry for {} would take {} bytes, and the longest has {LONGEST_LINE}",
+            entry.file.as_deref().unwrap_or("this call"),
+            line.len()
+        );
+        return Err(unrecorded(cause.into(), &["shorten what it names: the file, the program"]));
+    }
+    Ok(line)
 }
 
 /// What was added to a chain.
@@ -296,11 +312,17 @@ fn is_in_index(deps: &Deps<'_>, path: &Path) -> Result<bool, Error> {
     Ok(listed.is_some_and(|entries| !entries.is_empty()))
 }
 
+/// An entry tells of so many other writers; the next ones tell of the others.
+const MOST_WITNESSED: usize = 256;
+
 /// The heads of other writers that the work tree shows and that were not told of yet.
 fn witness(deps: &Deps<'_>, writer: &Writer, own: &str, state: &mut State) -> BTreeMap<String, Head> {
     let folder = writer.root.join(segments::FOLDER);
     let mut heads = BTreeMap::new();
     for (other, _) in deps.audit_log.list(&folder).unwrap_or_default() {
+        if heads.len() == MOST_WITNESSED {
+            break;
+        }
         if other == own || !segments::is_writer_id(&other) {
             continue;
         }

@@ -48,15 +48,16 @@ pub fn run(deps: &Deps<'_>) -> Result<Made, Error> {
         return Err(record::denied(deps, &intent, Some(&policy_path), error));
     };
     // The entry of the checkpoint is below the heads that it signs.
-    record::event(deps, &intent, Some(&policy_path), Outcome::Ok)?;
+    record::event(deps, &intent, Some(&policy_path), Outcome::Granted)?;
     let found = verify::run(deps, &verify::Request::default())?;
     if let Some(finding) = found.verdict.findings.first() {
-        return Err(Error::Integrity {
+        let error = Error::Integrity {
             place: Place::file(root.join(&finding.file)).at_line(finding.line),
             code: DenyCode::AuditMismatch,
             cause: format!("the log does not verify: {}: {}", finding.kind.as_str(), finding.detail).into(),
             hints: vec!["`leaflock audit verify` lists all that is wrong; nothing was signed".to_owned()],
-        });
+        };
+        return Err(record::denied(deps, &intent, Some(&policy_path), error));
     }
     let writers = found.verdict.writers.into_iter().filter_map(|state| Some((state.writer, state.head?)));
     let checkpoint = Checkpoint {

@@ -40,9 +40,10 @@ pub trait Held {}
 /// How a file begins and ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ends {
-    /// The first line without its line feed; empty if no line has an end.
+    /// The first line without its line feed; empty if no line has an end, or if it is
+    /// longer than an entry may be.
     pub first: Vec<u8>,
-    /// The last whole line without its line feed.
+    /// The last whole line without its line feed; empty in the same cases.
     pub last: Vec<u8>,
     /// Bytes behind the last line feed.
     pub torn: u64,

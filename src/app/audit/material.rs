@@ -63,8 +63,11 @@ pub fn read(deps: &Deps<'_>, root: &Path) -> Result<Log, Error> {
     let mut log = Log { root: root.to_owned(), ..Log::default() };
     let folder = root.join(segments::FOLDER);
     for (name, _) in deps.audit_log.list(&folder).map_err(Error::Read)? {
+        if !segments::is_writer_id(&name) && name != segments::CHECKPOINTS {
+            continue;
+        }
         let inner = folder.join(&name);
-        for (file, _) in deps.audit_log.list(&inner).unwrap_or_default() {
+        for (file, _) in deps.audit_log.list(&inner).map_err(Error::Read)? {
             let shown = format!("{}/{name}/{file}", segments::FOLDER);
             let bytes = || Ok(deps.files.read(&inner.join(&file)).map_err(Error::Read)?.bytes.to_vec());
             if segments::is_writer_id(&name) && SegmentName::parse(&file).is_some() {
@@ -91,15 +94,16 @@ pub fn read(deps: &Deps<'_>, root: &Path) -> Result<Log, Error> {
     Ok(log)
 }
 
-/// Reads what git's history holds of the log of the policy at `root`.
-pub fn history(deps: &Deps<'_>, root: &Path) -> Result<History, Error> {
+/// Reads what git's history holds of the log of the policy at `root`; `None` where no
+/// repository is, or no git.
+pub fn history(deps: &Deps<'_>, root: &Path) -> Result<Option<History>, Error> {
     let versions =
         |revision| deps.repository.history_of(root, segments::FOLDER, revision).map_err(Error::Read);
-    let past = versions(Some("HEAD"))?;
+    let Some((past, mut elsewhere)) = versions(Some("HEAD"))?.zip(versions(None)?) else { return Ok(None) };
     let known: BTreeSet<(&Path, &str)> = past.iter().map(|it| (&*it.path, &*it.blob)).collect();
-    let mut elsewhere = versions(None)?;
     elsewhere.retain(|it| !known.contains(&(&*it.path, &*it.blob)));
-    Ok(History { past: contents(deps, root, &past)?, elsewhere: contents(deps, root, &elsewhere)? })
+    let (past, elsewhere) = (contents(deps, root, &past)?, contents(deps, root, &elsewhere)?);
+    Ok(Some(History { past, elsewhere }))
 }
 
 fn contents(deps: &Deps<'_>, root: &Path, versions: &[Version]) -> Result<Vec<Held>, Error> {

@@ -17,10 +17,10 @@ use crate::app::agent::showing;
 use crate::app::error::Error;
 use crate::app::request::{Intent, Notice};
 use crate::domain::agent::audit::entry::{Action, Actor, ActorKind, Entry, Outcome, Target};
+use crate::domain::agent::audit::paths;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::show_path;
-use crate::domain::agent::policy::Subject;
-use crate::domain::agent::policy::{Policy, Principal, Role};
+use crate::domain::agent::policy::{Allow, Policy, Principal, Role};
 use crate::domain::digest;
 
 /// What this process wrote so far, and what it knows of the folders of policies.
@@ -36,8 +36,8 @@ struct Known {
     session: Option<String>,
     /// By the folder of the policy.
     sites: BTreeMap<PathBuf, Arc<Site>>,
-    /// What was granted: folder of the policy, file, digest, action.
-    granted: BTreeSet<(PathBuf, Option<String>, Option<String>, Action)>,
+    /// What was granted.
+    granted: BTreeSet<Granted>,
     /// The files whose opening may still fail.
     open: BTreeMap<PathBuf, Recorded>,
     /// The last opening.
@@ -46,8 +46,19 @@ struct Known {
     refusal: Option<Error>,
     /// What the call is about.
     attempt: Option<Intent>,
-    /// The refusals that were written down, or could not be.
-    told: BTreeSet<DenyCode>,
+    /// The refusals that were written down, or could not be: file and text.
+    told: BTreeSet<(Option<PathBuf>, String)>,
+}
+
+/// What is granted needs no second entry.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Granted {
+    /// The folder of the policy.
+    root: PathBuf,
+    file: Option<String>,
+    file_digest: Option<String>,
+    action: Action,
+    secrets: Vec<String>,
 }
 
 /// A folder with a policy, and who works in it.
@@ -119,29 +130,39 @@ fn open_under(
     let written = |digest: String| (intent.action != Action::Exposure).then_some(digest);
     let of_bytes = written(digest::of(opening.bytes));
     let site = site(deps, &root, intent, file.as_deref())?;
-    let entry = entry(&site, intent, file.clone(), of_bytes.clone());
+    let mut entry = entry(&site, intent, file.clone(), of_bytes.clone());
+    entry.secret_path = paths::shortened(&intent.secrets, opening.leaves);
     let recorded = Recorded(Some((Arc::clone(&site), entry.clone())));
     demand_levels(deps, &site, intent, file.as_deref(), opening)?;
-    let key = |file: Option<String>, digest: Option<String>| (root.clone(), file, digest, intent.action);
-    if !lock(deps).granted.contains(&key(file.clone(), of_bytes.clone())) {
+    let granted = granted(&root, intent, file.clone(), of_bytes);
+    if !lock(deps).granted.contains(&granted) {
         demand_reason(deps, &site, intent, file.as_deref(), opening)?;
+        let mut all = vec![granted];
         let mut entries = vec![entry.clone()];
-        let mut granted = vec![key(file.clone(), of_bytes)];
         for (path, of_bytes) in (opening.others)() {
             let Some(other) = below(&root, &path).filter(|other| Some(other) != file.as_ref()) else {
                 continue;
             };
+            // Which of its leaves a rule is about shows when it is opened.
+            if may_need_reason(&site, intent, Some(&other)) {
+                continue;
+            }
             let of_bytes = written(of_bytes);
-            granted.push(key(Some(other.clone()), of_bytes.clone()));
-            entries.push(self::entry(&site, intent, Some(other), of_bytes));
+            all.push(self::granted(&root, intent, Some(other.clone()), of_bytes.clone()));
+            entries.push(Entry { file: Some(other), file_digest: of_bytes, ..entry.clone() });
         }
         chains::write(deps, &site.writer, entries)?;
-        lock(deps).granted.extend(granted);
+        lock(deps).granted.extend(all);
     }
     let mut known = lock(deps);
     known.open.insert(path.unwrap_or(Path::new("")).to_owned(), recorded.clone());
     known.last = Some(recorded.clone());
     Ok(recorded)
+}
+
+fn granted(root: &Path, intent: &Intent, file: Option<String>, file_digest: Option<String>) -> Granted {
+    let secrets = intent.secrets.clone();
+    Granted { root: root.to_owned(), file, file_digest, action: intent.action, secrets }
 }
 
 /// Writes down that files are about to be written without being opened: `path`,
@@ -161,7 +182,7 @@ pub fn writing(
     let file = path.and_then(|path| below(&root, path));
     let site = site(deps, &root, intent, file.as_deref())?;
     let recorded = Recorded(Some((Arc::clone(&site), entry(&site, intent, file.clone(), None))));
-    let key = |file: Option<String>| (root.clone(), file, None, intent.action);
+    let key = |file: Option<String>| granted(&root, intent, file, None);
     if lock(deps).granted.contains(&key(file.clone())) {
         return Ok(recorded);
     }
@@ -239,10 +260,12 @@ pub fn denied(deps: &Deps<'_>, intent: &Intent, path: Option<&Path>, error: Erro
 
 /// Writes down the refusal that a call ends with, unless that was done where it arose.
 pub fn ended_refused(deps: &Deps<'_>, error: Error) -> Error {
-    let (Error::Denied { code, .. } | Error::Integrity { code, .. }) = &error else { return error };
+    if !matches!(error, Error::Denied { .. } | Error::Integrity { .. }) {
+        return error;
+    }
     let (is_told, attempt) = {
         let known = lock(deps);
-        (known.told.contains(code), known.attempt.clone())
+        (known.told.contains(&name_of(&error)), known.attempt.clone())
     };
     if is_told {
         return error;
@@ -301,7 +324,7 @@ impl Recorded {
         if let Error::Denied { code, .. } | Error::Integrity { code, .. } = error {
             entry.outcome = Outcome::Denied;
             entry.deny_code = Some(*code);
-            lock(deps).told.insert(*code);
+            lock(deps).told.insert(name_of(error));
         }
         let _ = chains::write(deps, &site.writer, vec![entry]);
         lock(deps).open.remove(path.unwrap_or(Path::new("")));
@@ -463,7 +486,7 @@ fn entry(site: &Site, intent: &Intent, file: Option<String>, digest: Option<Stri
 }
 
 fn fill(mut entry: Entry, intent: &Intent) -> Entry {
-    entry.secret_path.clone_from(&intent.secrets);
+    entry.secret_path = paths::shortened(&intent.secrets, &Vec::new);
     entry.reason.clone_from(&intent.reason);
     entry.target.clone_from(&intent.target);
     entry.isolation = intent.isolation;
@@ -490,13 +513,18 @@ fn write_denial(
     chains::write(deps, writer, vec![entry])
 }
 
+/// What tells one refusal of a call from another.
+fn name_of(error: &Error) -> (Option<PathBuf>, String) {
+    (error.place().path, error.to_string())
+}
+
 /// A refusal that was written down, or what kept it from that: the user is told.
 fn told(deps: &Deps<'_>, mut error: Error, written: Result<(), Error>) -> Error {
-    if let Error::Integrity { code, hints, .. } | Error::Denied { code, hints, .. } = &mut error {
-        lock(deps).told.insert(*code);
-        if let Err(unwritten) = written {
-            hints.push(format!("this refusal is not in the audit trail: {unwritten}"));
-        }
+    lock(deps).told.insert(name_of(&error));
+    if let Error::Integrity { hints, .. } | Error::Denied { hints, .. } = &mut error
+        && let Err(unwritten) = written
+    {
+        hints.push(format!("this refusal is not in the audit trail: {unwritten}"));
     }
     error
 }
@@ -531,16 +559,16 @@ fn demand_reason(
     file: Option<&str>,
     opening: &Opening<'_>,
 ) -> Result<(), Error> {
-    let policy = &site.authority.policy;
-    // Whoever brings the files of agents up to date sees no value.
-    let is_free = intent.reason.is_some() || intent.action == Action::Sync;
-    if is_free || !needs_reason(site, intent, file, opening) {
+    if !may_need_reason(site, intent, file) || !needs_reason(site, intent, file, opening) {
         return Ok(());
     }
-    let whole = if policy.require_reason { "" } else { " for secrets of this file" };
+    let of = match file {
+        Some(file) if !site.authority.policy.require_reason => format!(" for secrets of {file}"),
+        _ => String::new(),
+    };
     let error = Error::Denied {
         code: DenyCode::NoReason,
-        message: format!("the policy asks for a reason{whole}"),
+        message: format!("the policy asks for a reason{of}"),
         hints: vec![
             "--reason TEXT, or LEAFLOCK_REASON, says why; it is written into the audit trail".to_owned(),
         ],
@@ -549,24 +577,37 @@ fn demand_reason(
     Err(told(deps, error, written))
 }
 
-fn needs_reason(site: &Site, intent: &Intent, file: Option<&str>, opening: &Opening<'_>) -> bool {
-    let Authority { policy, revocations, .. } = &*site.authority;
-    if policy.require_reason {
-        return true;
-    }
-    let agent = intent.on_behalf.as_deref().or(site.writer.agent.as_deref());
-    let (Some(file), Some(agent)) = (file, agent) else { return false };
-    if !policy.allows.iter().any(|rule| rule.reason) {
+/// Whether the policy may ask for a reason, as far as its leaves need not be known.
+fn may_need_reason(site: &Site, intent: &Intent, file: Option<&str>) -> bool {
+    let policy = &site.authority.policy;
+    // Whoever brings the files of agents up to date sees no value.
+    if intent.reason.is_some() || intent.action == Action::Sync {
         return false;
     }
+    let (Some(file), Some(agent)) = (file, agent(site, intent)) else { return policy.require_reason };
+    let source = source_of(policy, file);
+    let is_of_source =
+        |rule: &Allow| rule.files.is_empty() || rule.files.iter().any(|file| file.matches(source));
+    let mut with_reason = policy.allows.iter().filter(|rule| rule.reason);
+    policy.require_reason || with_reason.any(|rule| rule.agents.covers(agent) && is_of_source(rule))
+}
+
+fn needs_reason(site: &Site, intent: &Intent, file: Option<&str>, opening: &Opening<'_>) -> bool {
+    let Authority { policy, revocations, .. } = &*site.authority;
+    let (Some(file), Some(agent)) = (file, agent(site, intent)) else { return policy.require_reason };
     let source = source_of(policy, file);
     // Programs for agents get the secrets that are named, and no other of the file.
     let is_all = intent.on_behalf.is_none() || intent.secrets.is_empty();
-    let is_meant = |path: &&Vec<String>| is_all || intent.secrets.contains(&show_path(path));
-    (opening.leaves)()
-        .iter()
-        .filter(is_meant)
-        .any(|path| policy.decide(revocations, &Subject { agent, source, path }).needs_reason)
+    let named: BTreeSet<&str> = intent.secrets.iter().map(String::as_str).collect();
+    let is_meant = |path: &&Vec<String>| is_all || named.contains(show_path(path).as_str());
+    let scope = policy.scope(revocations, agent, source);
+    policy.require_reason
+        || (opening.leaves)().iter().filter(is_meant).any(|path| scope.decide(path).needs_reason)
+}
+
+/// The principal that something is done for.
+fn agent<'s>(site: &'s Site, intent: &'s Intent) -> Option<&'s str> {
+    intent.on_behalf.as_deref().or(site.writer.agent.as_deref())
 }
 
 /// The source that a file is made from: itself, but for those made for principals.

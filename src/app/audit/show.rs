@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::material;
+use super::material::{self, Log};
 use crate::app::Deps;
 use crate::app::error::Error;
 use crate::domain::agent::audit::entry::{Action, Entry, Outcome as Ending};
@@ -45,9 +45,11 @@ impl PathFilter {
 
     fn fits(&self, entry: &Entry) -> bool {
         let file = self.file.as_ref().zip(entry.file.as_deref());
+        let literal = self.secret.as_ref().and_then(PathPattern::literal);
         let secret = |path: &String| {
-            let pattern = self.secret.as_ref();
-            pattern.zip(parse_path(path).ok()).is_some_and(|(pattern, path)| pattern.covers(&path))
+            let Some((pattern, path)) = self.secret.as_ref().zip(parse_path(path).ok()) else { return false };
+            // An entry may name the subtree that the secret is in.
+            pattern.covers(&path) || literal.as_ref().is_some_and(|literal| literal.starts_with(&path))
         };
         file.is_some_and(|(pattern, file)| pattern.matches(file)) || entry.secret_path.iter().any(secret)
     }
@@ -88,7 +90,11 @@ pub struct Outcome {
 /// The entries of all writers, of the work tree and of this clone, each once. None of
 /// them is verified. `last` takes that many from the end.
 pub fn run(deps: &Deps<'_>, filter: &Filter, last: Option<usize>) -> Result<Outcome, Error> {
-    let log = material::read(deps, &material::root(deps)?)?;
+    Ok(of(&material::read(deps, &material::root(deps)?)?, filter, last))
+}
+
+/// The same of a log that is read already.
+pub fn of(log: &Log, filter: &Filter, last: Option<usize>) -> Outcome {
     let mut seen = BTreeSet::new();
     let mut numbers = BTreeSet::new();
     let mut outcome = Outcome::default();
@@ -110,10 +116,14 @@ pub fn run(deps: &Deps<'_>, filter: &Filter, last: Option<usize>) -> Result<Outc
             }
         }
     }
-    let key = |line: &Line| (line.entry.timestamp.clone(), line.entry.writer.clone(), line.entry.seq);
-    outcome.lines.sort_by_key(key);
+    outcome.lines.sort_by(|a, b| key(a).cmp(&key(b)));
     if let Some(last) = last {
         outcome.lines.drain(..outcome.lines.len().saturating_sub(last));
     }
-    Ok(outcome)
+    outcome
+}
+
+/// What lines are sorted by.
+fn key(line: &Line) -> (&str, &str, u64) {
+    (&line.entry.timestamp, &line.entry.writer, line.entry.seq)
 }

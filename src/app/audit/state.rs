@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::agent::audit::entry::number;
+use crate::domain::scalar::LARGEST_EXACT;
+
 /// A segment as it was written last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -32,7 +35,7 @@ impl State {
         let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
         let object = |value: Option<&Value>| value.and_then(Value::as_object).cloned().unwrap_or_default();
         let span = |value: &Value| {
-            let number = |name: &str| value.get(name)?.as_u64();
+            let number = |name: &str| number(value, name);
             Some(Span { first: number("first")?, last: number("last")?, size: number("size")? })
         };
         let mut state = Self::default();
@@ -42,7 +45,8 @@ impl State {
             state.trees.insert(root, spans.collect());
         }
         for (writer, seq) in object(value.get("witnessed")) {
-            state.witnessed.extend(seq.as_u64().map(|seq| (writer, seq)));
+            let seq = seq.as_u64().filter(|seq| *seq <= LARGEST_EXACT);
+            state.witnessed.extend(seq.map(|seq| (writer, seq)));
         }
         state
     }
@@ -83,5 +87,8 @@ mod tests {
         state.witnessed.insert("w-0".to_owned(), 3);
         assert_eq!(State::parse(&state.to_json()), state);
         assert_eq!(State::parse(b"damaged"), State::default());
+        let too_large =
+            State { witnessed: BTreeMap::from([("w-0".to_owned(), u64::MAX)]), ..State::default() };
+        assert_eq!(State::parse(&too_large.to_json()), State::default());
     }
 }

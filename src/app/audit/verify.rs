@@ -49,16 +49,27 @@ struct Signed {
 /// with the log is no error.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let root = material::root(deps)?;
-    let authority = authority::load(deps, &root)?;
     let mut log = material::read(deps, &root)?;
     for path in &request.checkpoints {
         let bytes = deps.files.read(path).map_err(Error::Read)?.bytes.to_vec();
         log.checkpoints.push((path.display().to_string(), bytes));
     }
-    let history = material::history(deps, &root)?;
-    let former = former_policies(deps, &root, &authority.signers)?;
+    of(deps, &log)
+}
+
+/// Checks a log that is read already.
+///
+/// # Errors
+/// As [`run`].
+pub fn of(deps: &Deps<'_>, log: &Log) -> Result<Outcome, Error> {
+    let root = &log.root;
+    let authority = authority::load(deps, root)?;
+    let history = material::history(deps, root)?;
+    let is_in_git = history.is_some();
+    let history = history.unwrap_or_default();
+    let former = former_policies(deps, root, &authority.signers)?;
     let may_sign = |entry: &Entry, key: &PublicKey| may_sign(&authority.policy, &former, entry, key);
-    let (signed, findings) = checkpoints(&log, &authority.policy);
+    let (signed, findings) = checkpoints(log, &authority.policy);
     let material = Material {
         repo: authority.policy.repo.as_deref(),
         tree: material::pieces(&log.tree, false),
@@ -71,10 +82,17 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     };
     let mut verdict = verify(&material);
     verdict.findings.extend(findings);
+    if !is_in_git {
+        verdict.notes.push(NO_HISTORY.to_owned());
+    }
     let named = |digest: &String| signed.iter().any(|one| one.checkpoint.previous.contains(digest));
     let newest = signed.iter().map(|one| one.digest.clone()).filter(|digest| !named(digest)).collect();
     Ok(Outcome { verdict, checkpoints: signed.len(), newest })
 }
+
+/// What `audit verify` says where only the work tree is.
+const NO_HISTORY: &str = "no git repository that git can read is here: the log is compared with no history, and \
+                          with no chain of this clone";
 
 /// Former policies by their digests, those that a key on the list signed.
 fn former_policies(
@@ -84,7 +102,7 @@ fn former_policies(
 ) -> Result<BTreeMap<String, Policy>, Error> {
     let of = |place: &str| -> Result<Vec<Vec<u8>>, Error> {
         let versions = deps.repository.history_of(root, place, None).map_err(Error::Read)?;
-        let blobs: Vec<String> = versions.into_iter().map(|version| version.blob).collect();
+        let blobs: Vec<String> = versions.into_iter().flatten().map(|version| version.blob).collect();
         let mut found = Vec::new();
         if !blobs.is_empty() {
             let take = &mut |_: &str, bytes: crate::domain::secret::SecretBytes| found.push(bytes.to_vec());

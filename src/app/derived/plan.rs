@@ -21,10 +21,11 @@ use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::leaves;
 use crate::domain::agent::manifest::{self, Derived, Manifest, derived_path};
 use crate::domain::agent::pattern::show_path;
-use crate::domain::agent::policy::Principal;
-use crate::domain::agent::view::{self, View};
+use crate::domain::agent::policy::{Compiled, Principal};
+use crate::domain::agent::view::View;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::digest;
+use crate::domain::scalar::LARGEST_EXACT;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
 use crate::domain::tree::Kind;
@@ -119,6 +120,13 @@ pub fn plan(
     let Planner { mut plan, old, .. } = planner;
     plan.is_change = plan.manifest != old || !plan.writes.is_empty() || authority.manifest.is_none();
     plan.manifest.serial = old.serial + u64::from(plan.is_change);
+    if plan.manifest.serial > LARGEST_EXACT {
+        return Err(Error::Other {
+            place: Place::file(authority.root.join(manifest::PLACE)),
+            cause: "its serial is the highest there is".into(),
+            hints: vec!["somebody who may sign made it so: fetch the manifest before it from git".to_owned()],
+        });
+    }
     Ok(plan)
 }
 
@@ -177,12 +185,15 @@ struct Planner<'p> {
     plan: Plan,
 }
 
-impl Planner<'_> {
+impl<'p> Planner<'p> {
     /// Only what is made from `fresh` sources.
     fn some(&mut self, fresh: &[Fresh<'_>]) -> Result<(), Error> {
-        for file in fresh {
-            let Some(source) = self.source_of(file) else { continue };
-            self.source(&source, file.data_key)?;
+        let of = |file: &Fresh<'_>| Some((self.source_of(file)?, file.data_key.cloned()));
+        let new: Vec<(Source, Option<DataKey>)> = fresh.iter().filter_map(of).collect();
+        let names = names_of(new.iter().map(|(source, _)| source));
+        self.plan.manifest.derived.retain(|_, file| !names.contains(file.source.as_str()));
+        for (source, data_key) in &new {
+            self.source(source, data_key.as_ref())?;
         }
         Ok(())
     }
@@ -192,22 +203,22 @@ impl Planner<'_> {
         let mut found = sources::all(self.deps, &self.authority.root, &self.authority.policy)?;
         let of = |file: &Fresh<'_>| Some((self.source_of(file)?, file.data_key.cloned()));
         let new: Vec<(Source, Option<DataKey>)> = fresh.iter().filter_map(of).collect();
-        found.retain(|source| !new.iter().any(|(new, _)| new.name == source.name));
+        let replaced = names_of(new.iter().map(|(source, _)| source));
+        found.retain(|source| !replaced.contains(source.name.as_str()));
         self.check(&found)?;
+        let mut now = replaced;
+        now.extend(names_of(&found));
         let (sources, derived) =
             (std::mem::take(&mut self.plan.manifest.sources), &mut self.plan.manifest.derived);
         derived.clear();
         self.plan.notices.extend(
             sources
                 .keys()
-                .filter(|name| {
-                    let now = found.iter().chain(new.iter().map(|(source, _)| source));
-                    !now.into_iter().any(|source| source.name == **name)
-                })
+                .filter(|name| !now.contains(name.as_str()))
                 .map(|name| Notice::note(format!("{name} is no source any more"))),
         );
-        for source in found {
-            self.source(&source, None)?;
+        for source in &found {
+            self.source(source, None)?;
         }
         for (source, data_key) in &new {
             self.source(source, data_key.as_ref())?;
@@ -227,7 +238,7 @@ impl Planner<'_> {
             path,
             bytes: SecretBytes::new(file.bytes.to_vec()),
             seen: None,
-            sha256: digest::hex(file.bytes),
+            sha256: digest::hex_of(file.bytes),
         })
     }
 
@@ -265,8 +276,10 @@ impl Planner<'_> {
             recipients: sources::recipients(&locked.metadata),
         };
         self.plan.manifest.sources.insert(source.name.clone(), entry);
-        self.plan.manifest.derived.retain(|_, file| file.source != source.name);
-        let opened = match (self.is_wanted(source, &locked), data_key) {
+        let Authority { policy, revocations, .. } = self.authority;
+        let of = |it: &'p Principal| Some((it, policy.compiled(revocations, &it.name, &source.name)?));
+        let compiled: Vec<(&Principal, Compiled<'_>)> = policy.principals.values().filter_map(of).collect();
+        let opened = match (is_wanted(&locked, &compiled), data_key) {
             (false, _) => None,
             (true, Some(data_key)) => Some(compile::made(&source.bytes, source.format(), &place, data_key)?),
             (true, None) => {
@@ -275,8 +288,8 @@ impl Planner<'_> {
                 Some(compile::opened(&locked.unlock(self.deps, &open)?)?)
             }
         };
-        for principal in self.authority.policy.principals.values() {
-            let view = opened.as_ref().and_then(|opened| self.view(source, principal, opened));
+        for (principal, compiled) in &compiled {
+            let view = opened.as_ref().and_then(|opened| self.view(principal, compiled, opened));
             match (view, &opened) {
                 (Some(view), Some(opened)) => self.derived(source, principal, &view, opened)?,
                 _ => self.gone(&derived_path(&principal.name, &source.name))?,
@@ -285,22 +298,8 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// True if somebody may have something of the source: its keys are in the clear.
-    fn is_wanted(&self, source: &Source, locked: &Locked<'_>) -> bool {
-        // What an alias stands for has paths of its own.
-        locked.tree.nodes.iter().any(|node| node.kind == Kind::Alias)
-            || leaves::paths(&locked.tree).iter().any(|path| {
-                self.authority.policy.principals.values().any(|it| self.may_have(it, &source.name, path))
-            })
-    }
-
-    fn may_have(&self, principal: &Principal, source: &str, path: &[String]) -> bool {
-        let Authority { policy, revocations, .. } = self.authority;
-        view::keeps(path, &|path| policy.is_compiled_for(revocations, &principal.name, source, path))
-    }
-
-    fn view(&mut self, source: &Source, principal: &Principal, opened: &Opened) -> Option<View> {
-        let view = View::cut(&opened.documents, &|path| self.may_have(principal, &source.name, path))?;
+    fn view(&mut self, principal: &Principal, compiled: &Compiled<'_>, opened: &Opened) -> Option<View> {
+        let view = View::cut(&opened.documents, &|path| compiled.holds(path))?;
         if principal.age.is_empty() {
             let text = format!("{} has no age recipient: no file can be made for it", principal.name);
             let notice = Notice::warning(text);
@@ -335,7 +334,7 @@ impl Planner<'_> {
         if let (Some(old), Some(there)) = (self.old.derived.get(&name), &there) {
             entry.sha256.clone_from(&old.sha256);
             if entry == *old
-                && digest::hex(&there.bytes) == old.sha256
+                && digest::hex_of(&there.bytes) == old.sha256
                 && self.is_sealed(source, &path, &there.bytes)?
             {
                 self.plan.kept += 1;
@@ -346,7 +345,7 @@ impl Planner<'_> {
         let place = Place::file(&path);
         let format = source.format();
         let bytes = compile::derived(self.deps, &view.documents, format, &entry.recipients, &place)?;
-        entry.sha256 = digest::hex(&bytes);
+        entry.sha256 = digest::hex_of(&bytes);
         self.plan.manifest.derived.insert(name.clone(), entry);
         self.plan.made.push(name);
         let exists = there.is_some();
@@ -373,12 +372,23 @@ impl Planner<'_> {
 
     /// Every other file below the folder of derived files goes.
     fn sweep(&mut self) -> Result<(), Error> {
+        let planned: BTreeSet<PathBuf> = self.plan.writes.iter().map(|write| write.path.clone()).collect();
         for (name, path) in sources::derived(self.deps, &self.authority.root)? {
-            let is_planned = self.plan.writes.iter().any(|write| write.path == path);
-            if !is_planned && !self.plan.manifest.derived.contains_key(&name) {
+            if !planned.contains(&path) && !self.plan.manifest.derived.contains_key(&name) {
                 self.gone(&name)?;
             }
         }
         Ok(())
     }
+}
+
+/// True if somebody may have something of the source: its keys are in the clear.
+fn is_wanted(locked: &Locked<'_>, compiled: &[(&Principal, Compiled<'_>)]) -> bool {
+    // What an alias stands for has paths of its own.
+    locked.tree.nodes.iter().any(|node| node.kind == Kind::Alias)
+        || leaves::paths(&locked.tree).iter().any(|path| compiled.iter().any(|(_, it)| it.holds(path)))
+}
+
+fn names_of<'s>(sources: impl IntoIterator<Item = &'s Source>) -> BTreeSet<&'s str> {
+    sources.into_iter().map(|source| source.name.as_str()).collect()
 }

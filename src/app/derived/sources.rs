@@ -97,7 +97,7 @@ fn source(name: String, path: PathBuf, contents: Contents) -> Result<Option<Sour
             return Err(error);
         }
     }
-    let sha256 = digest::hex(&bytes);
+    let sha256 = digest::hex_of(&bytes);
     Ok(Some(Source { name, path, bytes, seen: fingerprint, sha256 }))
 }
 

@@ -45,12 +45,12 @@ pub trait Flags {
 /// A struct that words are put into.
 pub trait Words {
     /// How many words it takes.
-    const LIMIT: usize;
+    fn limit(&self) -> usize;
 
     /// True when the word at `index` may begin with a dash without being a flag.
     fn may_dash(&self, index: usize) -> bool;
 
-    /// Stores `words`, of which there are at most [`Words::LIMIT`].
+    /// Stores `words`, of which there are at most [`Words::limit`].
     fn take(&mut self, words: Vec<OsString>);
 
     /// True when the words behind `--` are another program's.
@@ -60,6 +60,24 @@ pub trait Words {
 
     /// Stores those words.
     fn take_command(&mut self, _words: Vec<OsString>) {}
+}
+
+/// A command's arguments.
+pub trait Fields: Flags + Words {}
+
+impl<A: Flags + Words> Fields for A {}
+
+/// Fills a command's arguments from flags, those that it has, and words.
+pub fn fill<'f>(
+    arguments: &mut dyn Fields,
+    flags: impl Iterator<Item = &'f Flag>,
+    words: Vec<OsString>,
+) -> Result<(), Usage> {
+    for flag in flags {
+        arguments.set(flag)?;
+    }
+    arguments.take(words);
+    Ok(())
 }
 
 /// A field that a flag is put into.
@@ -248,7 +266,9 @@ macro_rules! flags {
 macro_rules! words {
     ($group:ty, $limit:expr $(, $field:ident)* $(,)?) => {
         impl $crate::cli::argv::fields::Words for $group {
-            const LIMIT: usize = $limit;
+            fn limit(&self) -> usize {
+                $limit
+            }
 
             fn may_dash(&self, index: usize) -> bool {
                 let fields: &[bool] = &[$($crate::cli::argv::fields::may_dash(&self.$field)),*];

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::domain::digest;
+use crate::domain::scalar::LARGEST_EXACT;
 
 /// Where it lies, from the folder that the policy governs.
 pub const PLACE: &str = ".leaflock/manifest.json";
@@ -186,7 +187,7 @@ impl Manifest {
 
     /// The path of the file that has these bytes, if one has.
     pub fn holder(&self, bytes: &[u8]) -> Option<&str> {
-        let sha256 = digest::hex(bytes);
+        let sha256 = digest::hex_of(bytes);
         let sources = self.sources.iter().map(|(path, file)| (path, &file.sha256));
         let mut all = sources.chain(self.derived.iter().map(|(path, file)| (path, &file.sha256)));
         all.find(|(_, known)| **known == sha256).map(|(path, _)| path.as_str())
@@ -196,7 +197,7 @@ impl Manifest {
     pub fn verdict(&self, path: &str, bytes: &[u8]) -> Verdict {
         let source = self.sources.get(path).map(|it| &it.sha256);
         match source.or_else(|| self.derived.get(path).map(|it| &it.sha256)) {
-            Some(known) if *known == digest::hex(bytes) => Verdict::Held,
+            Some(known) if *known == digest::hex_of(bytes) => Verdict::Held,
             Some(_) => Verdict::Changed,
             None if is_derived(path) => Verdict::Planted,
             None => Verdict::Unknown,
@@ -243,7 +244,7 @@ impl<'v> Fields<'v> {
     }
 
     fn number(&mut self, name: &'static str) -> Result<u64, ManifestError> {
-        self.take(name, Value::as_u64)
+        self.take(name, |value| value.as_u64().filter(|number| *number <= LARGEST_EXACT))
     }
 
     fn texts(&mut self, name: &'static str) -> Result<Vec<String>, ManifestError> {
@@ -257,9 +258,8 @@ impl<'v> Fields<'v> {
     }
 
     fn digest(&mut self) -> Result<String, ManifestError> {
-        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let is_digest = |text: &&str| text.len() == 64 && text.bytes().all(is_digit);
-        self.take("sha256", |value| value.as_str().filter(is_digest).map(str::to_owned))
+        // The field's name says what it is a digest by.
+        self.take("sha256", |value| value.as_str().filter(|text| digest::is_hex(text)).map(str::to_owned))
     }
 
     fn entries<T>(
@@ -298,7 +298,7 @@ mod tests {
     use super::{Derived, Manifest, Source, Verdict, digest};
 
     fn manifest() -> Manifest {
-        let digest = digest::hex(b"");
+        let digest = digest::hex_of(b"");
         let source = Source { sha256: digest.clone(), recipients: vec!["age1a".to_owned()] };
         let derived = Derived {
             agent: "ops/x".to_owned(),
@@ -357,6 +357,7 @@ mod tests {
         for (from, to) in [
             ("\"version\":1", "\"version\":2"),
             ("\"serial\":7", "\"serial\":-7"),
+            ("\"serial\":7", "\"serial\":9007199254740992"),
             ("\"repo\"", "\"repro\""),
             ("\"t.env\":", "\"../t.env\":"),
             ("\"t.env\":", "\"/t.env\":"),

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::domain::digest;
+use crate::domain::scalar::LARGEST_EXACT;
 
 /// The version of both files.
 const VERSION: u64 = 1;
@@ -115,11 +116,11 @@ impl Marks {
             let number = |name| fields.get(name).ok_or(Damaged);
             let revocations = number("revocations")?.as_array().ok_or(Damaged)?;
             let mark = Mark {
-                serial: number("serial")?.as_u64().ok_or(Damaged)?,
+                serial: serial(number("serial")?)?,
                 policy: text(fields, "policy")?,
                 manifest: match number("manifest")? {
                     Value::Null => None,
-                    value => Some(value.as_u64().ok_or(Damaged)?),
+                    value => Some(serial(value)?),
                 },
                 revocations: revocations
                     .iter()
@@ -153,6 +154,10 @@ fn top(bytes: &[u8]) -> Result<Map<String, Value>, Damaged> {
         Ok(Value::Object(top)) if top.get("version").and_then(Value::as_u64) == Some(VERSION) => Ok(top),
         _ => Err(Damaged),
     }
+}
+
+fn serial(value: &Value) -> Result<u64, Damaged> {
+    value.as_u64().filter(|serial| *serial <= LARGEST_EXACT).ok_or(Damaged)
 }
 
 fn object<'m>(map: &'m Map<String, Value>, name: &str) -> Result<&'m Map<String, Value>, Damaged> {

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::entry::{self, Entry, split_line};
 use super::segments;
 use crate::domain::agent::public_key::PublicKey;
+use crate::domain::agent::report::event::seconds_of;
 use crate::domain::agent::sshsig::{self, SignatureError};
 use crate::domain::digest;
 
@@ -161,15 +162,14 @@ fn is_here(entry: &Entry, owner: &Owner<'_>) -> bool {
 
 /// Reads lines, each once, however often it stands somewhere.
 #[derive(Debug, Default)]
-pub struct Reader {
-    known: HashMap<String, Rc<Checked>>,
+pub struct Reader<'b> {
+    known: HashMap<&'b [u8], Rc<Checked>>,
 }
 
-impl Reader {
+impl<'b> Reader<'b> {
     /// A line without its line feed.
-    pub fn read(&mut self, line: &[u8]) -> Rc<Checked> {
-        let digest = digest::of(line);
-        if let Some(known) = self.known.get(&digest) {
+    pub fn read(&mut self, line: &'b [u8]) -> Rc<Checked> {
+        if let Some(known) = self.known.get(line) {
             return Rc::clone(known);
         }
         let signer = match split_line(line) {
@@ -177,13 +177,13 @@ impl Reader {
             None => Err(SignatureError::NoSignature),
         };
         let entry = Entry::parse(line).map(|(entry, _)| entry);
-        let checked = Rc::new(Checked { digest: digest.clone(), entry, signer });
-        self.known.insert(digest, Rc::clone(&checked));
+        let checked = Rc::new(Checked { digest: digest::of(line), entry, signer });
+        self.known.insert(line, Rc::clone(&checked));
         checked
     }
 
     /// All whole lines of a piece.
-    pub fn read_all(&mut self, bytes: &[u8]) -> Vec<Rc<Checked>> {
+    pub fn read_all(&mut self, bytes: &'b [u8]) -> Vec<Rc<Checked>> {
         segments::lines(bytes).0.into_iter().map(|line| self.read(line)).collect()
     }
 }
@@ -207,9 +207,9 @@ const STEP: i64 = 120;
 
 /// Walks along a piece. `reference` is the digest of the line with a number, as far as
 /// it is known from elsewhere.
-pub fn walk(
-    reader: &mut Reader,
-    piece: &Piece<'_>,
+pub fn walk<'b>(
+    reader: &mut Reader<'b>,
+    piece: &Piece<'b>,
     owner: &Owner<'_>,
     reference: &dyn Fn(u64) -> Option<String>,
 ) -> Walk {
@@ -250,7 +250,13 @@ pub fn walk(
 
 /// A last line without its line feed: cut short, unless all of it is there and the
 /// line feed became something else.
-fn unfinished(reader: &mut Reader, rest: &[u8], piece: &Piece<'_>, owner: &Owner<'_>, at: usize) -> Finding {
+fn unfinished<'b>(
+    reader: &mut Reader<'b>,
+    rest: &'b [u8],
+    piece: &Piece<'_>,
+    owner: &Owner<'_>,
+    at: usize,
+) -> Finding {
     let all_but_last = &rest[..rest.len() - 1];
     let (kind, detail) = match reader.read(all_but_last).of(owner) {
         Some(entry) => {
@@ -268,18 +274,10 @@ fn finding(kind: Kind, owner: &Owner<'_>, piece: &Piece<'_>, line: usize, detail
 /// True if `later`, both RFC 3339 in UTC with milliseconds, is earlier by more than a
 /// clock's small step.
 fn goes_back(before: &str, later: &str) -> bool {
-    match (seconds(before), seconds(later)) {
+    match (seconds_of(before), seconds_of(later)) {
         (Some(before), Some(later)) => later + STEP < before,
         _ => later < before,
     }
-}
-
-/// The seconds of a time of this century, counted with months of 31 days: enough to
-/// compare two of them.
-fn seconds(time: &str) -> Option<i64> {
-    let number = |from: usize, to: usize| time.get(from..to)?.parse::<i64>().ok();
-    let days = (number(0, 4)? * 12 + number(5, 7)?) * 31 + number(8, 10)?;
-    Some(((days * 24 + number(11, 13)?) * 60 + number(14, 16)?) * 60 + number(17, 19)?)
 }
 
 /// A line that does not fit, among its neighbours.
@@ -386,6 +384,25 @@ impl Place<'_> {
             Ok(key) => owner.key.as_ref().is_some_and(|own| own != key),
             Err(SignatureError::Namespace | SignatureError::UnsupportedKey) => true,
             Err(SignatureError::NoSignature | SignatureError::Mismatch) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::goes_back;
+
+    #[test]
+    fn small_steps_back_are_none_at_the_end_of_a_month_either() {
+        for (before, later, is_back) in [
+            ("2026-11-22T01:02:03.456Z", "2026-11-22T01:02:03.455Z", false),
+            ("2026-11-22T01:02:03.456Z", "2026-11-22T01:00:02.456Z", true),
+            ("2026-03-01T00:00:01.000Z", "2026-02-28T23:59:59.000Z", false),
+            ("2026-03-01T00:00:01.000Z", "2026-02-28T23:57:59.000Z", true),
+            ("2027-01-01T00:00:00.000Z", "2026-12-31T23:59:00.000Z", false),
+            ("no time", "a time", true),
+        ] {
+            assert_eq!(goes_back(before, later), is_back, "{before} {later}");
         }
     }
 }

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::domain::agent::denial::DenyCode;
+use crate::domain::scalar::LARGEST_EXACT;
 
 /// The version of the format.
 pub const VERSION: u64 = 1;
@@ -408,7 +409,7 @@ impl Entry {
         }
         let paths = value.get("secret_path")?.as_array()?;
         Some(Self {
-            seq: value.get("seq")?.as_u64()?,
+            seq: number(value, "seq")?,
             timestamp: text(value, "timestamp")?,
             repo: text(value, "repo"),
             writer: text(value, "writer")?,
@@ -446,8 +447,13 @@ impl Head {
 
     /// The same, read back.
     pub fn of_json(value: &Value) -> Option<Self> {
-        Some(Self { seq: value.get("seq")?.as_u64()?, digest: text(value, "head")? })
+        Some(Self { seq: number(value, "seq")?, digest: text(value, "head")? })
     }
+}
+
+/// A field that holds a number of the log; `None` if it is none, or too large.
+pub fn number(value: &Value, name: &str) -> Option<u64> {
+    value.get(name)?.as_u64().filter(|number| *number <= LARGEST_EXACT)
 }
 
 /// A field that holds text; `None` if it is null, of another type or not there.
@@ -565,6 +571,8 @@ mod tests {
             ("\"seq\":17", "\"seq\":17.0"),
             ("\"session\"", "\"more\":1,\"session\""),
             ("\"seq\":17", "\"seq\":17,\"seq\":17"),
+            ("\"seq\":17", "\"seq\":9007199254740992"),
+            ("\"seq\":3", "\"seq\":18446744073709551615"),
             ("denied", "maybe"),
             ("\\u202e", "\u{202e}"),
         ] {

@@ -8,6 +8,7 @@
 //! else is known: checkpoints, witnesses, git's history.
 
 pub mod entry;
+pub mod paths;
 pub mod segments;
 pub mod checkpoint;
 pub mod chain;

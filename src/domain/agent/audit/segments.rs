@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::domain::scalar::LARGEST_EXACT;
+
 /// The folder of all published segments, below that of the policy.
 pub const FOLDER: &str = ".leaflock/audit";
 
@@ -58,7 +60,7 @@ impl SegmentName {
         let (first, tag) = name.strip_suffix(".jsonl")?.split_once('-')?;
         let valid = tag.len() == TAG_DIGITS && is_hex(tag) && first.bytes().all(|byte| byte.is_ascii_digit());
         let parsed = Self { first: first.parse().ok()?, tag: tag.to_owned() };
-        (valid && parsed.to_string() == name).then_some(parsed)
+        (valid && parsed.first <= LARGEST_EXACT && parsed.to_string() == name).then_some(parsed)
     }
 }
 
@@ -103,6 +105,8 @@ mod tests {
             "00000017-91BC03AA.jsonl",
             "00000017-91bc03aa.json",
             "+0000017-91bc03aa.jsonl",
+            "9007199254740992-91bc03aa.jsonl",
+            "18446744073709551615-91bc03aa.jsonl",
         ] {
             assert_eq!(SegmentName::parse(other), None, "{other}");
         }

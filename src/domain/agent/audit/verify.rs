@@ -128,7 +128,12 @@ pub fn verify(material: &Material<'_>) -> Verdict {
 }
 
 impl<'e> Examination<'e> {
-    fn of(material: &'e Material<'_>, writer: &'e str, reader: &mut Reader, verdict: &mut Verdict) -> Self {
+    fn of<'m>(
+        material: &'e Material<'m>,
+        writer: &'e str,
+        reader: &mut Reader<'m>,
+        verdict: &mut Verdict,
+    ) -> Self {
         let mut owner = Owner { writer, repo: material.repo, key: None };
         owner.key = key_of(material, &owner, reader);
         let mut one =
@@ -153,7 +158,7 @@ impl<'e> Examination<'e> {
             }
             one.findings.extend(found.finding);
         }
-        let mut tree: Vec<&Piece<'_>> = material.tree.get(writer).into_iter().flatten().collect();
+        let mut tree: Vec<&Piece<'m>> = material.tree.get(writer).into_iter().flatten().collect();
         tree.sort_by(|a, b| (a.first, &a.file).cmp(&(b.first, &b.file)));
         for piece in &tree {
             let found = one.walk(reader, piece);
@@ -166,7 +171,7 @@ impl<'e> Examination<'e> {
         one
     }
 
-    fn walk(&self, reader: &mut Reader, piece: &Piece<'_>) -> Walk {
+    fn walk<'m>(&self, reader: &mut Reader<'m>, piece: &Piece<'m>) -> Walk {
         walk(reader, piece, &self.owner, &|seq| self.references.get(&seq).cloned())
     }
 
@@ -235,9 +240,9 @@ impl<'e> Examination<'e> {
     }
 
     /// Whether the files are there, and as long as they were.
-    fn compare_files(&mut self, material: &Material<'_>, reader: &mut Reader) {
+    fn compare_files<'m>(&mut self, material: &Material<'m>, reader: &mut Reader<'m>) {
         let writer = self.owner.writer;
-        let tree: BTreeMap<&str, &Piece<'_>> =
+        let tree: BTreeMap<&str, &Piece<'m>> =
             of(&material.tree, writer).map(|piece| (&*piece.file, piece)).collect();
         let mut ends: BTreeMap<String, (u64, &str)> = BTreeMap::new();
         for piece in of(&material.past, writer) {
@@ -284,7 +289,7 @@ impl<'e> Examination<'e> {
     }
 
     /// The number of the last entry in a piece.
-    fn last_of(&self, piece: &Piece<'_>, reader: &mut Reader) -> u64 {
+    fn last_of<'m>(&self, piece: &Piece<'m>, reader: &mut Reader<'m>) -> u64 {
         let lines = reader.read_all(piece.bytes);
         lines.iter().filter_map(|line| Some(line.of(&self.owner)?.seq)).max().unwrap_or(0)
     }
@@ -390,11 +395,11 @@ impl<'e> Examination<'e> {
         self.find(kind, &last.0, line, detail);
     }
 
-    fn state(
+    fn state<'m>(
         &self,
-        material: &Material<'_>,
+        material: &Material<'m>,
         writer: &str,
-        reader: &mut Reader,
+        reader: &mut Reader<'m>,
         notes: &mut Vec<String>,
     ) -> WriterState {
         let mut expected = 1;
@@ -424,7 +429,7 @@ fn of<'p, 'm>(pieces: &'p Pieces<'m>, writer: &str) -> impl Iterator<Item = &'p 
 
 /// The key of a writer, by its first entry where that is known, else by any that it
 /// signed. What lies in the work tree is asked last: that is what is checked.
-fn key_of(material: &Material<'_>, owner: &Owner<'_>, reader: &mut Reader) -> Option<PublicKey> {
+fn key_of<'m>(material: &Material<'m>, owner: &Owner<'_>, reader: &mut Reader<'m>) -> Option<PublicKey> {
     let mut any = None;
     for pieces in [&material.chains, &material.past, &material.tree, &material.elsewhere] {
         for piece in of(pieces, owner.writer) {

@@ -33,7 +33,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use assertions::{Assertion, AssertionError, Verdict, assertions};
-pub use decision::{Because, Decision, RuleRef, RuleSource, Subject};
+pub use decision::{Because, Compiled, Decision, Rights, RuleRef, RuleSource, Scope, Subject};
 pub use levels::{Level, Levels};
 pub use lint::{Finding, LintKind, Severity, lint};
 pub use subtrees::{Subtree, subtrees};

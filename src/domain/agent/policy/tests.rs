@@ -317,3 +317,28 @@ fn lint_finds_what_is_probably_wrong() {
     theirs[0].recipients = vec!["age1stranger".into()];
     assert!(found(FULL, &theirs).contains(&"14 no-person".to_owned()));
 }
+
+#[test]
+fn a_leaf_below_a_merge_key_is_granted_under_both_of_its_paths_only() {
+    let policy = parse(
+        "principals:\n  ops/x: {}\n  ops/broker: { roles: [broker] }\n  ops/y: { broker: ops/broker }\n\
+         access_control:\n  secrets:\n    prod.<<.p: { allowed_agents: [\"ops/*\"], access_level: [read, use] }\n\
+         \x20   prod.p: { allowed_agents: [\"ops/*\"], access_level: [exec, use], reason: true }\n\
+         \x20   prod.<<.q: { allowed_agents: [\"ops/*\"] }\n    prod.r: { allowed_agents: [\"ops/*\"] }\n\
+         \x20   prod.<<.s: { allowed_agents: [\"ops/*\"] }\n    prod.s: { allowed_agents: [\"ops/*\"] }\n\
+         \x20 deny:\n    - { agents: [ops/x], secrets: prod.s }\n",
+    );
+    let decision = decide(&policy, "ops/x", "f", "prod.<<.p");
+    assert_eq!(decision.levels.to_string(), "exec, use");
+    assert!(decision.needs_reason && decision.allowed_by.len() == 2);
+    for path in ["prod.<<.q", "prod.<<.r", "prod.<<.s"] {
+        let decision = decide(&policy, "ops/x", "f", path);
+        assert!(decision.levels.is_empty(), "{path}");
+    }
+    assert!(!decide(&policy, "ops/y", "f", "prod.<<.s").levels.is_empty());
+    let compiled =
+        |name: &str, path: &str| policy.is_compiled_for(&[], name, "f", &parse_path(path).unwrap());
+    assert!(compiled("ops/x", "prod.<<.p") && compiled("ops/broker", "prod.<<.p"));
+    assert!(!compiled("ops/x", "prod.<<.q") && !compiled("ops/x", "prod.<<.r"));
+    assert!(!compiled("ops/x", "prod.<<.s") && compiled("ops/y", "prod.<<.s"));
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::leaves::Source;
 use super::super::pattern::show_path;
-use super::super::policy::{Level, Levels, Policy, Principal, Revocation, Role, Subject};
+use super::super::policy::{Compiled, Level, Levels, Policy, Principal, Revocation, Role, Scope};
 
 /// Where the files of agents lie, from the folder of the policy.
 pub const DERIVED: &str = ".leaflock/agents/";
@@ -140,16 +140,14 @@ impl Reach {
                 .iter()
                 .map(|principal| principal.age.iter().any(|key| source.recipients.contains(key)))
                 .collect();
+            let rights: Vec<Rights<'_>> = principals
+                .iter()
+                .map(|principal| Rights::of(policy, revocations, principal, &source.path))
+                .collect();
             let row = |leaf: &Vec<String>| {
-                let mut cells: Vec<Cell> = principals
-                    .iter()
-                    .zip(&opens_source)
-                    .map(|(principal, source_key)| {
-                        let mut cell = cell(policy, revocations, principal, &source.path, leaf);
-                        cell.source = *source_key;
-                        cell
-                    })
-                    .collect();
+                let cells = rights.iter().zip(&opens_source);
+                let mut cells: Vec<Cell> =
+                    cells.map(|(rights, source)| Cell { source: *source, ..rights.cell(leaf) }).collect();
                 let compiled = cells.iter().any(|cell| cell.opens);
                 for (cell, column) in cells.iter_mut().zip(&reach.columns) {
                     cell.opens |= cell.source || (column.recovers && compiled);
@@ -183,25 +181,34 @@ impl Reach {
     }
 }
 
-/// What `principal` has of a leaf by the policy; the key of the source is left out.
-fn cell(
-    policy: &Policy,
-    revocations: &[Revocation],
-    principal: &Principal,
-    file: &str,
-    leaf: &[String],
-) -> Cell {
-    let subject = Subject { agent: &principal.name, source: file, path: leaf };
-    let decision = policy.decide(revocations, &subject);
-    let standing = |rule: &&super::super::policy::RuleRef| !rule.lease;
-    let allowed: Levels =
-        decision.allowed_by.iter().filter(standing).fold(Levels::NONE, |all, rule| all.with(rule.levels));
-    let allowed = if allowed.has(Level::Read) { allowed.with(Level::Exec.into()) } else { allowed };
-    Cell {
-        levels: decision.levels,
-        denied: allowed.without(decision.levels),
-        lease: decision.needs_lease,
-        source: false,
-        opens: !principal.age.is_empty() && policy.is_compiled_for(revocations, &principal.name, file, leaf),
+/// What a principal has of the leaves of a source by the policy; the key of the source is
+/// left out.
+struct Rights<'p> {
+    scope: Scope<'p>,
+    /// Where there is a key to open its file with.
+    file: Option<Compiled<'p>>,
+}
+
+impl<'p> Rights<'p> {
+    fn of(policy: &'p Policy, revocations: &'p [Revocation], principal: &Principal, source: &str) -> Self {
+        let compiled = || policy.compiled(revocations, &principal.name, source);
+        Self {
+            scope: policy.scope(revocations, &principal.name, source),
+            file: if principal.age.is_empty() { None } else { compiled() },
+        }
+    }
+
+    fn cell(&self, leaf: &[String]) -> Cell {
+        let decision = self.scope.decide(leaf);
+        let standing = decision.allowed_by.iter().filter(|rule| !rule.lease);
+        let allowed = standing.fold(Levels::NONE, |all, rule| all.with(rule.levels));
+        let allowed = if allowed.has(Level::Read) { allowed.with(Level::Exec.into()) } else { allowed };
+        Cell {
+            levels: decision.levels,
+            denied: allowed.without(decision.levels),
+            lease: decision.needs_lease,
+            source: false,
+            opens: self.file.as_ref().is_some_and(|file| file.holds(leaf)),
+        }
     }
 }
