@@ -326,6 +326,21 @@ fn a_first_use_without_a_terminal_trusts_nobody() {
     world.refuses("untrusted_signers", &format!("leaflock trust add {list}"));
     let told = world.sandbox.ours(&["trust", "add"]).fails(5);
     assert!(told.contains("nobody has said on this machine"), "{told}");
+    // Standard input is no terminal, whatever it says.
+    world.sandbox.write("input", "y\ny\n");
+    for command in [
+        "trust add",
+        "decrypt prod.yaml",
+        "redact --agent ops/deploy",
+        "run --agent ops/deploy -- cat",
+        "policy verify",
+    ] {
+        let script = format!("exec setsid -w \"$0\" {command} < input");
+        let arguments = ["-c", &script, env!("CARGO_BIN_EXE_leaflock")];
+        let told = world.sandbox.run(Path::new("/bin/sh"), &arguments, b"").fails(5);
+        assert!(told.contains("nobody has said on this machine"), "{command}: {told}");
+        assert!(!world.home(".config/leaflock/trust.json").exists(), "{command}");
+    }
     let told = world.sandbox.ours(&["trust", "add", &digest::of(b"")]).fails(5);
     assert!(told.contains(&list), "{told}");
     let told = world.sandbox.ours(&["trust", "add", "sha256:12"]).fails(2);
@@ -433,7 +448,7 @@ fn questions_are_answered_by_what_is_in_force() {
     let grant = "\naccess_control:\n  secrets:\n    a: { allowed_agents: ops/deploy }\n";
     world.change(POLICY, |text| format!("{}{grant}", text.split("\naccess_control:").next().unwrap()));
     let ask = || {
-        let answer = world.sandbox.ours(&["can", "ops/deploy", "a.b", "--file", "s.yaml", "--json"]);
+        let answer = world.sandbox.ours(&["can", "ops/deploy", "a.b", "--file", "prod.yaml", "--json"]);
         (answer.code, String::from_utf8(answer.stdout).unwrap())
     };
     let (code, told) = ask();
@@ -623,6 +638,83 @@ fn signers_are_asked_about_once_and_never_for_a_program() {
     world.sandbox.set_env("LEAFLOCK_OUTPUT", "");
     let (asked, said) = at_a_terminal(&world, &["get", "db.password"], "y\n");
     assert!(asked == 1 && said.contains("c4n4ry"), "{said}");
+}
+
+#[test]
+fn a_policy_that_was_seen_does_not_go_unnoticed() {
+    let world = World::new();
+    world.holds();
+    let policy = world.sandbox.read(POLICY);
+    fs::remove_file(world.sandbox.path(POLICY)).unwrap();
+    let mut way_on = String::new();
+    for command in [
+        &["get", "db.password"][..],
+        &["list"],
+        &["can", "ops/deploy", "db.password"],
+        &["run", "prod.yaml", "--", "touch", "../home/started"],
+        &["run", "--agent", "ops/deploy", "--", "touch", "../home/started"],
+        &["redact", "--with", "prod.yaml", "prod.yaml"],
+        &["redact", "prod.yaml"],
+        &["policy", "verify"],
+        &["agent", "sync"],
+    ] {
+        let said = world.sandbox.ours(command);
+        assert!(!said.describe().contains("c4n4ry"), "{}", said.describe());
+        let told = said.fails(5);
+        assert!(told.contains("this machine has seen a policy here, and it is gone"), "{command:?}: {told}");
+        way_on = told.split('`').nth(1).unwrap().to_owned();
+    }
+    assert!(!world.home("started").exists());
+    for command in [&["decrypt", "prod.yaml"][..], &["exec-file", "prod.yaml", "cat {}"]] {
+        let said = world.sandbox.ours(command);
+        assert_eq!(said.stderr.matches("the policy ").count(), 1, "{}", said.stderr);
+        assert!(said.text().contains("c4n4ry"));
+    }
+    // Not so where there never was one.
+    world.sandbox.write("../work2/plain.yaml", "a: 1\n");
+    world.sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, "../work2/plain.yaml"]).ok();
+    assert_eq!(world.sandbox.ours(&["decrypt", "../work2/plain.yaml"]).stderr, "");
+    world.sandbox.write(POLICY, policy);
+    world.holds();
+    fs::remove_file(world.sandbox.path(POLICY)).unwrap();
+    let words: Vec<&str> = way_on.split(' ').skip(1).collect();
+    world.sandbox.ours(&words).ok();
+    assert!(world.sandbox.ours(&["get", "db.password"]).text().contains("c4n4ry"));
+    assert_eq!(world.sandbox.ours(&["decrypt", "prod.yaml"]).stderr, "");
+}
+
+#[test]
+fn a_recipient_that_does_not_decode_is_found_when_the_policy_is_read() {
+    let world = World::new();
+    let good = world.read(POLICY);
+    for bad in
+        ["age1xx", "age1tvc8srlpa09ty697ew27uwzmx4afzc4hptg6frh69yp9ydya6cqqg647un", "ssh-ed25519 AAAA!"]
+    {
+        let field = format!("  ops/deploy:\n    age: \"{bad}\"\n");
+        world.sandbox.write(POLICY, good.replace("  ops/deploy:\n", &field));
+        let line = good.lines().position(|line| line == "  ops/deploy:").unwrap() + 1;
+        for (command, code) in [(&["policy", "lint"][..], 1), (&["policy", "sign", "--bump"], 5)] {
+            let said = world.sandbox.ours(command);
+            let told = said.describe();
+            assert!(told.contains("ops/deploy") && told.contains(&format!("policy.yaml:{line}")), "{told}");
+            assert!(told.contains("does not decode"), "{told}");
+            assert_eq!(said.code, Some(code), "{told}");
+        }
+    }
+    world.sandbox.write(POLICY, good);
+    world.holds();
+}
+
+#[test]
+fn private_keys_get_into_no_work_tree_of_the_repository() {
+    let world = World::new();
+    git(&world.sandbox, &["worktree", "add", "-q", "../other"]);
+    for place in ["keys", "../other", "../other/keys/new", ".git/keys"] {
+        let told = world.sandbox.ours(&["agent", "add", "ops/new", "--out", place]);
+        assert!(told.stderr.contains("do not belong into the repository"), "{place}: {}", told.describe());
+        assert_ne!(told.code, Some(0));
+    }
+    world.sandbox.ours(&["agent", "add", "ops/new", "--out", "../home/keys"]).ok();
 }
 
 #[test]

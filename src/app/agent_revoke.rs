@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::agent::authority::{self, Authority};
+use super::agent::root;
 use super::agent::signing;
 use super::agent::write::{self, Write};
 use super::audit::log::Held;
@@ -79,7 +80,7 @@ pub enum AgentFiles {
 
 /// Signs a revocation and appends it.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Revoked, Error> {
-    let root = authority::root_here(deps)?;
+    let root = root::here(deps)?;
     record::attempt_to(deps, Action::Revoke);
     let turn = turn(deps, &root)?;
     write::finish_unfinished(deps, &root)?;

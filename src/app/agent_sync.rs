@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Deps;
 use super::agent::authority::{self, Authority};
 use super::agent::refusal::untold;
+use super::agent::root;
 use super::agent::write;
 use super::audit::record;
 use super::derived::plan::{self, Accept, Plan};
@@ -17,6 +18,7 @@ use super::request::{Notice, OpenOptions};
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::Manifest;
+use crate::domain::agent::policy;
 use crate::domain::diff::ciphertext::{self, What};
 use crate::domain::digest;
 use crate::domain::secret::SecretBytes;
@@ -27,7 +29,8 @@ pub use super::derived::stale::{Reason, Stale};
 /// What to do.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// Sources that somebody else changed or put there, and that are taken over.
+    /// Sources that somebody else changed or put there, and that are taken over; the file
+    /// of revocations, if lines of it are gone and the policy takes their place.
     pub accept: Vec<PathBuf>,
     /// Write nothing.
     pub dry_run: bool,
@@ -71,14 +74,14 @@ pub struct Outcome {
 /// What is out of date. No key is needed.
 pub fn check(deps: &Deps<'_>) -> Result<Vec<Stale>, Error> {
     record::attempt_to(deps, Action::Sync);
-    stale::all(deps, &*authority::load(deps, &authority::root_here(deps)?)?)
+    stale::all(deps, &*authority::load(deps, &root::here(deps)?)?)
 }
 
 /// Finishes what a call that was killed began, or undoes it; the number of its files,
 /// and those that somebody else changed since.
 pub fn settle(deps: &Deps<'_>, forward: bool) -> Result<Option<(usize, Vec<PathBuf>)>, Error> {
     let failed = |error| Error::Write { in_place: true, error };
-    let Some(left) = deps.transactions.unfinished(&authority::root_here(deps)?).map_err(failed)? else {
+    let Some(left) = deps.transactions.unfinished(&root::here(deps)?).map_err(failed)? else {
         return Ok(None);
     };
     let count = left.files().len();
@@ -87,7 +90,7 @@ pub fn settle(deps: &Deps<'_>, forward: bool) -> Result<Option<(usize, Vec<PathB
 
 /// Brings everything up to date: all of it, or nothing.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
-    let root = authority::root_here(deps)?;
+    let root = root::here(deps)?;
     record::attempt_to(deps, Action::Sync);
     if !request.dry_run {
         write::finish_unfinished(deps, &root)?;
@@ -177,6 +180,10 @@ fn accept(deps: &Deps<'_>, authority: &Authority, request: &Request) -> Result<A
     let mut accept = Accept::default();
     for path in &request.accept {
         let path = deps.files.absolute(path).and_then(|path| deps.files.real(&path)).map_err(Error::Read)?;
+        if path == authority.root.join(policy::REVOCATIONS) {
+            accept.revocations = true;
+            continue;
+        }
         match deps.files.kind(&path).map_err(Error::Read)? {
             None => return Err(Error::NoSuchFile(path)),
             Some(FileKind::Directory) => {

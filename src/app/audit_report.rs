@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::Deps;
 use super::agent::authority::{self, Authority};
 use super::agent::listed::name_of;
+use super::agent::root;
 use super::audit::material;
 use super::audit::show::{self, Filter, Line};
 use super::audit::verify;
@@ -48,7 +49,7 @@ pub struct Outcome {
 /// There is no policy, it does not verify, or files cannot be read. What is wrong with
 /// the trail is in the report.
 pub fn run(deps: &Deps<'_>, since: Option<String>) -> Result<Outcome, Error> {
-    let root = authority::root_here(deps)?;
+    let root = root::here(deps)?;
     let authority = authority::load(deps, &root)?;
     let (policy, revocations) = (&authority.policy, &authority.revocations);
     let (sources, mut notices) = governed::sources(deps, &root, policy)?;

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::Deps;
+use super::agent::listed;
 use super::audit::log::Held;
 use super::derived::put::{self, NewState};
 use super::error::{Error, Place, While};
@@ -47,7 +48,9 @@ pub fn unlock<'i>(
     keys: &OpenOptions,
 ) -> Result<Unlocked<'i>, Error> {
     let format = options.input_format.unwrap_or_else(|| input.format());
-    Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, keys)
+    Locked::parse(&input.bytes, format, &input.place())
+        .map_err(|error| listed::unreadable(deps, input.path.as_deref(), &input.bytes, error))?
+        .unlock(deps, keys)
 }
 
 /// A file's plain text, its ciphertexts to be used again, and what was noticed.

@@ -50,6 +50,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     check_name(name)?;
     let mut wanted = request.decrypt.clone();
     wanted.open = launch::keys_for(&launch::shell(request.command.clone()), &wanted.open);
+    wanted.open.is_for_people = true;
     let mut decrypted = decrypt::run(deps, &wanted)
         .map_err(|error| launch::as_unreadable(error, &request.decrypt.task.source))?;
     let notices = std::mem::take(&mut decrypted.notices);

@@ -5,12 +5,13 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
-use super::agent::authority;
+use super::agent::{authority, root};
 use super::derived;
 use super::error::{Error, Place};
 use super::open::Locked;
 use super::parallel;
 use super::request::Notice;
+use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::leaves::{self, Source};
 use crate::domain::agent::policy::{PLACE, Policy, Revocation};
 use crate::domain::crypto::token;
@@ -39,7 +40,15 @@ pub struct Governed {
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn load(deps: &Deps<'_>) -> Result<Governed, Error> {
-    let root = authority::root_here(deps)?;
+    load_around(deps, Path::new("."))
+}
+
+/// The policy around a folder and its files.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_around(deps: &Deps<'_>, folder: &Path) -> Result<Governed, Error> {
+    let root = root::around(deps, folder)?;
     let path = root.join(PLACE);
     let policy = authority::read_draft(&path, &deps.files.read(&path).map_err(Error::Read)?.bytes)?;
     let (sources, mut notices) = sources(deps, &root, &policy)?;
@@ -60,6 +69,8 @@ fn standing(deps: &Deps<'_>, root: &Path) -> Result<Result<Vec<Revocation>, Noti
     }
     match authority::load(deps, root) {
         Ok(authority) => Ok(Ok(authority.revocations.clone())),
+        // What is signed and was taken back says nothing; what is being written is asked.
+        Err(error @ Error::Integrity { code: DenyCode::PolicyStale, .. }) => Err(error),
         Err(error @ Error::Integrity { .. }) => {
             let notice = Notice::warning(format!("the policy is not in force: {error}"));
             Ok(Err(match error.hints().into_iter().next() {

@@ -10,23 +10,25 @@ use super::audit::record;
 use super::error::{Error, Place};
 use super::open::{self, Locked, Unlocked};
 use super::ports::{Account, Ending, FileError, FileErrorKind, Launch, LaunchError, PrivateDir};
-use super::request::{FileOptions, OpenOptions, Source};
+use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::variables::Variables;
 use crate::domain::agent::audit::entry::{Action, Outcome, Target};
 use crate::domain::agent::redact::Patterns;
 use crate::domain::secret::SecretBytes;
 use crate::domain::value::Value;
 
-/// The first document of an encrypted file, checked against its MAC.
+/// The first document of an encrypted file, checked against its MAC. `tell` hears what
+/// there is to say about the file.
 pub fn first_document(
     deps: &Deps<'_>,
     source: &Source,
-    file: &FileOptions,
-    open_options: &OpenOptions,
+    (file, open_options): (&FileOptions, &OpenOptions),
+    tell: &mut dyn FnMut(Notice),
 ) -> Result<(Option<Value>, Place), Error> {
     let input = open::read_input(deps, source, file).map_err(|error| as_unreadable(error, source))?;
     let format = file.input_format.unwrap_or_else(|| input.format());
     let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, open_options)?;
+    unlocked.notices.iter().cloned().for_each(tell);
     let document = values(&unlocked, open_options)?.into_iter().next();
     Ok((document, input.place()))
 }

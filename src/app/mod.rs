@@ -51,6 +51,7 @@ pub mod snapshot;
 pub mod check;
 pub mod who;
 pub mod governed;
+pub mod absent;
 pub mod can;
 pub mod who_can;
 pub mod what_can;

@@ -1,7 +1,7 @@
 //! What the policy means: as a whole, for somebody, or for somebody and a secret.
 
 use super::Deps;
-use super::can::{holders, wrong};
+use super::can::{demand_known, holders, wrong};
 use super::error::Error;
 use super::governed::{self, Governed};
 use super::request::Notice;
@@ -110,6 +110,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         None => whole(&governed),
         Some(agent) => {
             pattern::check_name(agent).map_err(wrong)?;
+            demand_known(&governed, agent)?;
             let path = request.path.as_deref().map(pattern::parse_path).transpose().map_err(wrong)?;
             let depth = path.as_ref().map_or(0, Vec::len);
             let sources = match &path {

@@ -1,7 +1,7 @@
 //! What is probably wrong with the policy.
 
 use super::Deps;
-use super::agent::authority;
+use super::agent::root;
 use super::error::Error;
 use super::governed;
 use super::request::Notice;
@@ -23,7 +23,7 @@ pub struct Outcome {
 /// # Errors
 /// There is none, or the files cannot be listed.
 pub fn run(deps: &Deps<'_>) -> Result<Outcome, Error> {
-    let root = authority::root_here(deps)?;
+    let root = root::here(deps)?;
     let contents = deps.files.read(&root.join(PLACE)).map_err(Error::Read)?;
     let policy = match Policy::parse(&contents.bytes) {
         Ok(policy) => policy,
@@ -33,6 +33,8 @@ pub fn run(deps: &Deps<'_>) -> Result<Outcome, Error> {
         }
     };
     let (sources, notices) = governed::sources(deps, &root, &policy)?;
-    let findings = lint(&policy, &sources, &deps.clock.now());
+    let mut findings = lint(&policy, &sources, &deps.clock.now());
+    findings.extend(policy.check_recipients().err().map(Finding::unreadable));
+    findings.sort_by_key(|finding| finding.line);
     Ok(Outcome { findings, sources: Some(sources.len()), notices })
 }

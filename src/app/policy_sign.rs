@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Deps;
 use super::agent::authority::{self, Authority};
 use super::agent::refusal::{refused, untold};
+use super::agent::root;
 use super::agent::signing;
 use super::agent::write::{self, Write};
 use super::audit::record;
@@ -53,7 +54,7 @@ pub struct Signed {
 
 /// Signs the policy around the working folder.
 pub fn sign(deps: &Deps<'_>, request: &Request) -> Result<Signed, Error> {
-    let root = authority::root_here(deps)?;
+    let root = root::here(deps)?;
     record::attempt_to(deps, Action::PolicyChange);
     write::finish_unfinished(deps, &root)?;
     let path = root.join(policy::PLACE);
@@ -116,7 +117,7 @@ pub fn sign(deps: &Deps<'_>, request: &Request) -> Result<Signed, Error> {
 
 /// Verifies the policy around the working folder, and all that belongs to it.
 pub fn verify(deps: &Deps<'_>) -> Result<Arc<Authority>, Error> {
-    authority::load(deps, &authority::root_here(deps)?)
+    authority::load(deps, &root::here(deps)?)
 }
 
 /// Whose signatures the list that lies there allows.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::agent::authority::{self, Authority};
+use super::agent::root;
 use super::agent::signing;
 use super::agent::write::{self, Write};
 use super::error::{Error, Place};
@@ -34,11 +35,11 @@ pub struct Draft {
 impl Draft {
     /// The policy around the working folder, signed or not.
     pub fn read(deps: &Deps<'_>) -> Result<Self, Error> {
-        let root = authority::root_here(deps)?;
+        let root = root::here(deps)?;
         let path = root.join(policy::PLACE);
         let contents = deps.files.read(&path).map_err(Error::Read)?;
         let bytes = contents.bytes.to_vec();
-        let policy = authority::read_draft(&path, &bytes)?;
+        let policy = read_policy(&path, &bytes)?;
         Ok(Self { root, bytes, seen: contents.fingerprint, policy })
     }
 
@@ -79,7 +80,7 @@ impl Draft {
             let seen = deps.trust.marks().ok().and_then(|marks| Some(marks.repositories.get(repo)?.serial));
             bytes = edit::with_serial(&bytes, serial.max(seen.unwrap_or(0)) + 1).map_err(refused)?;
         }
-        let policy = authority::read_draft(&self.path(), &bytes)?;
+        let policy = read_policy(&self.path(), &bytes)?;
         Ok(Self { root: self.root.clone(), bytes, seen: self.seen, policy })
     }
 
@@ -107,6 +108,13 @@ impl Draft {
     pub fn authority(&self, now: &Authority) -> Authority {
         Authority { policy: self.policy.clone(), policy_digest: digest::of(&self.bytes), ..now.clone() }
     }
+}
+
+/// A policy whose recipients can all be encrypted for.
+fn read_policy(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
+    let policy = authority::read_draft(path, bytes)?;
+    policy.check_recipients().map_err(|error| authority::fault(path, error))?;
+    Ok(policy)
 }
 
 /// Which keys a principal gets, and where new ones are kept.
@@ -227,18 +235,31 @@ fn outside(deps: &Deps<'_>, root: &Path, out: &Path) -> Result<PathBuf, Error> {
     let mut folders = vec![root.to_owned()];
     folders.extend(repository.and_then(|place| place.top));
     let real = deps.files.real(&out).map_err(Error::Read)?;
+    let mut is_inside = is_of_clone(deps, root, &real)?;
     for folder in folders {
         let folder = deps.files.real(&folder).map_err(Error::Read)?;
-        if real.starts_with(&folder) || out.starts_with(&folder) {
-            return Err(Error::SetArgument {
-                message: "private keys do not belong into the repository".to_owned(),
-                hints: vec![
-                    "--out names a folder outside of it, for example ~/.config/leaflock/agents".to_owned(),
-                ],
-            });
-        }
+        is_inside |= real.starts_with(&folder) || out.starts_with(&folder);
+    }
+    if is_inside {
+        return Err(Error::SetArgument {
+            message: "private keys do not belong into the repository".to_owned(),
+            hints: vec![
+                "--out names a folder outside of it, for example ~/.config/leaflock/agents".to_owned(),
+            ],
+        });
     }
     Ok(out)
+}
+
+/// True for what lies in another work tree of the same repository, or in its git
+/// directory. What is not there yet is where the folder above it is.
+fn is_of_clone(deps: &Deps<'_>, root: &Path, path: &Path) -> Result<bool, Error> {
+    let is_folder = |path: &&Path| matches!(deps.files.kind(path), Ok(Some(FileKind::Directory)));
+    let Some(folder) = path.ancestors().find(is_folder) else { return Ok(false) };
+    Ok(match deps.repository.place(folder).map_err(Error::Read)? {
+        Some(_) => authority::clone_of(deps, folder)? == authority::clone_of(deps, root)?,
+        None => false,
+    })
 }
 
 /// Brings a changed policy to the disk with its signature; without one where nobody here

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Deps;
+use super::agent::root;
 use super::audit::record;
 use super::error::{Error, Place};
 use super::granted;
@@ -54,6 +55,9 @@ pub fn prepare(deps: &Deps<'_>, request: &Request) -> Result<Prepared, Error> {
     if let Some(agent) = &request.agent {
         return of_agent(deps, request, agent, only);
     }
+    for folder in folders(deps, request)? {
+        root::refuse_vanished(deps, &folder)?;
+    }
     let mut notices = Vec::new();
     let mut values = if request.with.is_empty() {
         everything(deps, request, &mut notices)?
@@ -82,6 +86,16 @@ pub fn prepare(deps: &Deps<'_>, request: &Request) -> Result<Prepared, Error> {
     let (patterns, short) = patterns(&named.collect::<Vec<_>>());
     notices.extend(short);
     Ok(Prepared { patterns, notices })
+}
+
+/// The folders of what is asked for.
+fn folders(deps: &Deps<'_>, request: &Request) -> Result<Vec<PathBuf>, Error> {
+    let here = || deps.files.absolute(Path::new(".")).map_err(Error::Read);
+    let folder = |path: &PathBuf| {
+        let path = deps.files.absolute(path).map_err(Error::Read)?;
+        Ok(path.parent().map_or(path.clone(), Path::to_owned))
+    };
+    if request.with.is_empty() { Ok(vec![here()?]) } else { request.with.iter().map(folder).collect() }
 }
 
 /// The values that a principal may have, out of the files that were made for it.

@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::agent::{listed, root};
+use super::audit::record;
 use super::decrypt;
 use super::error::{Error, Place, While};
 use super::launch::{self, InFile, Room, conflict};
@@ -58,8 +60,11 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
     wanted.open.intent.secrets.clone_from(&request.only);
     let request = &wanted;
     let mut variables = Vec::new();
+    let mut is_by_agent = false;
     for path in &request.files {
-        let more = of_file(deps, request, path, &variables)?;
+        refuse_vanished(deps, path)?;
+        let more = of_file(deps, request, path, &variables, tell)?;
+        is_by_agent |= record::last(deps).is_some_and(|recorded| recorded.agent().is_some());
         variables.retain(|known: &Variable| more.iter().all(|new| new.name != known.name));
         variables.extend(more);
     }
@@ -90,7 +95,8 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
             "--file NAME=KEY",
         )?;
     }
-    let patterns = request.redact.then(|| {
+    // What an agent may use and not read is not shown to it.
+    let patterns = (request.redact || is_by_agent).then(|| {
         let handed_over = variables.iter().chain(in_files.iter().map(|(_, variable)| variable));
         let named = handed_over.map(|variable| Named { path: &variable.dotted, value: &variable.value });
         let (patterns, short) = redact::patterns(&named.collect::<Vec<_>>());
@@ -111,21 +117,31 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
     launch::waited(deps, &launch, patterns.as_ref()).map_err(|error| launch::failed(error, &launch))
 }
 
+/// Refuses to go on where the policy of a file is gone.
+fn refuse_vanished(deps: &Deps<'_>, path: &Path) -> Result<(), Error> {
+    let path = deps.files.absolute(path).map_err(Error::Read)?;
+    path.parent().map_or(Ok(()), |folder| root::refuse_vanished(deps, folder))
+}
+
 /// The variables of one file, of which the last of a name counts.
 fn of_file(
     deps: &Deps<'_>,
     request: &Request,
     path: &Path,
     earlier: &[Variable],
+    tell: &mut dyn FnMut(Notice),
 ) -> Result<Vec<Variable>, Error> {
     let source = Source::File(path.to_owned());
     let name = deps.files.absolute(path).map_err(Error::Read)?;
     let format = request.file.input_format.unwrap_or_else(|| Format::of_path(&name.to_string_lossy()));
     if format == Format::Dotenv {
-        return of_dotenv(deps, request, source, earlier);
+        return of_dotenv(deps, request, source, earlier, tell);
     }
     let input = open::read_input(deps, &source, &request.file)?;
-    let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, &request.open)?;
+    let unlocked = Locked::parse(&input.bytes, format, &input.place())
+        .map_err(|error| listed::unreadable(deps, Some(&name), &input.bytes, error))?
+        .unlock(deps, &request.open)?;
+    unlocked.notices.iter().cloned().for_each(tell);
     let documents = launch::values(&unlocked, &request.open)?;
     let Some(document) = documents.first() else { return Ok(Vec::new()) };
     environment::of_document(document, request.case).map_err(|error| Error::Emit {
@@ -141,12 +157,13 @@ fn of_dotenv(
     request: &Request,
     source: Source,
     earlier: &[Variable],
+    tell: &mut dyn FnMut(Notice),
 ) -> Result<Vec<Variable>, Error> {
     let place = match &source {
         Source::File(path) => Place::file(deps.files.absolute(path).map_err(Error::Read)?),
         Source::Stdin => Place::default(),
     };
-    let decrypted = decrypt::run(
+    let mut decrypted = decrypt::run(
         deps,
         &decrypt::Request {
             task: Task::single(source, request.file.clone(), Destination::Stdout),
@@ -156,6 +173,7 @@ fn of_dotenv(
             terminal: true,
         },
     )?;
+    std::mem::take(&mut decrypted.notices).into_iter().for_each(tell);
     let outer = |name: &str| {
         let of_files = earlier.iter().find(|variable| variable.name == name);
         let of_caller = || request.inherited.get(name);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Deps;
 use super::agent::authority::{self, Authority};
 use super::agent::refusal::{refused, untold};
+use super::agent::root;
 use super::agent::signer_chain;
 use super::agent::signing;
 use super::agent::write::{self, Write};
@@ -79,7 +80,7 @@ pub enum What {
 /// Trusts a list of allowed signers of the repository around `folder`, once the policy
 /// is shown to be signed by it.
 pub fn add(deps: &Deps<'_>, folder: &Path, what: &What) -> Result<Trusted, Error> {
-    let root = authority::root(deps, folder)?;
+    let root = root::around(deps, folder)?;
     let path = root.join(signer_list::PLACE);
     let current = deps.files.read(&path).map_err(Error::Read)?.bytes.to_vec();
     let found = digest::of(&current);
@@ -166,7 +167,7 @@ pub struct SignedList {
 /// Signs a changed list of allowed signers by a key of the one that is trusted so far,
 /// and trusts it from now on. `None`: nothing was changed.
 pub fn sign(deps: &Deps<'_>, folder: &Path, key: Option<&str>) -> Result<Option<SignedList>, Error> {
-    let root = authority::root(deps, folder)?;
+    let root = root::around(deps, folder)?;
     record::attempt_to(deps, Action::PolicyChange);
     write::finish_unfinished(deps, &root)?;
     let path = root.join(signer_list::PLACE);

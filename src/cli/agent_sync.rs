@@ -33,7 +33,7 @@ pub struct Arguments {
     /// Change nothing, open nothing; list what is out of date
     #[arg(long)]
     pub check: bool,
-    /// Take over a source, or those of a folder, and say what changed; repeatable
+    /// Take over a source, those of a folder, or what .leaflock/revocations.jsonl lost; repeatable
     #[arg(long, value_name = "FILE")]
     pub accept: Vec<String>,
     /// Say what would change, and change nothing

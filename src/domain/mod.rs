@@ -4,6 +4,7 @@
 
 pub mod search;
 pub mod globs;
+pub mod nearest;
 pub mod digest;
 pub mod secret;
 pub mod scalar;

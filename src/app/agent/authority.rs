@@ -19,7 +19,7 @@ use crate::app::{Deps, leaflock_folders};
 use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{self, Manifest};
-use crate::domain::agent::policy::{self, NoSigner, Policy, Revocation};
+use crate::domain::agent::policy::{self, NoSigner, Policy, PolicyError, Revocation};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::trust::{Mark, Marks, Pin};
 use crate::domain::agent::{place, revocations, signer_list, sshsig};
@@ -52,6 +52,9 @@ pub struct Authority {
     pub manifest_serial: u64,
     /// The denials beside the policy.
     pub revocations: Vec<Revocation>,
+    /// The digests of those that were seen, or that the manifest heeds, whose lines are
+    /// gone though no policy has taken their place. Always empty in what [`load`] returns.
+    pub missing_revocations: BTreeSet<String>,
     /// Whose signatures count.
     pub signers: AllowedSigners,
     /// The digest of that list.
@@ -88,6 +91,10 @@ pub struct Memory {
     /// Roots whose files lie where they should.
     sound: Mutex<BTreeSet<PathBuf>>,
     loaded: Mutex<BTreeMap<PathBuf, Arc<Authority>>>,
+    /// What [`super::root`] found gone, by the folder that was asked about.
+    pub(super) vanished: Mutex<BTreeMap<PathBuf, Option<Vanished>>>,
+    /// Whether somebody was told of it.
+    pub(super) is_vanished_told: Mutex<bool>,
     /// Lists of signers that the person at the terminal was asked about and did not trust,
     /// by their digests.
     declined: Mutex<BTreeMap<String, Declined>>,
@@ -110,6 +117,15 @@ impl Memory {
     pub fn new(is_silent: bool) -> Self {
         Self { is_silent, ..Self::default() }
     }
+}
+
+/// A policy that this machine has seen, and that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Vanished {
+    /// The folder that it governed.
+    pub(super) root: PathBuf,
+    /// The `repo` that it named.
+    pub(super) repo: String,
 }
 
 /// The folder whose policy governs `folder`: the nearest one at or above it with a
@@ -150,26 +166,6 @@ pub fn nearest(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error>
     Ok(found)
 }
 
-/// The same, where there has to be one.
-///
-/// # Errors
-/// [`Error::NotFound`] where there is none.
-pub fn root(deps: &Deps<'_>, folder: &Path) -> Result<PathBuf, Error> {
-    find_root(deps, folder)?.ok_or_else(|| Error::NotFound {
-        place: Place::default(),
-        message: format!("there is no {} here, nor in a folder above", policy::PLACE),
-        hints: vec!["`leaflock policy init` begins one".to_owned()],
-    })
-}
-
-/// The folder whose policy governs the working folder.
-///
-/// # Errors
-/// As [`root`].
-pub fn root_here(deps: &Deps<'_>) -> Result<PathBuf, Error> {
-    root(deps, Path::new("."))
-}
-
 /// The policy of `root`, verified once a call. Where its signers were never seen, the
 /// person at the terminal is asked.
 ///
@@ -195,10 +191,19 @@ pub fn forget(deps: &Deps<'_>) {
 
 /// The folder that names the clone: its common git directory, else the root itself.
 pub fn clone_of(deps: &Deps<'_>, root: &Path) -> Result<String, Error> {
+    Ok(places_of(deps, root)?.0)
+}
+
+/// The same, and the root from the top of the work tree.
+fn places_of(deps: &Deps<'_>, root: &Path) -> Result<(String, String), Error> {
     let place = deps.repository.place(root).map_err(Error::Read)?;
-    let folder = place.map_or_else(|| root.to_owned(), |place| place.common_dir);
+    let (folder, prefix) = match place {
+        Some(place) => (place.common_dir, place.prefix),
+        None => (root.to_owned(), PathBuf::new()),
+    };
     let real = deps.files.real(&folder).map_err(Error::Read)?;
-    Ok(real.to_string_lossy().into_owned())
+    let prefix = prefix.to_string_lossy();
+    Ok((real.to_string_lossy().into_owned(), prefix.trim_end_matches('/').to_owned()))
 }
 
 /// A file of the policy, which has to be there.
@@ -228,6 +233,7 @@ fn signed(
         manifest_file: None,
         manifest_serial: 0,
         revocations: Vec::new(),
+        missing_revocations: BTreeSet::new(),
         signers,
         signers_digest: digest::of(list),
     })
@@ -248,7 +254,8 @@ pub fn unpinned(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
 }
 
 /// The policy of `root` for whoever makes the manifest anew: one that does not verify,
-/// or is gone, is none. Everything else is verified as by [`load`].
+/// or is gone, is none, and revocations may be missing. Everything else is verified as by
+/// [`load`].
 pub fn load_to_remake(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
     verify(deps, root, false)
 }
@@ -263,9 +270,10 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     let repo = policy.repo.clone().unwrap_or_default();
     let list_path = root.join(signer_list::PLACE);
     let list = demanded(deps, &list_path, DenyCode::UntrustedSigners, MAKE_LIST)?;
-    let clone = clone_of(deps, root)?;
+    let places = places_of(deps, root)?;
+    let clone = &places.0;
     let marks = deps.trust.marks().map_err(untold)?;
-    if marks.clones.get(&clone).is_some_and(|known| *known != repo) {
+    if marks.clones.get(clone).is_some_and(|known| *known != repo) {
         return Err(refused(
             &path,
             DenyCode::ForeignRepo,
@@ -289,7 +297,10 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     };
     let found = authority.manifest.as_ref().map(|manifest| manifest.serial);
     authority.manifest_serial = found.max(seen.manifest).unwrap_or_default();
-    authority.revocations = read_revocations(deps, &authority, &seen)?;
+    authority.revocations = read_revocations(deps, &mut authority, &seen)?;
+    if let (true, Some(gone)) = (needs_manifest, authority.missing_revocations.first()) {
+        return Err(revocation_gone(&authority, gone));
+    }
     if trust.by == By::Nobody {
         ask(deps, &authority)?;
     }
@@ -297,23 +308,29 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     if is_followed && trust.is_pinned || trust.by == By::Nobody {
         pin(deps, &authority, &list)?;
     }
-    remember(deps, &authority, &marks, &clone, is_announced || !trust.is_pinned && is_followed)?;
+    remember(deps, &authority, &marks, &places, is_announced || !trust.is_pinned && is_followed)?;
     Ok(authority)
 }
 
 /// Reads a policy for whoever writes it or asks about it: it need not be one that can be
 /// signed.
 pub fn read_draft(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
-    Policy::parse(bytes).map_err(|error| Error::Config {
+    Policy::parse(bytes).map_err(|error| fault(path, error))
+}
+
+/// What is wrong with a policy that is only read.
+pub fn fault(path: &Path, error: PolicyError) -> Error {
+    Error::Config {
         place: Place::file(path).at_line(error.line),
         hints: error.advice.clone().into_iter().collect(),
         cause: Box::new(error),
-    })
+    }
 }
 
 /// Reads a policy, and demands of it what one that is signed has.
 pub fn read_policy(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
-    let policy = Policy::parse(bytes).map_err(|error| {
+    let parsed = Policy::parse(bytes).and_then(|policy| policy.check_recipients().map(|()| policy));
+    let policy = parsed.map_err(|error| {
         let hint = error.advice.clone().unwrap_or_else(|| SIGN.to_owned());
         refused_at(Place::file(path).at_line(error.line), DenyCode::PolicyInvalid, error, &hint)
     })?;
@@ -493,20 +510,39 @@ fn read_manifest(
     Ok(Some(manifest))
 }
 
-fn read_revocations(deps: &Deps<'_>, authority: &Authority, seen: &Mark) -> Result<Vec<Revocation>, Error> {
-    const HINT: &str = "restore the file from git; what is no longer to be denied belongs to a policy with a \
-                        higher serial, and is then taken out by `leaflock agent sync`";
+const RESTORE: &str = "restore the file from git; to give the right back, sign a policy with a higher serial, take \
+                       the line out, and run `leaflock agent sync --accept .leaflock/revocations.jsonl`";
+
+/// That a revocation is gone which no policy has taken the place of.
+pub fn revocation_gone(authority: &Authority, gone: &str) -> Error {
+    let lists = |it: &Manifest| it.revocations.contains_key(gone) || it.absorbed.contains_key(gone);
+    let is_listed = authority.manifest.as_ref().is_some_and(lists);
+    let by = if is_listed { "the signed manifest lists" } else { "this machine has seen" };
+    let path = authority.root.join(policy::REVOCATIONS);
+    refused(&path, DenyCode::PolicyStale, format!("a revocation that {by} is gone ({gone})"), RESTORE)
+}
+
+/// The denials in force. Those that should be there and are not are noted in `authority`.
+///
+/// A line counts if its signer may revoke, or if the signed manifest heeds it: whoever
+/// signed that vouches for it, also when its signer has left since.
+fn read_revocations(
+    deps: &Deps<'_>,
+    authority: &mut Authority,
+    seen: &Mark,
+) -> Result<Vec<Revocation>, Error> {
     let path = authority.root.join(policy::REVOCATIONS);
     let contents = deps.files.read_if_there(&path).map_err(Error::Read)?;
     let bytes = contents.map(|contents| contents.bytes).unwrap_or_default();
-    let absorbed = authority.manifest.as_ref().map(|manifest| &manifest.revocations);
-    let is_absorbed = |digest: &String| absorbed.is_some_and(|absorbed| absorbed.contains(digest));
+    let Manifest { revocations: heeded, absorbed, .. } = authority.manifest.clone().unwrap_or_default();
+    let serial = authority.policy.serial.unwrap_or_default();
+    let is_absorbed = |digest: &String| absorbed.get(digest).is_some_and(|by| *by <= serial);
     let mut found = Vec::new();
     let mut digests = BTreeSet::new();
     for (number, line) in revocations::lines(&bytes) {
         let digest = revocations::digest_of(line);
         let wrong = |code: DenyCode, cause: String| {
-            refused_at(Place::file(&path).at_line(Some(number)), code, cause, HINT)
+            refused_at(Place::file(&path).at_line(Some(number)), code, cause, RESTORE)
         };
         let denial = revocations::read(line, number)
             .map_err(|error| wrong(DenyCode::PolicyInvalid, error.to_string()))
@@ -520,7 +556,8 @@ fn read_revocations(deps: &Deps<'_>, authority: &Authority, seen: &Mark) -> Resu
                     revocations::NAMESPACE,
                     &signed.statement.timestamp,
                 );
-                if allowed.is_none() && !signed.may_be_said(&authority.policy) {
+                let may = allowed.is_some() || signed.may_be_said(&authority.policy);
+                if !may && !heeded.contains_key(&signed.digest) {
                     let cause = format!("{} may not revoke this", signed.key.fingerprint());
                     return Err(wrong(DenyCode::PolicyInvalid, cause));
                 }
@@ -537,10 +574,9 @@ fn read_revocations(deps: &Deps<'_>, authority: &Authority, seen: &Mark) -> Resu
         digests.insert(digest);
     }
     let is_gone = |digest: &&String| !digests.contains(*digest) && !is_absorbed(digest);
-    if let Some(gone) = seen.revocations.iter().find(is_gone) {
-        let cause = format!("a revocation that this machine has seen is gone ({gone})");
-        return Err(refused(&path, DenyCode::PolicyStale, cause, HINT));
-    }
+    // Of an older policy, the manifest of a newer one tells what must not be missing.
+    let known = seen.revocations.iter().chain(heeded.keys()).chain(absorbed.keys());
+    authority.missing_revocations = known.filter(is_gone).cloned().collect();
     Ok(found)
 }
 
@@ -576,7 +612,8 @@ pub fn ask(deps: &Deps<'_>, authority: &Authority) -> Result<(), Error> {
     if let Some(why) = declined.get(digest) {
         return refuse(*why);
     }
-    let why = match deps.prompt.confirm(&question) {
+    // Not on standard input: whoever feeds that chose no signers.
+    let why = match deps.prompt.choose(&question, "trust it", Some("do not")) {
         Ok(true) => return Ok(()),
         Ok(false) => Declined::Refused,
         Err(_) => Declined::Unanswered,
@@ -610,12 +647,13 @@ fn remember(
     deps: &Deps<'_>,
     authority: &Authority,
     marks: &Marks,
-    clone: &str,
+    (clone, prefix): &(String, String),
     is_optional: bool,
 ) -> Result<(), Error> {
     let repo = authority.repo().to_owned();
     let mut move_on = |marks: &mut Marks| {
-        marks.clones.insert(clone.to_owned(), repo.clone());
+        marks.clones.insert(clone.clone(), repo.clone());
+        marks.roots.entry(clone.clone()).or_default().insert(prefix.clone());
         let mark = marks.repositories.entry(repo.clone()).or_default();
         let serial = authority.policy.serial.unwrap_or_default();
         if serial >= mark.serial {
@@ -624,7 +662,7 @@ fn remember(
         }
         mark.manifest = mark.manifest.max(authority.manifest.as_ref().map(|manifest| manifest.serial));
         if let Some(manifest) = &authority.manifest {
-            mark.revocations.retain(|digest| !manifest.revocations.contains(digest));
+            mark.revocations.retain(|digest| !manifest.absorbed.contains_key(digest));
         }
         mark.revocations.extend(authority.revocations.iter().map(|it| it.digest.clone()));
     };

@@ -14,6 +14,7 @@ use super::chains::{self, Writer};
 use crate::app::Deps;
 use crate::app::agent::authority::{self, Authority};
 use crate::app::agent::listed;
+use crate::app::agent::showing;
 use crate::app::error::Error;
 use crate::app::ports::FileKind;
 use crate::app::request::{Intent, Notice};
@@ -70,6 +71,14 @@ struct Site {
     authority: Arc<Authority>,
 }
 
+impl Site {
+    /// Who works in it, if that is an agent.
+    fn agent(&self) -> Option<&str> {
+        let principal = self.authority.policy.principals.get(self.writer.agent.as_ref()?)?;
+        principal.is_agent().then_some(principal.name.as_str())
+    }
+}
+
 /// That it is written down, or need not be.
 #[derive(Clone, Debug)]
 pub struct Recorded(Option<(Arc<Site>, Entry)>);
@@ -82,6 +91,8 @@ pub struct Opening<'o> {
     pub bytes: &'o [u8],
     /// The paths of all of its values.
     pub leaves: &'o dyn Fn() -> Vec<Vec<String>>,
+    /// A verb of SOPS's shows it.
+    pub is_for_people: bool,
     /// The other files of the call, each with the digest of its bytes. They are
     /// written down together with the first, at the price of one.
     pub others: &'o dyn Fn() -> Vec<(PathBuf, String)>,
@@ -125,6 +136,7 @@ fn open_under(
     let mut entry = entry(&site, intent, file.clone(), of_bytes.clone());
     entry.secret_path = paths::shortened(&intent.secrets, opening.leaves);
     let recorded = Recorded(Some((Arc::clone(&site), entry.clone())));
+    demand_levels(deps, &site, intent, file.as_deref(), opening)?;
     let granted = granted(&root, intent, file.clone(), of_bytes);
     if !lock(deps).granted.contains(&granted) {
         demand_reason(deps, &site, intent, file.as_deref(), opening)?;
@@ -274,6 +286,11 @@ impl Recorded {
         self.0.is_some()
     }
 
+    /// The caller, if it is an agent.
+    pub fn agent(&self) -> Option<&str> {
+        self.0.as_ref().and_then(|(site, _)| site.agent())
+    }
+
     /// Writes down how it ended. What was granted stays written down even if this fails.
     ///
     /// # Errors
@@ -357,8 +374,8 @@ fn lock<'d>(deps: &Deps<'d>) -> std::sync::MutexGuard<'d, Known> {
     deps.audit.known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The folder of the policy that counts for a file; for standard input, the one around
-/// the working folder.
+/// The folder of the policy that counts for a file; for standard input, also under its
+/// names in the system, the one around the working folder.
 fn root(deps: &Deps<'_>, path: Option<&Path>) -> Result<Option<PathBuf>, Error> {
     root_by(deps, path, authority::find_root)
 }
@@ -526,6 +543,28 @@ fn told(deps: &Deps<'_>, mut error: Error, written: Result<(), Error>) -> Error 
         hints.push(format!("this refusal is not in the audit trail: {unwritten}"));
     }
     error
+}
+
+/// Refuses an agent what it may not be shown. What it may use on somebody's behalf is
+/// decided where that is asked for.
+fn demand_levels(
+    deps: &Deps<'_>,
+    site: &Site,
+    intent: &Intent,
+    file: Option<&str>,
+    opening: &Opening<'_>,
+) -> Result<(), Error> {
+    let Some(agent) = site.agent().filter(|_| intent.on_behalf.is_none()) else { return Ok(()) };
+    let Authority { policy, manifest, .. } = &*site.authority;
+    // Standard input has no name; a file that was signed for is known by its bytes.
+    let listed = || manifest.as_ref()?.holder(opening.bytes);
+    let Some(file) = file.or_else(listed) else { return Ok(()) };
+    let subject = (agent, source_of(policy, file));
+    let shown = showing::check(&site.authority, subject, &(opening.leaves)(), intent, opening.is_for_people);
+    let Err(error) = shown else { return Ok(()) };
+    let Error::Denied { code, .. } = &error else { return Err(error) };
+    let written = write_denial(deps, &site.writer, intent, Some(file.to_owned()), *code);
+    Err(told(deps, error, written))
 }
 
 /// Refuses where the policy asks for a reason and none was given.

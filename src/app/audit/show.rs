@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::material::{self, Log};
 use crate::app::Deps;
-use crate::app::agent::authority;
+use crate::app::agent::root;
 use crate::app::error::Error;
 use crate::domain::agent::audit::entry::{Action, Entry, Outcome as Ending};
 use crate::domain::agent::audit::segments;
@@ -91,7 +91,7 @@ pub struct Outcome {
 /// The entries of all writers, of the work tree and of this clone, each once. None of
 /// them is verified. `last` takes that many from the end.
 pub fn run(deps: &Deps<'_>, filter: &Filter, last: Option<usize>) -> Result<Outcome, Error> {
-    Ok(of(&material::read(deps, &authority::root_here(deps)?)?, filter, last))
+    Ok(of(&material::read(deps, &root::here(deps)?)?, filter, last))
 }
 
 /// The same of a log that is read already.

@@ -4,13 +4,13 @@
 //! A derived file is kept byte for byte as long as it is what the manifest lists, for the
 //! recipients that it should have, and its mark says that it holds what it should.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::compile::{self, Opened};
 use super::sources::{self, Source};
 use crate::app::Deps;
-use crate::app::agent::authority::Authority;
+use crate::app::agent::authority::{self, Authority};
 use crate::app::agent::write::Write;
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
@@ -21,7 +21,7 @@ use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::leaves;
 use crate::domain::agent::manifest::{self, Derived, Manifest, derived_path};
 use crate::domain::agent::pattern::show_path;
-use crate::domain::agent::policy::{self, Compiled, Principal};
+use crate::domain::agent::policy::{Compiled, Principal};
 use crate::domain::agent::view::View;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::digest;
@@ -66,6 +66,8 @@ pub struct Plan {
 pub struct Accept {
     /// These, by their names.
     pub names: BTreeSet<String>,
+    /// Revocations may be gone, if the policy is newer than they are: it takes their place.
+    pub revocations: bool,
 }
 
 /// Plans for `fresh` states of sources. If the manifest is of the policy in force, the
@@ -83,21 +85,26 @@ pub fn plan(
     let old = authority.manifest.clone().unwrap_or_default();
     let is_current = authority.manifest.is_some()
         && old.policy == authority.policy_digest
-        && old.revocations == revocations(authority);
+        && old.revocations.keys().eq(&revocations(authority))
+        && authority.missing_revocations.is_empty();
     let new = Manifest {
         repo: authority.policy.repo.clone().unwrap_or_default(),
         policy: authority.policy_digest.clone(),
-        revocations: listed(authority, &old),
+        revocations: heeded(authority, &old),
+        absorbed: absorbed(authority, &old, accept)?,
         ..old.clone()
     };
-    let plan = Plan { manifest: new, ..Plan::default() };
+    let mut plan = Plan { manifest: new, ..Plan::default() };
+    if let count @ 1.. = authority.missing_revocations.len() {
+        let text = format!("the policy takes the place of {count} revocations that are gone");
+        plan.notices.push(Notice::note(text));
+    }
     let mut planner = Planner { deps, authority, old, accept, open, plan };
     match is_current && !fresh.is_empty() {
         true => planner.some(fresh)?,
         false => planner.all(fresh)?,
     }
     let Planner { mut plan, old, .. } = planner;
-    refuse_gone(authority, &old, &plan.manifest)?;
     plan.is_change = plan.manifest != old || !plan.writes.is_empty() || authority.manifest.is_none();
     plan.manifest.serial = old.serial + u64::from(plan.is_change);
     if plan.manifest.serial > LARGEST_EXACT {
@@ -115,37 +122,36 @@ pub fn revocations(authority: &Authority) -> BTreeSet<String> {
     authority.revocations.iter().map(|it| it.digest.clone()).collect()
 }
 
-/// The revocations that a manifest lists. Where a new policy has taken the place of some,
-/// they are listed once more, so that others know that they may go.
-fn listed(authority: &Authority, old: &Manifest) -> BTreeSet<String> {
-    let mut listed = revocations(authority);
-    if old.policy != authority.policy_digest {
-        listed.extend(old.revocations.iter().cloned());
-    }
-    listed
+/// The revocations that a manifest lists as heeded, each with the serial of the policy
+/// under which it first was.
+fn heeded(authority: &Authority, old: &Manifest) -> BTreeMap<String, u64> {
+    let serial = authority.policy.serial.unwrap_or_default();
+    let since = |digest: &String| old.revocations.get(digest).copied().unwrap_or(serial);
+    revocations(authority).into_iter().map(|digest| (digest.clone(), since(&digest))).collect()
 }
 
-/// Refuses to give back what a revocation took, only because its line is gone: it takes
-/// another policy.
-fn refuse_gone(authority: &Authority, old: &Manifest, new: &Manifest) -> Result<(), Error> {
-    let gone = old.revocations.difference(&new.revocations).next();
-    let gains = |(name, file): (&String, &Derived)| {
-        let had = old.derived.get(name).map(|file| file.secrets.as_slice()).unwrap_or_default();
-        file.secrets.iter().any(|secret| !had.contains(secret))
+/// The revocations whose place policies have taken. One whose line is gone becomes one of
+/// them if whoever signs says so, and if the policy is newer than what it denied: else an
+/// empty file would give back what was taken. A line that is back denies again.
+///
+/// # Errors
+/// [`DenyCode::PolicyStale`] for one that is merely gone.
+fn absorbed(authority: &Authority, old: &Manifest, accept: &Accept) -> Result<BTreeMap<String, u64>, Error> {
+    let serial = authority.policy.serial.unwrap_or_default();
+    let is_newer = |gone: &String| match old.revocations.get(gone) {
+        Some(heeded) => serial > *heeded,
+        None => old.policy != authority.policy_digest,
     };
-    if gone.is_none() || old.policy != new.policy || !new.derived.iter().any(gains) {
-        return Ok(());
+    let mut absorbed = old.absorbed.clone();
+    let there = revocations(authority);
+    absorbed.retain(|digest, _| !there.contains(digest));
+    for gone in &authority.missing_revocations {
+        if !accept.revocations || !is_newer(gone) {
+            return Err(authority::revocation_gone(authority, gone));
+        }
+        absorbed.insert(gone.clone(), serial);
     }
-    Err(Error::Integrity {
-        place: Place::file(authority.root.join(policy::REVOCATIONS)),
-        code: DenyCode::PolicyStale,
-        cause: "a revocation that the derived files heed is gone, and its agent would get back what it took"
-            .into(),
-        hints: vec![
-            "restore the file from git; who gives a right back signs a policy with a higher serial"
-                .to_owned(),
-        ],
-    })
+    Ok(absorbed)
 }
 
 /// The recipients of the derived files of `principal`, sorted, each once.

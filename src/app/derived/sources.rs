@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::Deps;
-pub use crate::app::agent::listed::name_of;
+pub use crate::app::agent::listed::{may_be_source as may_be, name_of};
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
 use crate::app::ports::{Contents, FileKind, Fingerprint};
@@ -14,6 +14,9 @@ use crate::domain::digest;
 use crate::domain::metadata::{MasterKey, Metadata};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
+
+/// What to do about one that is cut off or otherwise broken.
+const DAMAGED: &str = "the file is damaged: bring it back from git, `git checkout -- FILE`, and sync then";
 
 /// A source as it stands on the disk.
 #[derive(Debug)]
@@ -100,7 +103,15 @@ fn source(name: String, path: PathBuf, contents: Contents) -> Result<Option<Sour
         // A text that tells of tokens: this manual, for one.
         Err(Error::NotEncrypted(_)) => return Ok(None),
         Err(Error::Syntax { .. }) if Format::of_path(&name) == Format::Binary => return Ok(None),
-        Err(error) => return Err(error),
+        Err(mut error) => {
+            if let Error::Metadata { hints, .. } = &mut error {
+                hints.push(DAMAGED.to_owned());
+            }
+            if let Error::Syntax { error, .. } = &mut error {
+                error.hint.get_or_insert(DAMAGED);
+            }
+            return Err(error);
+        }
     }
     let sha256 = digest::hex_of(&bytes);
     Ok(Some(Source { name, path, bytes, seen: fingerprint, sha256 }))

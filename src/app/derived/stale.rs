@@ -108,7 +108,7 @@ pub fn all(deps: &Deps<'_>, authority: &Authority) -> Result<Vec<Stale>, Error> 
     if manifest.policy != authority.policy_digest {
         add(policy::PLACE, Reason::Policy);
     }
-    if !plan::revocations(authority).is_subset(&manifest.revocations) {
+    if plan::revocations(authority).iter().any(|digest| !manifest.revocations.contains_key(digest)) {
         add(policy::REVOCATIONS, Reason::Revocation);
     }
     let sources = sources::all(deps, &authority.root, &authority.policy)?;

@@ -42,6 +42,7 @@ use super::allowed_signers::AllowedSigners;
 use super::pattern::{FilePattern, NamePattern, PathPattern, PatternError};
 use super::place;
 use super::public_key::PublicKey;
+use crate::domain::check::is_recipient;
 use crate::domain::keys::{recipient_kind, same_ssh_key};
 
 /// Where the policy lies, from the folder that it governs.
@@ -383,6 +384,32 @@ impl Policy {
     pub fn governs(&self, source: &str) -> bool {
         let is_listed = |rules: &Vec<SourceRule>| rules.iter().any(|rule| rule.file.matches(source));
         !source.starts_with(place::OWN) && self.sources.as_ref().is_none_or(is_listed)
+    }
+
+    /// Looks whether something can be encrypted for every age recipient.
+    ///
+    /// # Errors
+    /// The first that does not decode, with whose it is.
+    pub fn check_recipients(&self) -> Result<(), PolicyError> {
+        let of_principals = self.principals.values().flat_map(|principal| {
+            let whose = format!("principals: {}", principal.name);
+            principal.age.iter().map(move |key| (key, whose.clone(), Some(principal.line)))
+        });
+        let of_sources = self.sources.iter().flatten().flat_map(|rule| {
+            let whose = format!("sources: {}", rule.file.as_str());
+            rule.recipients.iter().map(move |key| (key, whose.clone(), Some(rule.line)))
+        });
+        let of_recovery = self.recovery.iter().map(|key| (key, "recovery".to_owned(), None));
+        let is_damaged = |key: &str| recipient_kind(key).is_ok_and(|kind| !is_recipient(kind, key));
+        let mut all = of_principals.chain(of_sources).chain(of_recovery);
+        match all.find(|(key, ..)| is_damaged(key)) {
+            Some((key, whose, line)) => Err(PolicyError {
+                message: format!("{whose}: {key} is no age recipient: it does not decode"),
+                line,
+                advice: Some("copy it anew, whole: age1… in full, or a line of a .pub file".to_owned()),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// The names that it knows: of principals, and those that rules spell out. Sorted.

@@ -40,7 +40,11 @@ impl<'p> Rules<'p> {
             let is_name = alone.patterns().any(|pattern| pattern.literal() == Some(&entry));
             let (kind, message, advice) = if is_name {
                 let message = format!("{entry} is granted secrets and is no principal: it has no key");
-                (LintKind::NoIdentity, message, format!("`leaflock agent add {entry}` makes it one"))
+                (
+                    LintKind::NoIdentity,
+                    message,
+                    format!("`leaflock agent add {entry} --out ~/.config/leaflock/agents` makes it one"),
+                )
             } else {
                 let message = format!("{entry} matches no principal");
                 (LintKind::MatchesNobody, message, "add principals, or correct the pattern".to_owned())
