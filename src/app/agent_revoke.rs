@@ -55,6 +55,7 @@ pub struct Revoked {
 pub fn run(deps: &Deps<'_>, folder: &Path, request: &Request) -> Result<Revoked, Error> {
     let root = trust::root(deps, folder)?;
     record::attempt_to(deps, Action::Revoke);
+    deps.authorities.take_expired();
     let authority = authority::load(deps, &root)?;
     let principals = principals(&authority.policy, &request.agent)?;
     let key = signing::Key::of(deps, request.key.as_deref())?;

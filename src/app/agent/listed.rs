@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use super::authority::{self, Authority};
+use super::refusal;
 use crate::app::Deps;
 use crate::app::error::{Error, Place};
 use crate::domain::agent::denial::DenyCode;
@@ -36,7 +37,13 @@ pub fn verdict(authority: &Authority, path: &Path, bytes: &[u8]) -> Result<(), E
             false => Ok(()),
         };
     };
-    match manifest.verdict(&name, bytes) {
+    let verdict = manifest.verdict(&name, bytes);
+    if verdict == Verdict::Changed
+        && refusal::with_lf(bytes).is_some_and(|bytes| manifest.verdict(&name, &bytes) == Verdict::Held)
+    {
+        return Err(refusal::line_ends(path, DenyCode::ManifestMismatch));
+    }
+    match verdict {
         Verdict::Held | Verdict::Unknown => Ok(()),
         Verdict::Planted => refuse("nobody has signed for this file: the manifest does not hold it", vec![
             "`leaflock agent sync` removes what does not belong there".to_owned(),

@@ -49,6 +49,7 @@ struct Signed {
 /// with the log is no error.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let root = material::root(deps)?;
+    deps.authorities.take_expired();
     let authority = authority::load(deps, &root)?;
     let mut log = material::read(deps, &root)?;
     for path in &request.checkpoints {

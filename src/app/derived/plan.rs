@@ -11,6 +11,7 @@ use super::compile::{self, Opened};
 use super::sources::{self, Source};
 use crate::app::Deps;
 use crate::app::agent::authority::Authority;
+use crate::app::agent::manifest_file;
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
 use crate::app::ports::Fingerprint;
@@ -84,7 +85,8 @@ pub struct Accept {
 /// other files are not looked at; else, and without `fresh`, all of them are.
 ///
 /// # Errors
-/// [`DenyCode::ManifestMismatch`] for sources that the manifest does not hold.
+/// [`DenyCode::ManifestMismatch`] for sources that the manifest does not hold, and between
+/// the sides of a merge, unless the caller has accepted what it made of the sources.
 pub fn plan(
     deps: &Deps<'_>,
     authority: &Authority,
@@ -92,6 +94,9 @@ pub fn plan(
     accept: &Accept,
     open: &OpenOptions,
 ) -> Result<Plan, Error> {
+    if authority.is_conflicted && accept.names.is_empty() {
+        return Err(manifest_file::conflicted(&authority.root));
+    }
     let old = authority.manifest.clone().unwrap_or_default();
     let is_current = authority.manifest.is_some()
         && old.policy == authority.policy_digest
@@ -110,8 +115,11 @@ pub fn plan(
     }
     let Planner { mut plan, old, .. } = planner;
     refuse_gone(authority, &old, &plan.manifest)?;
-    plan.is_change = plan.manifest != old || !plan.writes.is_empty() || authority.manifest.is_none();
-    plan.manifest.serial = old.serial + u64::from(plan.is_change);
+    let is_new = authority.manifest.is_none() || authority.is_conflicted;
+    plan.is_change = is_new || plan.manifest != old || !plan.writes.is_empty();
+    if plan.is_change {
+        plan.manifest.serial = old.serial.max(authority.manifest_serial).saturating_add(1);
+    }
     Ok(plan)
 }
 
@@ -160,6 +168,17 @@ pub fn recipients(authority: &Authority, principal: &Principal) -> Vec<String> {
     all.sort();
     all.dedup();
     all
+}
+
+/// How many files are named one by one.
+const FEW: usize = 3;
+
+/// Names, the first few of them.
+fn shown(names: &[&str]) -> String {
+    match names.len() {
+        ..=FEW => names.join(", "),
+        count => format!("{} and {} more", names[..FEW].join(", "), count - FEW),
+    }
 }
 
 struct Planner<'p> {
@@ -241,11 +260,16 @@ impl Planner<'_> {
         Err(Error::Integrity {
             place: first.place(),
             code: DenyCode::ManifestMismatch,
-            cause: format!("the signed manifest does not hold this state of {}", names.join(", ")).into(),
+            cause: format!("the signed manifest does not hold this state of {}", shown(&names)).into(),
             hints: vec![
                 "whoever wrote it has not signed for it: `leaflock diff --names` shows what changed"
                     .to_owned(),
-                format!("`leaflock agent sync --accept {}` takes it over", names.join(" --accept ")),
+                match names.len() {
+                    1..=FEW => {
+                        format!("`leaflock agent sync --accept {}` takes it over", names.join(" --accept "))
+                    }
+                    count => format!("`leaflock agent sync --accept .` takes all {count} over"),
+                },
             ],
         })
     }

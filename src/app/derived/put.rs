@@ -16,7 +16,7 @@ use crate::app::open;
 use crate::app::ports::Fingerprint;
 use crate::app::request::{Destination, Done, Notice, OpenOptions};
 use crate::domain::agent::denial::DenyCode;
-use crate::domain::agent::manifest::{NAMESPACE, PLACE, SIGNATURE};
+use crate::domain::agent::manifest::{Manifest, NAMESPACE, PLACE, SIGNATURE};
 use crate::domain::agent::policy::Principal;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::secret::SecretBytes;
@@ -186,6 +186,9 @@ fn sign(deps: &Deps<'_>, authority: &Authority, bytes: &[u8], key: Option<&str>)
             hints: vec![
                 "somebody whom .leaflock/allowed_signers lists, and who is no agent, makes this change"
                     .to_owned(),
+                "to be listed: an administrator adds the line `NAME namespaces=\"leaflock-manifest@v1\" KEY` there, \
+                 and runs `leaflock trust sign`"
+                    .to_owned(),
             ],
         });
     }
@@ -225,6 +228,10 @@ pub fn commit(deps: &Deps<'_>, command: &str, root: &Path, writes: &[Write]) -> 
         staged.map_err(failed)?;
     }
     transaction.commit().map_err(failed)?;
+    let manifest = writes.iter().find(|write| write.path == root.join(PLACE));
+    if let Some(Ok(manifest)) = manifest.and_then(|it| it.bytes.as_deref()).map(Manifest::parse) {
+        authority::wrote_manifest(deps, &manifest.repo, manifest.serial);
+    }
     authority::forget(deps);
     Ok(())
 }
