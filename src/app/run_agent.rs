@@ -87,6 +87,13 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
         account: None,
     };
     for (name, value) in &assigned.variables {
+        if !launch::fits(name, &value.value) {
+            if wish.names(value) {
+                return Err(not_text(value));
+            }
+            tell(left_out(value));
+            continue;
+        }
         let text = launch::value(&value.value).ok_or_else(|| not_text(value))?;
         launch.environment.remove(name);
         launch.environment.push(name, text);
@@ -136,6 +143,12 @@ struct Assigned<'v> {
 }
 
 impl Wish<'_> {
+    /// True if the caller asked for this value and not only for what is granted.
+    fn names(&self, value: &GrantedValue) -> bool {
+        let is_named = self.named.iter().any(|(_, pattern)| pattern.covers(&value.path));
+        is_named || self.only.iter().any(|only| only.as_str() == value.shown)
+    }
+
     /// Gives the values their names.
     fn assign<'v>(&self, values: &'v [GrantedValue]) -> Result<Assigned<'v>, Error> {
         let mut assigned = Assigned { variables: Vec::new(), files: Vec::new() };
@@ -230,10 +243,22 @@ fn conflict(message: String, hint: &str) -> Error {
 
 fn not_text(value: &GrantedValue) -> Error {
     Error::Other {
-        place: Place::default().at_key(value.shown.clone()),
-        cause: "this system's environment cannot hold the value".into(),
-        hints: vec!["--file NAME=PATH hands it over as a file".to_owned()],
+        place: Place::file(&value.source).at_key(value.shown.clone()),
+        cause: UNFIT.into(),
+        hints: vec![as_file(value)],
     }
+}
+
+const UNFIT: &str = "this system's environment cannot hold the value, which is binary or too long";
+
+fn as_file(value: &GrantedValue) -> String {
+    format!("--file NAME={} hands it over as a file", value.shown)
+}
+
+/// That the program does without a value that nobody asked for.
+fn left_out(value: &GrantedValue) -> Notice {
+    let text = format!("{}: {} is left out: {UNFIT}", value.source, value.shown);
+    Notice::warning(text).with_hint(as_file(value))
 }
 
 /// The environment of the caller without credentials, but for those that are to be kept.
