@@ -1,6 +1,9 @@
 //! Whether somebody may do something with a secret, and by which rule.
 
+use std::path::Path;
+
 use super::Deps;
+use super::agent::listed;
 use super::error::{Error, Place};
 use super::governed::{self, Governed};
 use super::request::Notice;
@@ -55,7 +58,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     pattern::check_name(&request.agent).map_err(wrong)?;
     let governed = governed::load(deps)?;
     let path = pattern::parse_path(&request.path).map_err(wrong)?;
-    let answers = match &request.file {
+    let file = request.file.as_ref().map(|file| named(deps, &governed, file)).transpose()?;
+    let answers = match &file {
         Some(file) => vec![in_file(&governed, request, file, &path)?],
         None => holders(&governed, &path)?
             .into_iter()
@@ -115,6 +119,16 @@ pub fn holders<'g>(governed: &'g Governed, path: &[String]) -> Result<Vec<Held<'
         });
     }
     Ok(found)
+}
+
+/// The name of a source that is meant by a path from the policy's folder, or from the
+/// working folder.
+fn named(deps: &Deps<'_>, governed: &Governed, file: &str) -> Result<String, Error> {
+    let is_source = |name: &str| governed.sources.iter().any(|source| source.path == name);
+    let absolute = deps.files.absolute(Path::new(file)).map_err(Error::Read)?;
+    let from_here = listed::name_of(&governed.root, &deps.files.real(&absolute).unwrap_or(absolute));
+    let is_outside = file.split('/').any(|segment| segment == "..");
+    Ok(from_here.filter(|name| is_outside || !is_source(file) && is_source(name)).unwrap_or(file.to_owned()))
 }
 
 fn in_file(governed: &Governed, request: &Request, file: &str, path: &[String]) -> Result<Answer, Error> {
