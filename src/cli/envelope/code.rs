@@ -114,7 +114,7 @@ impl Code {
                 let words = words.split(' ').filter(|word| !word.is_empty()).chain(["--help"]);
                 return Some(Action::leaflock(words, "shows how the command is called"));
             }
-            Self::NotFound if words.starts_with("agent ") => {
+            Self::NotFound if words.starts_with("agent ") && words != "agent list" => {
                 action("agent list --json", "lists the principals of the policy")
             }
             Self::NotFound => action("list --json", "lists the secrets and what you may do with them"),
