@@ -5,12 +5,15 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::agent::age;
 use super::agent::authority::{self, Authority};
+use super::agent::refusal::refused;
 use super::agent::root;
 use super::agent::signing;
 use super::agent::write::{self, Write};
 use super::error::{Error, Place};
 use super::ports::{FileError, FileErrorKind, FileKind, Fingerprint};
+use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::policy::edit::{self, Keys};
 use crate::domain::agent::policy::{self, Policy, Principal};
 use crate::domain::agent::public_key::PublicKey;
@@ -90,6 +93,9 @@ impl Draft {
         let mut writes = vec![self.own()];
         let path = self.path();
         authority::read_policy(&path, &self.bytes)?;
+        if let Some(cause) = age::expired(&self.policy, &deps.clock.now()) {
+            return Err(refused(&path, DenyCode::PolicyStale, cause, age::RENEW));
+        }
         let list = self.root.join(signer_list::PLACE);
         let list = authority::read_signers(&list, &deps.files.read(&list).map_err(Error::Read)?.bytes)?;
         let key = signing::Key::of(deps, key)?;
