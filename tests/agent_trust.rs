@@ -285,6 +285,45 @@ fn an_agent_on_the_list_signs_no_policy_all_the_same() {
 }
 
 #[test]
+fn principals_change_no_policy_that_somebody_edited() {
+    let mut world = World::new();
+    world.change(POLICY, |text| text.replace("  ops/deploy:\n", "  ops/deploy:\n    roles: [human]\n"));
+    let keys = world.home("keys").to_str().unwrap().to_owned();
+    for is_signed in [true, false] {
+        let before = world.files();
+        for command in [
+            &["agent", "add", "ops/new", "--out", &keys][..],
+            &["agent", "rekey", "ops/deploy", "--out", &keys],
+            &["agent", "remove", "ops/deploy"],
+        ] {
+            let written = world.entries().len();
+            let told = world.sandbox.ours(command).fails(5);
+            let is_told = told.contains("policy.yaml") && told.contains("leaflock policy sign");
+            assert!(is_told, "{is_signed} {command:?}: {told}");
+            let entries = world.entries().split_off(written);
+            assert!(
+                entries.iter().any(|entry| entry["deny_code"] == "policy_invalid"),
+                "{command:?}: {entries:?}"
+            );
+            assert_eq!(world.files(), before, "{is_signed} {command:?}");
+        }
+        // Nor does it help to take the signature away.
+        let _ = fs::remove_file(world.sandbox.path(".leaflock/policy.yaml.sig"));
+    }
+    assert!(!Path::new(&keys).join("ops-new.age").exists());
+    // Who may not sign writes a proposal, which counts for nothing.
+    let stranger = key(&world.sandbox, "stranger");
+    world.sandbox.set_env("LEAFLOCK_SIGNING_KEY", &stranger);
+    world.sandbox.ours(&["agent", "add", "ops/new", "--out", &keys]).ok();
+    world.sandbox.ours(&["policy", "verify"]).fails(5);
+    // Who may, has looked.
+    world.sandbox.set_env("LEAFLOCK_SIGNING_KEY", &world.ana.clone());
+    world.sandbox.ours(&["policy", "sign", "--bump"]).ok();
+    world.sandbox.ours(&["agent", "add", "ops/other", "--out", &keys]).ok();
+    world.holds();
+}
+
+#[test]
 fn sops_yaml_and_the_repository_of_another_change_nothing() {
     let world = World::new();
     world.sandbox.write(".sops.yaml", "creation_rules:\n  - age: age1whoever\n");
