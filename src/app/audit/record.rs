@@ -21,6 +21,7 @@ use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::show_path;
 use crate::domain::agent::policy::Subject;
 use crate::domain::agent::policy::{Allow, Policy, Principal, Role};
+use crate::domain::agent::public_key::PublicKey;
 use crate::domain::digest;
 
 /// What this process wrote so far, and what it knows of the folders of policies.
@@ -431,12 +432,19 @@ fn writer(deps: &Deps<'_>, root: &Path, authority: Option<&Authority>) -> Result
         },
         agent: principal.map(|principal| principal.name.clone()),
         session: session(deps),
+        listed: authority.map(|known| listed(&known.policy)).unwrap_or_default(),
         key,
     })
 }
 
+/// The fingerprints of the keys that a policy gives to somebody.
+fn listed(policy: &Policy) -> BTreeSet<String> {
+    let keys = policy.principals.values().flat_map(|principal| &principal.sign);
+    keys.filter_map(|key| Some(PublicKey::parse(key).ok()?.fingerprint())).collect()
+}
+
 /// What a principal is.
-fn kind(principal: &Principal) -> ActorKind {
+pub fn kind(principal: &Principal) -> ActorKind {
     let has = |role| principal.roles.contains(&role);
     match () {
         () if has(Role::Broker) => ActorKind::Broker,
