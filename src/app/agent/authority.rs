@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::former_agents;
 use super::refusal::{refused, refused_at, untold};
 use super::signer_chain;
 use super::trust_store::TrustError;
@@ -207,19 +208,25 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
         ));
     }
     let trust = Trust::of(deps, &repo, &list)?;
+    let seen = marks.repositories.get(&repo).cloned().unwrap_or_default();
     let is_followed = trust.by == By::Chain;
     if is_followed {
         signer_chain::follow(deps, root, &list, &trust.lists, &now)?;
     }
     let signers = read_signers(&list_path, &list)?;
     let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
-    let seen = marks.repositories.get(&repo).cloned().unwrap_or_default();
+    former_agents::refuse(&root.join(SIGNATURE), &authority.signer, &seen)?;
     check_age(&path, &authority, &seen, &now)?;
     authority.manifest = match read_manifest(deps, &authority, &seen, &now) {
         Err(_) if !needs_manifest => None,
         found => found?,
     };
     let found = authority.manifest.as_ref().map(|manifest| manifest.serial);
+    // Under a pinned list, what was accepted before was looked at then.
+    let is_news = seen.policy != authority.policy_digest || seen.manifest != found;
+    if trust.by != By::Nobody && (trust.by != By::Pin || is_news) {
+        signer_chain::refuse_forked(deps, root, &list, &trust.lists, &now)?;
+    }
     authority.manifest_serial = found.max(seen.manifest).unwrap_or_default();
     authority.revocations = read_revocations(deps, &authority, &seen)?;
     if trust.by == By::Nobody {
@@ -511,6 +518,7 @@ fn remember(
         if serial >= mark.serial {
             mark.serial = serial;
             mark.policy.clone_from(&authority.policy_digest);
+            mark.agents = former_agents::keys(&authority.policy);
         }
         mark.manifest = mark.manifest.max(authority.manifest.as_ref().map(|manifest| manifest.serial));
         if let Some(manifest) = &authority.manifest {

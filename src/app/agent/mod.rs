@@ -1,11 +1,12 @@
 //! The use cases of the agent layer, and what they stand on: `trust_store` is what is
 //! known outside of the repository, `signer_chain` how trust moves from one list of
-//! signers to the next, `signing` the user's own key, `authority` the only way to a policy that counts, `listed` what its
+//! signers to the next, `signing` the user's own key, `former_agents` who may not call itself a person, `authority` the only way to a policy that counts, `listed` what its
 //! manifest says of a file.
 
 pub mod trust_store;
 pub mod refusal;
 pub mod signing;
 pub mod signer_chain;
+pub mod former_agents;
 pub mod authority;
 pub mod listed;
