@@ -470,6 +470,51 @@ fn what_is_added_to_a_file_of_the_log_is_called_so() {
     }
 }
 
+#[test]
+fn what_fails_is_told_once() {
+    let world = World::new();
+    let ana = world.seat("ana");
+    let broken = fs::read_to_string(ana.path("other.yaml"))
+        .unwrap()
+        .replace("mac: ENC[AES256_GCM,data:", "mac: ENC[AES256_GCM,data:AAAA");
+    fs::write(ana.path("broken.yaml"), broken).unwrap();
+    let count = ana.entries().len();
+    assert_ne!(ana.leaflock(&["seal", "broken.yaml"]).code, Some(0));
+    assert_eq!(ana.told_since(count), ["seal granted broken.yaml", "seal failed broken.yaml"]);
+    // Files whose states open to nobody here.
+    for name in ["one.yaml", "two.yaml"] {
+        for value in ["first", "second"] {
+            world.sandbox.write(name, format!("a: {value}\n"));
+            ana.leaflock(&["encrypt", "-i", "--age", BOB.recipient, name]).ok();
+            ana.git(&["add", "-A"]);
+            ana.git(&["commit", "-qm", value]);
+        }
+    }
+    let count = ana.entries().len();
+    ana.leaflock(&["agent", "exposure", "ops/bot"]).ok();
+    let told = ana.told_since(count);
+    assert_eq!(told.iter().filter(|it| it.contains("failed")).count(), 1, "{told:?}");
+    assert_eq!(ana.findings(), []);
+}
+
+#[test]
+fn the_name_of_a_program_stops_no_log() {
+    let world = World::new();
+    let ana = world.seat("ana");
+    for name in ["\u{1}".repeat(100_000), "a\u{202e}b\n".repeat(20_000), "é".repeat(300)] {
+        let count = ana.entries().len();
+        assert_ne!(ana.leaflock(&["run", "prod.yaml", "--", &name]).code, Some(9));
+        let entries = ana.entries().split_off(count);
+        let told: Vec<String> = entries.iter().map(told).collect();
+        assert_eq!(told, ["exec.start granted prod.yaml", "exec.end failed prod.yaml"]);
+        let program = field(&entries[0]["target"], "program");
+        assert!(program.chars().count() <= 256 && !program.chars().any(char::is_control), "{program}");
+        assert!(!program.contains('\u{202e}'), "{program}");
+    }
+    ana.leaflock(&["decrypt", "prod.yaml"]).ok();
+    assert_eq!(ana.findings(), []);
+}
+
 /// What is done to a log, and what must be said of it.
 struct Attack {
     name: &'static str,

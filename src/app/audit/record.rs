@@ -45,6 +45,8 @@ struct Known {
     last: Option<Recorded>,
     /// Why something was not opened.
     refusal: Option<Error>,
+    /// That states of history did not open was written down.
+    is_exposure_told: bool,
     /// What the call is about.
     attempt: Option<Intent>,
     /// The refusals that were written down, or could not be: file and text.
@@ -311,7 +313,15 @@ impl Recorded {
             entry.deny_code = Some(*code);
             lock(deps).told.insert(name_of(error));
         }
-        let _ = chains::write(deps, &site.writer, vec![entry]);
+        let mut is_told = false;
+        if entry.action == Action::Exposure {
+            // Most states of most files open to nobody here; one entry of the call says so.
+            is_told = std::mem::replace(&mut lock(deps).is_exposure_told, true);
+            entry.file = None;
+        }
+        if !is_told {
+            let _ = chains::write(deps, &site.writer, vec![entry]);
+        }
         lock(deps).open.remove(path.unwrap_or(Path::new("")));
     }
 }
