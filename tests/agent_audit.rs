@@ -427,6 +427,11 @@ fn what_somebody_puts_beside_a_chain_stops_nobody() {
         fs::remove_file(&planted).unwrap();
         assert_eq!(ana.findings(), [], "{line}");
     }
+    fs::create_dir(&planted).unwrap();
+    ana.leaflock(&["decrypt", "prod.yaml"]).ok();
+    let told = ana.leaflock(&["audit", "verify"]);
+    assert!(told.code != Some(0) && told.stderr.contains("00009999-aaaaaaaa.jsonl"), "{}", told.describe());
+    fs::remove_dir(&planted).unwrap();
     // A chain that was put back to an older state: it is said which of both is wrong.
     let writer = own.parent().unwrap().file_name().unwrap().to_str().unwrap();
     let chain = ana.path(&format!(".git/leaflock/audit/{writer}.jsonl"));
@@ -481,6 +486,9 @@ fn what_fails_is_told_once() {
     let count = ana.entries().len();
     assert_ne!(ana.leaflock(&["seal", "broken.yaml"]).code, Some(0));
     assert_eq!(ana.told_since(count), ["seal granted broken.yaml", "seal failed broken.yaml"]);
+    let count = ana.entries().len();
+    assert_ne!(ana.leaflock(&["check", "--decrypt", "broken.yaml"]).code, Some(0));
+    assert_eq!(ana.told_since(count), ["check granted broken.yaml", "check failed broken.yaml"]);
     // Files whose states open to nobody here.
     for name in ["one.yaml", "two.yaml"] {
         for value in ["first", "second"] {

@@ -11,7 +11,7 @@ use super::log::Ends;
 use super::state::{Span, State};
 use crate::app::Deps;
 use crate::app::error::{Cause, Error};
-use crate::app::ports::{Durability, FileError};
+use crate::app::ports::{Durability, FileError, FileKind};
 use crate::app::repository::Snapshot;
 use crate::app::signers::SignerError;
 use crate::domain::agent::audit::chain::{Owner, Reader};
@@ -291,6 +291,9 @@ fn read_span(
     path: &Path,
     size: u64,
 ) -> Result<Option<Span>, Error> {
+    if deps.files.kind(path).map_err(unwritable)? != Some(FileKind::Regular) {
+        return Ok(None);
+    }
     let Some(ends) = deps.audit_log.ends(path).map_err(unwritable)? else { return Ok(None) };
     let owner = Owner { writer: id, repo: writer.repo.as_deref(), key: Some(writer.key.clone()) };
     let mut reader = Reader::default();
