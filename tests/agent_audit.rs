@@ -294,6 +294,235 @@ fn a_line_that_a_crash_cut_is_taken_out_and_that_is_told() {
     assert_eq!(ana.findings(), []);
 }
 
+/// Fields of entries, each with the text of its value.
+type Fields<'f> = &'f [(&'f str, &'f str)];
+
+/// A field of an entry's message with another value.
+fn with(message: &str, field: &str, value: &str) -> String {
+    let name = format!("\"{field}\":");
+    let at = message.find(&name).unwrap() + name.len();
+    let mut values = serde_json::Deserializer::from_str(&message[at..]).into_iter::<Value>();
+    values.next().unwrap().unwrap();
+    let end = at + values.byte_offset();
+    format!("{}{value}{}", &message[..at], &message[end..])
+}
+
+impl Seat<'_> {
+    /// The published segment whose entries `agent` wrote.
+    fn segment_of(&self, agent: &str) -> PathBuf {
+        let agent = format!("\"agent_id\":\"{agent}\"");
+        let is_own = |path: &PathBuf| fs::read_to_string(path).unwrap().contains(&agent);
+        self.segments().into_iter().find(is_own).unwrap()
+    }
+
+    /// Publishes a chain that was written by hand: the entries of `model` with other
+    /// `fields`, signed by the key of `name`.
+    fn forge(&self, name: &str, model: &Path, fields: Fields<'_>) -> PathBuf {
+        const WRITER: &str = "w-0a0a0a0a0a0a0a0a";
+        let own = model.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let public = self.world.public(name);
+        let blob = STANDARD.decode(public.split_once(' ').unwrap().1).unwrap();
+        let key = format!("\"SHA256:{}\"", STANDARD.encode(Sha256::digest(&blob)).trim_end_matches('='));
+        let genesis = format!("{{\"key\":\"{public}\",\"nonce\":\"{}\"}}", "00".repeat(16));
+        let file = self.world.home(name);
+        let arguments = ["-Y", "sign", "-q", "-n", "leaflock-audit@v1", "-f", file.to_str().unwrap()];
+        let (mut text, mut prev) = (String::new(), None);
+        for line in fs::read_to_string(model).unwrap().lines() {
+            let (message, _) = line.rsplit_once(",\"sig\":").unwrap();
+            let mut message = with(&format!("{}}}", message.replace(own, WRITER)), "key", &key);
+            for (field, value) in fields {
+                message = with(&message, field, value);
+            }
+            message = match &prev {
+                None => with(&message, "genesis", &genesis),
+                Some(digest) => with(&message, "prev", &format!("\"sha256:{digest}\"")),
+            };
+            let armour =
+                self.world.sandbox.run(Path::new("ssh-keygen"), &arguments, message.as_bytes()).text();
+            let signature: String = armour.lines().filter(|line| !line.starts_with("-----")).collect();
+            let line = format!("{},\"sig\":\"{signature}\"}}", message.strip_suffix('}').unwrap());
+            prev = Some(hex(&Sha256::digest(&line)));
+            text.push_str(&line);
+            text.push('\n');
+        }
+        let path = self.path(&format!(".leaflock/audit/{WRITER}/00000001-0a0a0a0a.jsonl"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+#[test]
+fn a_key_writes_in_no_name_but_its_own() {
+    let world = World::new();
+    let (ana, bot) = (world.seat("ana"), world.seat("bot"));
+    bot.leaflock(&["decrypt", "prod.yaml"]).ok();
+    let (of_ana, of_bot) = (ana.segment_of("humans/ana"), ana.segment_of("ops/bot"));
+    let name_of = |path: &Path| path.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let witness = format!("{{\"{}\":{{\"head\":\"{digest}\",\"seq\":99}}}}", name_of(&of_ana));
+    let other_policy = format!("\"{digest}\"");
+    let as_ana = ("agent_id", "\"humans/ana\"");
+    let as_bot = ("agent_id", "\"ops/bot\"");
+    let ghost = ("agent_id", "\"ops/ghost\"");
+    let nobody = [("agent_id", "null"), ("kind", "\"unknown\""), ("policy", "null"), ("witness", &witness)];
+    let denied = [&nobody[..], &[("outcome", "\"denied\"")]].concat();
+    let asserted = ("asserted", "true");
+    let human = ("kind", "\"human\"");
+    let cases: &[(&str, &Path, Fields<'_>, bool)] = &[
+        // As they are written by this tool.
+        ("bot", &of_bot, &[], true),
+        ("ana", &of_ana, &[as_bot, asserted], true),
+        // For another principal: an agent for a person, and anybody for nobody.
+        ("bot", &of_bot, &[as_ana, asserted, human], false),
+        ("bot", &of_bot, &[as_ana, asserted], false),
+        ("bot", &of_bot, &[as_ana], false),
+        ("bot", &of_bot, &[("agent_id", "\"ops/eve\""), asserted], false),
+        ("ana", &of_ana, &[ghost, asserted], false),
+        // As something else than the policy says that it is.
+        ("bot", &of_bot, &[human], false),
+        ("bot", &of_bot, &[human, ("policy", &other_policy)], false),
+        ("bot", &of_bot, &[("kind", "\"broker\"")], false),
+        // As nobody: only refusals are written so, and nobody is believed what he saw.
+        ("stranger", &of_bot, &nobody, false),
+        ("bot", &of_bot, &nobody[..3], false),
+        ("stranger", &of_bot, &denied, true),
+        ("stranger", &of_bot, &[], false),
+    ];
+    for (key, model, fields, is_whole) in cases {
+        let forged = ana.forge(key, model, fields);
+        let found = ana.findings();
+        let kinds: Vec<&str> = found.iter().map(|(kind, _)| &**kind).collect();
+        let wanted: &[&str] = if *is_whole { &[] } else { &["bad_signature"] };
+        assert_eq!(kinds, wanted, "{key} {fields:?}");
+        fs::remove_dir_all(forged.parent().unwrap()).unwrap();
+    }
+    ana.forge("ana", &of_ana, &[as_bot, asserted]);
+    let shown = ana.leaflock(&["audit", "show", "--agent", "ops/bot"]).text();
+    assert!(shown.contains("  ops/bot (by humans/ana)  encrypt  granted  prod.yaml"), "{shown}");
+    assert!(shown.contains("  ops/bot  decrypt  granted  prod.yaml"), "{shown}");
+    let shown = ana.leaflock(&["audit", "show", "--json"]).ok();
+    let shown: Value = serde_json::from_slice(&shown).unwrap();
+    let entries = shown["result"]["entries"].as_array().unwrap();
+    let by = entries.iter().find(|entry| entry["actor"]["asserted"] == true).unwrap();
+    let owner = &shown["result"]["owners"][field(&by["actor"], "key")];
+    assert_eq!(owner, "humans/ana", "{shown}");
+}
+
+#[test]
+fn what_somebody_puts_beside_a_chain_stops_nobody() {
+    let world = World::new();
+    let (ana, bot) = (world.seat("ana"), world.seat("bot"));
+    ana.git(&["add", "-A"]);
+    ana.git(&["commit", "-qm", "one"]);
+    let own = ana.segment_of("humans/ana");
+    let lines = split(&fs::read(&own).unwrap());
+    let last = String::from_utf8(lines.last().unwrap().clone()).unwrap();
+    let planted = own.with_file_name("00009999-aaaaaaaa.jsonl");
+    for line in [with(&last, "seq", "9999"), last.clone(), "no entry".to_owned()] {
+        fs::write(&planted, format!("{line}\n")).unwrap();
+        ana.leaflock(&["decrypt", "prod.yaml"]).ok();
+        bot.leaflock(&["decrypt", "prod.yaml"]).ok();
+        assert_ne!(ana.findings(), [], "{line}");
+        fs::remove_file(&planted).unwrap();
+        assert_eq!(ana.findings(), [], "{line}");
+    }
+    fs::create_dir(&planted).unwrap();
+    ana.leaflock(&["decrypt", "prod.yaml"]).ok();
+    let told = ana.leaflock(&["audit", "verify"]);
+    assert!(told.code != Some(0) && told.stderr.contains("00009999-aaaaaaaa.jsonl"), "{}", told.describe());
+    fs::remove_dir(&planted).unwrap();
+    // A chain that was put back to an older state: it is said which of both is wrong.
+    let writer = own.parent().unwrap().file_name().unwrap().to_str().unwrap();
+    let chain = ana.path(&format!(".git/leaflock/audit/{writer}.jsonl"));
+    let whole = fs::read(&chain).unwrap();
+    fs::write(&chain, joined(&split(&whole)[..1])).unwrap();
+    let told = ana.leaflock(&["decrypt", "prod.yaml"]).fails(9);
+    assert!(
+        told.contains(".jsonl has entry") && told.contains(&format!("{writer}.jsonl back as it was")),
+        "{told}"
+    );
+    fs::write(&chain, whole).unwrap();
+    ana.leaflock(&["decrypt", "prod.yaml"]).ok();
+}
+
+#[test]
+fn what_is_added_to_a_file_of_the_log_is_called_so() {
+    let world = World::new();
+    let ana = world.seat("ana");
+    ana.git(&["add", "-A"]);
+    ana.git(&["commit", "-qm", "one"]);
+    ana.leaflock(&["decrypt", "prod.yaml"]).ok();
+    ana.git(&["add", "-A"]);
+    ana.git(&["commit", "-qm", "two"]);
+    let clone = ana.at("clone", "ana");
+    ana.git(&["clone", "-q", ana.folder.to_str().unwrap(), clone.folder.to_str().unwrap()]);
+    for seat in [&ana, &clone] {
+        for segment in seat.segments() {
+            let before = fs::read(&segment).unwrap();
+            let lines = split(&before);
+            fs::write(&segment, [&before[..], b"garbage\n"].concat()).unwrap();
+            let wanted = ("inserted".to_owned(), Some(lines.len() as u64 + 1));
+            assert_eq!(seat.findings(), [wanted], "{}", segment.display());
+            let mut edited = before.clone();
+            let place = before.len() - 30;
+            edited[place] ^= 1;
+            fs::write(&segment, &edited).unwrap();
+            let wanted = ("edited".to_owned(), Some(lines.len() as u64));
+            assert_eq!(seat.findings().first(), Some(&wanted), "{}", segment.display());
+            fs::write(&segment, before).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_fails_is_told_once() {
+    let world = World::new();
+    let ana = world.seat("ana");
+    let broken = fs::read_to_string(ana.path("other.yaml"))
+        .unwrap()
+        .replace("mac: ENC[AES256_GCM,data:", "mac: ENC[AES256_GCM,data:AAAA");
+    fs::write(ana.path("broken.yaml"), broken).unwrap();
+    let count = ana.entries().len();
+    assert_ne!(ana.leaflock(&["seal", "broken.yaml"]).code, Some(0));
+    assert_eq!(ana.told_since(count), ["seal granted broken.yaml", "seal failed broken.yaml"]);
+    let count = ana.entries().len();
+    assert_ne!(ana.leaflock(&["check", "--decrypt", "broken.yaml"]).code, Some(0));
+    assert_eq!(ana.told_since(count), ["check granted broken.yaml", "check failed broken.yaml"]);
+    // Files whose states open to nobody here.
+    for name in ["one.yaml", "two.yaml"] {
+        for value in ["first", "second"] {
+            world.sandbox.write(name, format!("a: {value}\n"));
+            ana.leaflock(&["encrypt", "-i", "--age", BOB.recipient, name]).ok();
+            ana.git(&["add", "-A"]);
+            ana.git(&["commit", "-qm", value]);
+        }
+    }
+    let count = ana.entries().len();
+    ana.leaflock(&["agent", "exposure", "ops/bot"]).ok();
+    let told = ana.told_since(count);
+    assert_eq!(told.iter().filter(|it| it.contains("failed")).count(), 1, "{told:?}");
+    assert_eq!(ana.findings(), []);
+}
+
+#[test]
+fn the_name_of_a_program_stops_no_log() {
+    let world = World::new();
+    let ana = world.seat("ana");
+    for name in ["\u{1}".repeat(100_000), "a\u{202e}b\n".repeat(20_000), "é".repeat(300)] {
+        let count = ana.entries().len();
+        assert_ne!(ana.leaflock(&["run", "prod.yaml", "--", &name]).code, Some(9));
+        let entries = ana.entries().split_off(count);
+        let told: Vec<String> = entries.iter().map(told).collect();
+        assert_eq!(told, ["exec.start granted prod.yaml", "exec.end failed prod.yaml"]);
+        let program = field(&entries[0]["target"], "program");
+        assert!(program.chars().count() <= 256 && !program.chars().any(char::is_control), "{program}");
+        assert!(!program.contains('\u{202e}'), "{program}");
+    }
+    ana.leaflock(&["decrypt", "prod.yaml"]).ok();
+    assert_eq!(ana.findings(), []);
+}
+
 /// What is done to a log, and what must be said of it.
 struct Attack {
     name: &'static str,
@@ -398,6 +627,7 @@ fn every_mutation_of_every_line_is_found_and_named() {
                 published: std::collections::BTreeMap::new(),
                 checkpoints: Vec::new(),
                 may_sign: &|_, _| true,
+                is_listed: &|_| true,
             };
             let found = verify(&material).findings;
             let first = found.first().map(|it| (it.kind.as_str(), it.line));

@@ -300,6 +300,103 @@ fn an_agent_on_the_list_signs_no_policy_all_the_same() {
 }
 
 #[test]
+fn principals_change_no_policy_that_somebody_edited() {
+    let mut world = World::new();
+    world.change(POLICY, |text| text.replace("  ops/deploy:\n", "  ops/deploy:\n    roles: [human]\n"));
+    let keys = world.home("keys").to_str().unwrap().to_owned();
+    for is_signed in [true, false] {
+        let before = world.files();
+        for command in [
+            &["agent", "add", "ops/new", "--out", &keys][..],
+            &["agent", "rekey", "ops/deploy", "--out", &keys],
+            &["agent", "remove", "ops/deploy"],
+        ] {
+            let written = world.entries().len();
+            let told = world.sandbox.ours(command).fails(5);
+            let is_told = told.contains("policy.yaml") && told.contains("leaflock policy sign");
+            assert!(is_told, "{is_signed} {command:?}: {told}");
+            let entries = world.entries().split_off(written);
+            assert!(
+                entries.iter().any(|entry| entry["deny_code"] == "policy_invalid"),
+                "{command:?}: {entries:?}"
+            );
+            assert_eq!(world.files(), before, "{is_signed} {command:?}");
+        }
+        // Nor does it help to take the signature away.
+        let _ = fs::remove_file(world.sandbox.path(".leaflock/policy.yaml.sig"));
+    }
+    assert!(!Path::new(&keys).join("ops-new.age").exists());
+    // Who may not sign writes a proposal, which counts for nothing.
+    let stranger = key(&world.sandbox, "stranger");
+    world.sandbox.set_env("LEAFLOCK_SIGNING_KEY", &stranger);
+    world.sandbox.ours(&["agent", "add", "ops/new", "--out", &keys]).ok();
+    world.sandbox.ours(&["policy", "verify"]).fails(5);
+    // Who may, has looked.
+    world.sandbox.set_env("LEAFLOCK_SIGNING_KEY", &world.ana.clone());
+    world.sandbox.ours(&["policy", "sign", "--bump"]).ok();
+    world.sandbox.ours(&["agent", "add", "ops/other", "--out", &keys]).ok();
+    world.holds();
+}
+
+#[test]
+fn an_agent_does_not_make_itself_a_person() {
+    let world = World::new();
+    world.change(LIST, |text| {
+        format!("{text}ops/deploy namespaces=\"leaflock-*\" {}\n", public(&world.agent))
+    });
+    world.sandbox.ours(&["trust", "sign"]).ok();
+    world.holds();
+    world.change(POLICY, |text| {
+        text.replace("serial: 2", "serial: 3")
+            .replace("  ops/deploy:\n", "  ops/deploy:\n    roles: [human]\n")
+    });
+    world.forge(POLICY, &world.agent, "leaflock-policy@v1");
+    world.refuses("policy_invalid", "was an agent");
+    // An administrator may make it one; from then on it signs.
+    world.forge(POLICY, &world.ana, "leaflock-policy@v1");
+    world.holds();
+    world.change(POLICY, |text| text.replace("serial: 3", "serial: 4"));
+    world.forge(POLICY, &world.agent, "leaflock-policy@v1");
+    world.sandbox.ours(&["policy", "verify"]).ok();
+}
+
+#[test]
+fn a_signer_who_was_removed_does_not_come_back_by_an_old_digest() {
+    const SIGNATURE: &str = ".leaflock/allowed_signers.sig";
+    let mut world = World::new();
+    let bo = key(&world.sandbox, "bo");
+    let line = format!("humans/bo namespaces=\"leaflock-*\" {}\n", public(&bo));
+    world.change(LIST, |text| format!("{text}{line}"));
+    world.sandbox.ours(&["trust", "sign"]).ok();
+    world.commit();
+    let (list, signature) = (world.read(LIST), world.read(SIGNATURE));
+    let told = digest::of(list.as_bytes());
+    world.change(LIST, |text| text.replace(&line, ""));
+    world.sandbox.ours(&["trust", "sign"]).ok();
+    world.commit();
+    let newer = digest::of(&world.sandbox.read(LIST));
+    fs::remove_dir_all(world.home(".config/leaflock")).unwrap();
+    fs::remove_dir_all(world.home(".local")).unwrap();
+    world.sandbox.set_env("LEAFLOCK_TRUST", &told);
+    world.holds();
+    // The list that he was on, as it was signed then.
+    world.sandbox.write(LIST, &list);
+    world.sandbox.write(SIGNATURE, &signature);
+    world.change(POLICY, |text| text.replace("serial: 2", "serial: 900"));
+    world.forge(POLICY, &bo, "leaflock-policy@v1");
+    world.refuses("untrusted_signers", "another list");
+    // One of his own that follows from it.
+    let (_, rest) = list.split_once('\n').unwrap();
+    world.sandbox.write(LIST, format!("# previous: {told}\n{rest}# mine\n"));
+    world.forge(LIST, &bo, "leaflock-signers@v1");
+    world.commit();
+    world.refuses("untrusted_signers", "another list");
+    // The digest of the newer list says which of both was meant.
+    world.sandbox.set_env("LEAFLOCK_TRUST", &newer);
+    world.refuses("untrusted_signers", "list of allowed signers");
+}
+
+#[test]
 fn sops_yaml_and_the_repository_of_another_change_nothing() {
     let world = World::new();
     world.sandbox.write(".sops.yaml", "creation_rules:\n  - age: age1whoever\n");

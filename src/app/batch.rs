@@ -9,7 +9,7 @@ use super::Deps;
 use super::audit::record;
 use super::error::Error;
 use super::parallel;
-use super::ports::{FileError, FileErrorKind, FileKind, Files, Progress, Staging};
+use super::ports::{FileError, FileErrorKind, FileKind, Files, Staging};
 use super::request::{Done, Named, Outcome};
 
 /// One file of a batch.
@@ -70,26 +70,30 @@ pub fn expand(files: &dyn Files, arguments: &[PathBuf]) -> Result<Vec<Item>, Err
 
 /// Runs `work` on every item, in parallel on large machines and batches.
 pub fn run<T: Send>(
+    deps: &Deps<'_>,
     items: Vec<Item>,
-    progress: &dyn Progress,
     work: &(dyn Fn(&Item) -> Result<T, Error> + Sync),
 ) -> Vec<Finished<T>> {
-    progress.start(items.len());
-    let results = each(&items, progress, work);
-    progress.finish();
+    deps.progress.start(items.len());
+    let results = each(deps, &items, work);
+    deps.progress.finish();
     items.into_iter().zip(results).map(|(item, result)| Finished { item, result }).collect()
 }
 
 fn each<T: Send>(
+    deps: &Deps<'_>,
     items: &[Item],
-    progress: &dyn Progress,
     work: &(dyn Fn(&Item) -> Result<T, Error> + Sync),
 ) -> Vec<Result<T, Error>> {
-    parallel::map(items, false, |item| {
+    let results = parallel::map(items, false, |item| {
         let result = work(item);
-        progress.step();
+        deps.progress.step();
         result
-    })
+    });
+    for error in results.iter().filter_map(|result| result.as_ref().err()) {
+        record::file_failed(deps, error);
+    }
+    results
 }
 
 /// The same for work that stages its results ([`Done::Staged`]): as many as there
@@ -102,10 +106,7 @@ pub fn in_place(
     deps.progress.start(items.len());
     let mut results = Vec::with_capacity(items.len());
     for portion in items.chunks(deps.staging.room()) {
-        let made = each(portion, deps.progress, work);
-        for error in made.iter().filter_map(|result| result.as_ref().err()) {
-            record::file_failed(deps, error);
-        }
+        let made = each(deps, portion, work);
         results.extend(put_all(deps.staging, made));
     }
     deps.progress.finish();

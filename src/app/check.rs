@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Deps;
+use super::audit::record;
 use super::error::Error;
 use super::integrity::{self, Subject};
 use super::open::{self, Locked};
@@ -504,12 +505,15 @@ fn opened(
         }
         Err(error) => {
             let found = Finding::of_file(Kind::UndecryptableValue, error.cause.to_string());
-            return Ok(vec![found.at_line(Some(error.line)).at_key(error.path)]);
+            let found = found.at_line(Some(error.line)).at_key(error.path.clone());
+            record::file_failed(deps, &unlocked.tree_error(error));
+            return Ok(vec![found]);
         }
     };
     match unlocked.locked.check_mac(&unlocked.cipher, &computed) {
-        Err(Error::Mac { cause, .. }) => {
-            findings.push(Finding::of_file(Kind::MacMismatch, cause.to_string()));
+        Err(error @ Error::Mac { .. }) => {
+            record::file_failed(deps, &error);
+            findings.push(Finding::of_file(Kind::MacMismatch, error.to_string()));
             Ok(findings)
         }
         checked => checked.map(|()| findings),

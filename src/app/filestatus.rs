@@ -31,7 +31,7 @@ pub struct Outcome {
 /// Looks at many files; what was found in a folder and is of no format that can be
 /// read is not encrypted.
 pub fn each(deps: &Deps<'_>, items: Vec<Item>, options: &FileOptions) -> Vec<Finished<bool>> {
-    batch::run(items, deps.progress, &|item| {
+    batch::run(deps, items, &|item| {
         let request = Request { path: item.path.clone(), file: options.clone() };
         match look(deps, &request) {
             Ok(outcome) => Ok(outcome.encrypted),

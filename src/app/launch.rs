@@ -40,7 +40,7 @@ pub fn keys_for(command: &[OsString], keys: &OpenOptions) -> OpenOptions {
     let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let arguments = command.len().saturating_sub(1);
     let mut keys = keys.to(Action::ExecStart);
-    keys.intent.target = Some(Target { program: name, arguments, exit: None });
+    keys.intent.target = Some(Target::new(&name, arguments));
     keys
 }
 

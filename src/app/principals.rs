@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Deps;
 use super::agent::age;
 use super::agent::authority::{self, Authority};
-use super::agent::refusal::refused;
+use super::agent::refusal::{refused, untold};
 use super::agent::root;
 use super::agent::signing;
 use super::agent::write::{self, Write};
@@ -33,6 +33,8 @@ pub struct Draft {
     pub seen: Option<Fingerprint>,
     /// What it says.
     pub policy: Policy,
+    /// The digest of the policy as it was read, before any change.
+    before: String,
 }
 
 impl Draft {
@@ -43,7 +45,8 @@ impl Draft {
         let contents = deps.files.read(&path).map_err(Error::Read)?;
         let bytes = contents.bytes.to_vec();
         let policy = read_policy(&path, &bytes)?;
-        Ok(Self { root, bytes, seen: contents.fingerprint, policy })
+        let before = digest::of(&bytes);
+        Ok(Self { root, bytes, seen: contents.fingerprint, policy, before })
     }
 
     /// The policy itself.
@@ -84,7 +87,7 @@ impl Draft {
             bytes = edit::with_serial(&bytes, serial.max(seen.unwrap_or(0)) + 1).map_err(refused)?;
         }
         let policy = read_policy(&self.path(), &bytes)?;
-        Ok(Self { root: self.root.clone(), bytes, seen: self.seen, policy })
+        Ok(Self { root: self.root.clone(), bytes, seen: self.seen, policy, before: self.before.clone() })
     }
 
     /// The files of the new state: with its signature, by the user's key or the one that
@@ -100,9 +103,34 @@ impl Draft {
         let list = authority::read_signers(&list, &deps.files.read(&list).map_err(Error::Read)?.bytes)?;
         let key = signing::Key::of(deps, key)?;
         key.demand(deps, (&self.policy, &list), (authority::NAMESPACE, "policies"))?;
+        self.demand_verified(deps)?;
         let signature = key.sign(deps, &self.bytes, authority::NAMESPACE)?;
         writes.push(Write::replacing(deps, self.root.join(authority::SIGNATURE), signature.into_bytes())?);
         Ok(writes)
+    }
+
+    /// True if the policy was signed before, whether that signature holds, or is still
+    /// there, or not.
+    fn was_signed(&self, deps: &Deps<'_>) -> Result<bool, Error> {
+        if deps.files.kind(&self.root.join(authority::SIGNATURE)).map_err(Error::Read)?.is_some() {
+            return Ok(true);
+        }
+        let known = deps.trust.marks().map_err(untold)?.clones;
+        let versions = deps.repository.history_of(&self.root, authority::SIGNATURE, Some("HEAD"));
+        Ok(known.contains_key(&authority::clone_of(deps, &self.root)?)
+            || versions.map_err(Error::Read)?.is_some_and(|versions| !versions.is_empty()))
+    }
+
+    /// Refuses to sign a change of what nobody signed: who changes a principal has not
+    /// looked at the rules. A policy that was never signed is new.
+    fn demand_verified(&self, deps: &Deps<'_>) -> Result<(), Error> {
+        if !self.was_signed(deps)?
+            || authority::load_to_remake(deps, &self.root)?.policy_digest == self.before
+        {
+            return Ok(());
+        }
+        let cause = "the policy changed while this call was at it";
+        Err(refused(&self.path(), DenyCode::PolicyInvalid, cause, "run the command once more"))
     }
 
     /// The policy's own new state.
@@ -273,6 +301,7 @@ fn is_of_clone(deps: &Deps<'_>, root: &Path, path: &Path) -> Result<bool, Error>
 pub fn write(deps: &Deps<'_>, draft: &Draft) -> Result<Option<Error>, Error> {
     let (writes, unsigned) = match draft.signed(deps, None) {
         Ok(writes) => (writes, None),
+        Err(error @ Error::Integrity { .. }) if draft.was_signed(deps)? => return Err(error),
         Err(error) => (vec![draft.own()], Some(error)),
     };
     write::commit(deps, write::COMMAND, &draft.root, &writes)?;

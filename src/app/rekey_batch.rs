@@ -35,7 +35,7 @@ pub type Planner<'p> = dyn Fn(&Path, &mut Vec<Notice>) -> Result<KeyPlan, Error>
 /// Plans for every file. What nobody can have meant is skipped: plain files in a
 /// folder, files that no rule is for, a second name of the same file.
 pub fn plan(deps: &Deps<'_>, items: Vec<Item>, planner: &Planner<'_>) -> Vec<Finished<Planned>> {
-    let mut finished = batch::run(items, deps.progress, &|item| {
+    let mut finished = batch::run(deps, items, &|item| {
         let mut notices = Vec::new();
         match planner(&item.path, &mut notices) {
             Ok(plan) => Ok(Planned::Plan(Box::new(plan), notices)),

@@ -1,5 +1,6 @@
 //! `leaflock audit show`, `tail`, `export`, `verify` and `checkpoint`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -229,11 +230,11 @@ pub fn export(arguments: Export, cli: &mut Cli) -> Result<Answer, Failure> {
 fn entries(found: Found) -> Answer {
     let mut text = String::new();
     for Line { entry, .. } in &found.lines {
-        let _ = writeln!(text, "{}", told(entry));
+        let _ = writeln!(text, "{}", told(entry, &found.owners));
     }
     let objects: Vec<Value> =
         found.lines.iter().filter_map(|line| serde_json::from_str(&line.text).ok()).collect();
-    let result = json!({ "entries": objects, "unreadable": found.unreadable });
+    let result = json!({ "entries": objects, "unreadable": found.unreadable, "owners": found.owners });
     let answer = Answer::new(text, result);
     match found.unreadable {
         0 => answer,
@@ -248,10 +249,14 @@ fn entries(found: Found) -> Answer {
 }
 
 /// An entry in one line.
-fn told(entry: &Entry) -> String {
+fn told(entry: &Entry, owners: &BTreeMap<String, String>) -> String {
     let time = entry.timestamp.get(..19).unwrap_or(&entry.timestamp).replace('T', " ");
     let who = entry.agent_id.as_deref().unwrap_or("?");
-    let mut line = format!("{time}  {who}  {}  {}", entry.action.as_str(), entry.outcome.as_str());
+    let mut line = format!("{time}  {who}");
+    if entry.actor.asserted {
+        let _ = write!(line, " (by {})", owners.get(&entry.actor.key).unwrap_or(&entry.actor.key));
+    }
+    let _ = write!(line, "  {}  {}", entry.action.as_str(), entry.outcome.as_str());
     if let Some(code) = entry.deny_code {
         let _ = write!(line, " ({code})");
     }

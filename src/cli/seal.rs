@@ -91,7 +91,7 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         if verify {
             return check(deps, items, &request, &mut screen);
         }
-        let planned = batch::run(items, deps.progress, &|item| {
+        let planned = batch::run(deps, items, &|item| {
             use_case::plan(deps, &item.path, item.named == Named::Directly, &request)
         });
         let code = failures(&planned, &mut screen);
@@ -193,15 +193,14 @@ fn check(
     request: &Request,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
-    let checked =
-        batch::run(items, deps.progress, &|item| match use_case::verify(deps, &item.path, request) {
-            Err(Error::NotEncrypted(_) | Error::Syntax { .. } | Error::Metadata { .. })
-                if item.named != Named::Directly && !use_case::has_tokens(deps, &item.path)? =>
-            {
-                Ok(None)
-            }
-            proof => proof.map(Some),
-        });
+    let checked = batch::run(deps, items, &|item| match use_case::verify(deps, &item.path, request) {
+        Err(Error::NotEncrypted(_) | Error::Syntax { .. } | Error::Metadata { .. })
+            if item.named != Named::Directly && !use_case::has_tokens(deps, &item.path)? =>
+        {
+            Ok(None)
+        }
+        proof => proof.map(Some),
+    });
     let mut code = failures(&checked, screen);
     let mut text = String::new();
     for Finished { item, result } in &checked {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::age;
+use super::former_agents;
 use super::manifest_file;
 use super::own_files;
 use super::refusal::{self, refused, refused_at, untold};
@@ -332,6 +333,7 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
         ));
     }
     let trust = Trust::of(deps, &repo, &list)?;
+    let seen = marks.repositories.get(&repo).cloned().unwrap_or_default();
     let is_followed = trust.by == By::Chain;
     if is_followed {
         if refusal::with_lf(&list).is_some_and(|list| trust.lists.contains_key(&digest::of(&list))) {
@@ -343,7 +345,7 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     }
     let signers = read_signers(&list_path, &list)?;
     let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
-    let seen = marks.repositories.get(&repo).cloned().unwrap_or_default();
+    former_agents::refuse(&root.join(SIGNATURE), &authority.signer, &seen)?;
     let may_be_expired = deps.authorities.may_be_expired.load(Ordering::Relaxed);
     age::check(&path, (&authority.policy, &authority.policy_digest), &seen, &now, may_be_expired)?;
     let found = match read_manifest(deps, &mut authority, &seen, &now) {
@@ -355,6 +357,12 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
         authority.is_conflicted = found.is_conflicted;
         authority.behind = found.behind;
         authority.manifest = Some(found.manifest);
+    }
+    // Under a pinned list, what was accepted before was looked at then.
+    let serial = authority.manifest.as_ref().map(|manifest| manifest.serial);
+    let is_news = seen.policy != authority.policy_digest || seen.manifest != serial;
+    if trust.by != By::Nobody && (trust.by != By::Pin || is_news) {
+        signer_chain::refuse_forked(deps, root, &list, &trust.lists, &now)?;
     }
     authority.revocations = read_revocations(deps, &mut authority, &seen)?;
     if let (true, Some(gone)) = (needs_manifest, authority.missing_revocations.first()) {
@@ -652,6 +660,7 @@ fn remember(
         if serial >= mark.serial {
             mark.serial = serial;
             mark.policy.clone_from(&authority.policy_digest);
+            mark.agents = former_agents::keys(&authority.policy);
         }
         mark.manifest = mark.manifest.max(authority.manifest.as_ref().map(|manifest| manifest.serial));
         if let Some(manifest) = &authority.manifest {

@@ -86,27 +86,70 @@ fn known<'h>(history: &'h mut Option<History>, deps: &Deps<'_>, root: &Path) -> 
 }
 
 fn read(deps: &Deps<'_>, root: &Path) -> Result<History, Error> {
+    read_of(deps, root, None)
+}
+
+/// The same in the commits that a revision comes from.
+fn read_of(deps: &Deps<'_>, root: &Path, revision: Option<&str>) -> Result<History, Error> {
     let mut history = History::default();
-    let folder = root.join(crate::app::leaflock_folders::NAME);
-    let Some(versions) = deps.repository.history(&folder).map_err(Error::Read)? else { return Ok(history) };
-    let blobs = |place: &str| {
-        let mut blobs: Vec<String> =
-            versions.iter().filter(|it| it.path.ends_with(place)).map(|it| it.blob.clone()).collect();
+    let contents = |place: &str, take: &mut dyn FnMut(Vec<u8>)| -> Result<(), Error> {
+        let versions = deps.repository.history_of(root, place, revision).map_err(Error::Read)?;
+        let mut blobs: Vec<String> = versions.into_iter().flatten().map(|version| version.blob).collect();
         blobs.sort_unstable();
         blobs.dedup();
-        blobs
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        deps.repository.contents(root, &blobs, &mut |_, bytes| take(bytes.to_vec())).map_err(Error::Read)
     };
-    deps.repository
-        .contents(root, &blobs(signer_list::PLACE), &mut |_, bytes| {
-            history.lists.insert(digest::of(&bytes), bytes.to_vec());
-        })
-        .map_err(Error::Read)?;
-    deps.repository
-        .contents(root, &blobs(signer_list::SIGNATURE), &mut |_, bytes| {
-            history.signatures.push(String::from_utf8_lossy(&bytes).into_owned());
-        })
-        .map_err(Error::Read)?;
+    contents(signer_list::PLACE, &mut |bytes| drop(history.lists.insert(digest::of(&bytes), bytes)))?;
+    contents(signer_list::SIGNATURE, &mut |bytes| {
+        history.signatures.push(String::from_utf8_lossy(&bytes).into_owned());
+    })?;
     Ok(history)
+}
+
+/// Refuses `current` where the history of what is checked out has another list that
+/// follows, signed, from the same one: somebody whom that other list took off, or who did
+/// not know of it, goes on from the old one.
+///
+/// # Errors
+/// [`DenyCode::UntrustedSigners`].
+pub fn refuse_forked(
+    deps: &Deps<'_>,
+    root: &Path,
+    current: &[u8],
+    trusted: &Trusted,
+    now: &str,
+) -> Result<(), Error> {
+    let history = read_of(deps, root, Some("HEAD"))?;
+    // From the list that is there back to the nearest one that is trusted.
+    let mut path = BTreeMap::new();
+    let mut next = Some(current.to_vec());
+    while let Some(list) = next.take() {
+        let digest = digest::of(&list);
+        let before = signer_list::previous(&list);
+        if !trusted.contains_key(&digest) && path.len() < LONGEST {
+            let text = |digest: &String| trusted.get(digest).cloned().flatten();
+            next = before.and_then(|digest| text(&digest).or_else(|| history.lists.get(&digest).cloned()));
+        }
+        path.insert(digest, list);
+    }
+    for (digest, other) in history.lists.iter().filter(|(digest, _)| !path.contains_key(*digest)) {
+        let before = signer_list::previous(other).and_then(|digest| path.get(&digest));
+        let Some(Ok(signers)) = before.map(|list| AllowedSigners::parse(list)) else { continue };
+        let is_signed = history.signatures.iter().any(|signature| {
+            sshsig::verify(signature, other, signer_list::NAMESPACE)
+                .is_ok_and(|key| signers.allows(&key, signer_list::NAMESPACE, now).is_some())
+        });
+        if is_signed {
+            let cause = format!("another list of allowed signers, {digest}, was signed in place of this one");
+            let hint = "ask the administrators which of both counts, then set its digest anew on every machine: \
+                        `leaflock trust add DIGEST`, and LEAFLOCK_TRUST in CI";
+            return Err(refused(&root.join(signer_list::PLACE), DenyCode::UntrustedSigners, cause, hint));
+        }
+    }
+    Ok(())
 }
 
 /// The list of that digest, from git's history.

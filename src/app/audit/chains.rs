@@ -4,7 +4,7 @@
 //! A line that a crash left without its end is taken out, and an entry `recover` says
 //! so: as the line was not synced, nothing was opened for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::log::Ends;
@@ -12,9 +12,10 @@ use super::state::{Span, State};
 use crate::app::Deps;
 use crate::app::agent::own_files;
 use crate::app::error::{Cause, Error};
-use crate::app::ports::{Durability, FileError};
+use crate::app::ports::{Durability, FileError, FileKind};
 use crate::app::repository::Snapshot;
 use crate::app::signers::SignerError;
+use crate::domain::agent::audit::chain::{Owner, Reader};
 use crate::domain::agent::audit::entry::{self, Action, Actor, Entry, Genesis, Head, LONGEST_LINE, Outcome};
 use crate::domain::agent::audit::segments::{self, SegmentName};
 use crate::domain::agent::public_key::PublicKey;
@@ -44,6 +45,8 @@ pub struct Writer {
     pub agent: Option<String>,
     /// The call.
     pub session: String,
+    /// The fingerprints of the keys that the policy gives to somebody.
+    pub listed: BTreeSet<String>,
 }
 
 impl Writer {
@@ -243,16 +246,13 @@ fn publish(
         }
         let span = match remembered.get(&name).filter(|span| span.size == size) {
             Some(span) => Some(*span),
-            None => read_span(deps, &folder.join(&name), size)?,
+            None => read_span(deps, writer, id, &folder.join(&name), size)?,
         };
         spans.extend(span.map(|span| (name, span)));
     }
     let held = segments::held(&spans.values().map(|span| (span.first, span.last)).collect::<Vec<_>>());
-    if held > last || spans.values().any(|span| span.last > last) {
-        return Err(unrecorded(
-            format!("the work tree has more entries of writer {id} than its chain").into(),
-            &[REWRITTEN],
-        ));
+    if let Some((name, span)) = spans.iter().find(|(_, span)| span.last > last) {
+        return Err(behind(&folder.join(name), span.last, &chain_path(&writer.chains, id), last));
     }
     if held < last {
         let added = match held == new.before {
@@ -287,16 +287,41 @@ fn publish(
     Ok(())
 }
 
-/// Which entries a segment holds, by its first and last whole line.
-fn read_span(deps: &Deps<'_>, path: &Path, size: u64) -> Result<Option<Span>, Error> {
+/// Which entries a segment holds, by its first and last line. Only what the writer signed
+/// counts: anybody can put a file there.
+fn read_span(
+    deps: &Deps<'_>,
+    writer: &Writer,
+    id: &str,
+    path: &Path,
+    size: u64,
+) -> Result<Option<Span>, Error> {
+    if deps.files.kind(path).map_err(unwritable)? != Some(FileKind::Regular) {
+        return Ok(None);
+    }
     let Some(ends) = deps.audit_log.ends(path).map_err(unwritable)? else { return Ok(None) };
-    let seq = |line: &[u8]| Entry::parse(line).map(|(entry, _)| entry.seq);
-    let whole = ends.torn == 0;
-    Ok(seq(&ends.first).zip(seq(&ends.last)).filter(|_| whole).map(|(first, last)| Span {
-        first,
-        last,
-        size,
-    }))
+    let owner = Owner { writer: id, repo: writer.repo.as_deref(), key: Some(writer.key.clone()) };
+    let mut reader = Reader::default();
+    let mut seq = |line| reader.read(line).of(&owner).map(|entry| entry.seq);
+    let (Some(first), Some(last)) = (seq(&ends.first), seq(&ends.last)) else { return Ok(None) };
+    let named = path.file_name().and_then(|name| SegmentName::parse(name.to_str()?));
+    let is_whole = ends.torn == 0 && named.is_some_and(|name| name.first == first);
+    Ok(is_whole.then_some(Span { first, last, size }))
+}
+
+/// That the work tree has entries which the chain has not, though nobody but this writer
+/// can sign them: the chain is not what it was.
+fn behind(segment: &Path, seq: u64, chain: &Path, last: u64) -> Error {
+    let (segment, chain) = (segment.display(), chain.display());
+    let advice = format!(
+        "that chain was cut, or is an old copy: put {chain} back as it was; where nobody has it, move it away, and a \
+         new writer begins"
+    );
+    unrecorded(
+        format!("{segment} has entry {seq} of this writer, and its chain in this clone ends with {last}")
+            .into(),
+        &["`leaflock audit verify` says what is wrong", &advice],
+    )
 }
 
 /// The lines of a chain behind entry `held`.
@@ -333,19 +358,27 @@ fn witness(deps: &Deps<'_>, writer: &Writer, own: &str, state: &mut State) -> BT
             continue;
         }
         let files = deps.audit_log.list(&folder.join(&other)).unwrap_or_default();
-        let newest = files.iter().filter_map(|(name, _)| SegmentName::parse(name)).max();
-        let Some(newest) = newest else { continue };
-        let ends = deps.audit_log.ends(&folder.join(&other).join(newest.to_string())).ok().flatten();
-        let Some(ends) = ends else { continue };
-        let Some((last, _)) = Entry::parse(&ends.last).filter(|(last, _)| last.writer == other) else {
-            continue;
-        };
-        if state.witnessed.get(&other).is_none_or(|seen| *seen < last.seq) {
-            state.witnessed.insert(other.clone(), last.seq);
-            heads.insert(other, Head { seq: last.seq, digest: digest::of(&ends.last) });
+        let mut names: Vec<_> = files.iter().filter_map(|(name, _)| SegmentName::parse(name)).collect();
+        names.sort();
+        let told = state.witnessed.get(&other).copied().unwrap_or_default();
+        let mut newest = names.iter().rev().map(|name| folder.join(&other).join(name.to_string()));
+        let Some(head) = newest.find_map(|path| signed_head(deps, writer, &other, &path)) else { continue };
+        if told < head.seq {
+            state.witnessed.insert(other.clone(), head.seq);
+            heads.insert(other, head);
         }
     }
     heads
+}
+
+/// The last entry of another writer's segment, if a key signed it that the policy lists.
+/// What is witnessed speaks against a writer when it is gone.
+fn signed_head(deps: &Deps<'_>, writer: &Writer, other: &str, path: &Path) -> Option<Head> {
+    let ends = deps.audit_log.ends(path).ok()??;
+    let owner = Owner { writer: other, repo: writer.repo.as_deref(), key: None };
+    let line = Reader::default().read(&ends.last);
+    let entry = line.of(&owner).filter(|entry| writer.listed.contains(&entry.actor.key))?;
+    Some(Head { seq: entry.seq, digest: line.digest.clone() })
 }
 
 /// That the log cannot be written.

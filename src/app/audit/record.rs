@@ -24,6 +24,7 @@ use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::show_path;
 use crate::domain::agent::place;
 use crate::domain::agent::policy::{Allow, Policy, Principal, PrincipalKind};
+use crate::domain::agent::public_key::PublicKey;
 use crate::domain::digest;
 
 /// What this process wrote so far, and what it knows of the folders of policies.
@@ -47,6 +48,8 @@ struct Known {
     last: Option<Recorded>,
     /// Why something was not opened.
     refusal: Option<Error>,
+    /// That states of history did not open was written down.
+    is_exposure_told: bool,
     /// What the call is about.
     attempt: Option<Intent>,
     /// The refusals that were written down, or could not be: file and text.
@@ -331,7 +334,15 @@ impl Recorded {
             entry.deny_code = Some(*code);
             lock(deps).told.insert(name_of(error));
         }
-        let _ = chains::write(deps, &site.writer, vec![entry]);
+        let mut is_told = false;
+        if entry.action == Action::Exposure {
+            // Most states of most files open to nobody here; one entry of the call says so.
+            is_told = std::mem::replace(&mut lock(deps).is_exposure_told, true);
+            entry.file = None;
+        }
+        if !is_told {
+            let _ = chains::write(deps, &site.writer, vec![entry]);
+        }
         lock(deps).open.remove(path.unwrap_or(Path::new("")));
     }
 }
@@ -469,12 +480,19 @@ fn writer(deps: &Deps<'_>, root: &Path, authority: Option<&Authority>) -> Result
         },
         agent: principal.map(|principal| principal.name.clone()),
         session: session(deps),
+        listed: authority.map(|known| listed(&known.policy)).unwrap_or_default(),
         key,
     })
 }
 
+/// The fingerprints of the keys that a policy gives to somebody.
+fn listed(policy: &Policy) -> BTreeSet<String> {
+    let keys = policy.principals.values().flat_map(|principal| &principal.sign);
+    keys.filter_map(|key| Some(PublicKey::parse(key).ok()?.fingerprint())).collect()
+}
+
 /// What a principal is.
-fn kind(principal: &Principal) -> ActorKind {
+pub fn kind(principal: &Principal) -> ActorKind {
     match principal.kind() {
         PrincipalKind::Agent => ActorKind::Agent,
         PrincipalKind::Broker => ActorKind::Broker,

@@ -1,6 +1,7 @@
 //! The entries of a log, by time, those that are asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::material::{self, Log};
 use crate::app::Deps;
@@ -9,6 +10,8 @@ use crate::app::error::Error;
 use crate::domain::agent::audit::entry::{Action, Entry, Outcome as Ending};
 use crate::domain::agent::audit::segments;
 use crate::domain::agent::pattern::{FilePattern, NamePattern, PathPattern, parse_path};
+use crate::domain::agent::policy::{self, Policy};
+use crate::domain::agent::public_key::PublicKey;
 use crate::domain::digest;
 
 /// Which entries are wanted; an empty field means any.
@@ -86,12 +89,34 @@ pub struct Outcome {
     pub lines: Vec<Line>,
     /// Lines that are no entries, or that two places tell differently.
     pub unreadable: usize,
+    /// Whose keys signed entries in the name of others: the principals of the policy that
+    /// is there, which is not verified either, by fingerprints.
+    pub owners: BTreeMap<String, String>,
 }
 
 /// The entries of all writers, of the work tree and of this clone, each once. None of
 /// them is verified. `last` takes that many from the end.
 pub fn run(deps: &Deps<'_>, filter: &Filter, last: Option<usize>) -> Result<Outcome, Error> {
-    Ok(of(&material::read(deps, &root::here(deps)?)?, filter, last))
+    let root = root::here(deps)?;
+    let mut outcome = of(&material::read(deps, &root)?, filter, last);
+    outcome.owners = owners(deps, &root, &outcome.lines)?;
+    Ok(outcome)
+}
+
+fn owners(deps: &Deps<'_>, root: &Path, lines: &[Line]) -> Result<BTreeMap<String, String>, Error> {
+    let asserted = lines.iter().filter(|line| line.entry.actor.asserted);
+    let keys: BTreeSet<&str> = asserted.map(|line| &*line.entry.actor.key).collect();
+    if keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let contents = deps.files.read_if_there(&root.join(policy::PLACE)).map_err(Error::Read)?;
+    let policy = contents.and_then(|contents| Policy::parse(&contents.bytes).ok()).unwrap_or_default();
+    let mut owners = BTreeMap::new();
+    for principal in policy.principals.values() {
+        let own = principal.sign.iter().filter_map(|key| Some(PublicKey::parse(key).ok()?.fingerprint()));
+        owners.extend(own.filter(|key| keys.contains(&**key)).map(|key| (key, principal.name.clone())));
+    }
+    Ok(owners)
 }
 
 /// The same of a log that is read already.

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::material::{self, Log};
+use super::record;
 use crate::app::Deps;
 use crate::app::agent::authority;
 use crate::app::agent::root;
 use crate::app::error::Error;
 use crate::domain::agent::audit::chain::{Finding, Kind};
 use crate::domain::agent::audit::checkpoint::{self, Checkpoint};
-use crate::domain::agent::audit::entry::{Entry, split_line};
+use crate::domain::agent::audit::entry::{Action, Actor, ActorKind, Entry, Outcome as Ending, split_line};
 use crate::domain::agent::audit::segments;
 use crate::domain::agent::audit::verify::{Material, Verdict, verify};
-use crate::domain::agent::policy::{Policy, Role};
+use crate::domain::agent::policy::{Policy, Principal, Role};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::sshsig;
 use crate::domain::digest;
@@ -69,8 +70,13 @@ pub fn of(deps: &Deps<'_>, log: &Log) -> Result<Outcome, Error> {
     let history = material::history(deps, root)?;
     let is_in_git = history.is_some();
     let history = history.unwrap_or_default();
-    let former = former_policies(deps, root, &authority.signers)?;
-    let may_sign = |entry: &Entry, key: &PublicKey| may_sign(&authority.policy, &former, entry, key);
+    let mut policies = former_policies(deps, root, &authority.signers)?;
+    policies.insert(authority.policy_digest.clone(), authority.policy.clone());
+    let may_sign = |entry: &Entry, key: &PublicKey| may_sign(&policies, entry, key);
+    let is_listed = |key: &PublicKey| {
+        let key = key.to_string();
+        policies.values().any(|policy| policy.principal_of_key(&key).is_some())
+    };
     let (signed, findings) = checkpoints(log, &authority.policy);
     let material = Material {
         repo: authority.policy.repo.as_deref(),
@@ -81,6 +87,7 @@ pub fn of(deps: &Deps<'_>, log: &Log) -> Result<Outcome, Error> {
         published: log.published.clone(),
         checkpoints: signed.iter().map(|one| (one.file.clone(), one.checkpoint.clone())).collect(),
         may_sign: &may_sign,
+        is_listed: &is_listed,
     };
     let mut verdict = verify(&material);
     verdict.findings.extend(findings);
@@ -127,16 +134,45 @@ fn former_policies(
     Ok(former)
 }
 
-/// Whether the policy, or the one that was in force, gives the key to whom the entry
-/// names. One that names nobody was written when the policy could not be read.
-fn may_sign(policy: &Policy, former: &BTreeMap<String, Policy>, entry: &Entry, key: &PublicKey) -> bool {
-    let Some(agent) = &entry.agent_id else { return entry.policy.is_none() };
-    let then = entry.policy.as_ref().and_then(|digest| former.get(digest));
+/// Whether a key may sign an entry, by the policy that the entry names; where nobody here
+/// knows that one, by any of `policies`. The owner of the key writes in its own name; in
+/// another principal's, people, builds and its broker do, and anybody what was refused.
+/// Entries in nobody's name tell of refusals, and of the chain itself.
+fn may_sign(policies: &BTreeMap<String, Policy>, entry: &Entry, key: &PublicKey) -> bool {
     let key = key.to_string();
-    [Some(policy), then].into_iter().flatten().any(|policy| {
+    let Actor { kind, asserted, .. } = entry.actor;
+    let is_of_chain = matches!(entry.action, Action::Genesis | Action::Recover);
+    let claims_nothing = match entry.agent_id {
+        None => entry.outcome == Ending::Denied || is_of_chain,
+        Some(_) => entry.outcome == Ending::Denied && asserted,
+    };
+    let fits = |policy: &Policy, is_named: bool| {
         let owner = policy.principal_of_key(&key);
-        owner.is_some_and(|owner| entry.actor.asserted || owner.name == *agent)
-    })
+        let kind_fits = match owner {
+            // Under a policy that is not known it may have been an agent still.
+            Some(owner) => kind == record::kind(owner) || !is_named && kind == ActorKind::Agent,
+            None => kind == ActorKind::Unknown,
+        };
+        let name_fits = match (owner, &entry.agent_id) {
+            (Some(owner), Some(agent)) if asserted => {
+                policy.principals.get(agent).is_some_and(|it| may_act_for(owner, it))
+            }
+            (Some(owner), Some(agent)) => owner.name == *agent,
+            _ => false,
+        };
+        kind_fits && (name_fits || claims_nothing)
+    };
+    match entry.policy.as_ref().map(|digest| policies.get(digest)) {
+        // It could not be read, so that nobody knew whose key it was.
+        None => claims_nothing && kind == ActorKind::Unknown,
+        Some(Some(policy)) => fits(policy, true),
+        Some(None) => policies.values().any(|policy| fits(policy, false)),
+    }
+}
+
+/// Whether what `owner` does may be written down as done for `principal`.
+fn may_act_for(owner: &Principal, principal: &Principal) -> bool {
+    !owner.is_agent() || principal.broker.as_ref() == Some(&owner.name)
 }
 
 /// The checkpoints that count, and what is wrong with the others.

@@ -47,6 +47,8 @@ pub struct Mark {
     pub serial: u64,
     /// The digest of that policy.
     pub policy: String,
+    /// The fingerprints of the keys that its agents sign with.
+    pub agents: BTreeSet<String>,
     /// The highest serial of a manifest; `None` before the first.
     pub manifest: Option<u64>,
     /// The digests of revocations that are in force.
@@ -114,18 +116,16 @@ impl Marks {
         for (repo, value) in object(&top, "repositories")? {
             let fields = value.as_object().ok_or(Damaged)?;
             let number = |name| fields.get(name).ok_or(Damaged);
-            let revocations = number("revocations")?.as_array().ok_or(Damaged)?;
             let mark = Mark {
                 serial: serial(number("serial")?)?,
                 policy: text(fields, "policy")?,
+                // Earlier builds did not write it.
+                agents: fields.get("agents").map_or(Ok(BTreeSet::new()), texts)?,
                 manifest: match number("manifest")? {
                     Value::Null => None,
                     value => Some(serial(value)?),
                 },
-                revocations: revocations
-                    .iter()
-                    .map(|it| it.as_str().map(str::to_owned).ok_or(Damaged))
-                    .collect::<Result<_, _>>()?,
+                revocations: texts(number("revocations")?)?,
             };
             marks.repositories.insert(repo.clone(), mark);
         }
@@ -135,9 +135,10 @@ impl Marks {
     /// The file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mark = |(repo, mark): (&String, &Mark)| {
-            let Mark { serial, policy, manifest, revocations } = mark;
+            let Mark { serial, policy, agents, manifest, revocations } = mark;
             let fields = json!({
-                "serial": serial, "policy": policy, "manifest": manifest, "revocations": revocations
+                "serial": serial, "policy": policy, "agents": agents, "manifest": manifest,
+                "revocations": revocations
             });
             (repo.clone(), fields)
         };
@@ -158,6 +159,11 @@ fn top(bytes: &[u8]) -> Result<Map<String, Value>, Damaged> {
 
 fn serial(value: &Value) -> Result<u64, Damaged> {
     value.as_u64().filter(|serial| *serial <= LARGEST_EXACT).ok_or(Damaged)
+}
+
+fn texts(value: &Value) -> Result<BTreeSet<String>, Damaged> {
+    let texts = value.as_array().ok_or(Damaged)?.iter();
+    texts.map(|it| it.as_str().map(str::to_owned).ok_or(Damaged)).collect()
 }
 
 fn object<'m>(map: &'m Map<String, Value>, name: &str) -> Result<&'m Map<String, Value>, Damaged> {
@@ -190,6 +196,7 @@ mod tests {
         let mark = Mark {
             serial: 7,
             policy: digest::of(b"p"),
+            agents: BTreeSet::from(["SHA256:a".to_owned()]),
             manifest: Some(3),
             revocations: BTreeSet::from([digest::of(b"r")]),
         };

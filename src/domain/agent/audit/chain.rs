@@ -110,6 +110,14 @@ pub struct Piece<'p> {
     pub may_be_torn: bool,
 }
 
+/// What is known of a piece from elsewhere.
+pub struct Known<'k> {
+    /// The digest of the line with a number, as far as it is known.
+    pub reference: &'k dyn Fn(u64) -> Option<String>,
+    /// The number of the last entry that the file had when it was finished.
+    pub last: Option<u64>,
+}
+
 /// Whose lines they must be.
 #[derive(Clone, Debug)]
 pub struct Owner<'o> {
@@ -205,14 +213,8 @@ pub struct Walk {
 /// Clocks are put right by small steps; seconds back that are none.
 const STEP: i64 = 120;
 
-/// Walks along a piece. `reference` is the digest of the line with a number, as far as
-/// it is known from elsewhere.
-pub fn walk<'b>(
-    reader: &mut Reader<'b>,
-    piece: &Piece<'b>,
-    owner: &Owner<'_>,
-    reference: &dyn Fn(u64) -> Option<String>,
-) -> Walk {
+/// Walks along a piece.
+pub fn walk<'b>(reader: &mut Reader<'b>, piece: &Piece<'b>, owner: &Owner<'_>, known: &Known<'_>) -> Walk {
     let (_, rest) = segments::lines(piece.bytes);
     let lines = reader.read_all(piece.bytes);
     let first = piece.first.or_else(|| lines.iter().find_map(|line| Some(line.of(owner)?.seq))).unwrap_or(1);
@@ -225,7 +227,7 @@ pub fn walk<'b>(
         });
         let Some(entry) = fits else {
             let place = Place { lines: &lines, at, expected, previous: previous.map(|(digest, _)| digest) };
-            let (kind, detail) = place.judge(owner, reference);
+            let (kind, detail) = place.judge(owner, known);
             walk.finding = Some(finding(kind, owner, piece, at + 1, detail));
             break;
         };
@@ -291,7 +293,7 @@ struct Place<'p> {
 }
 
 impl Place<'_> {
-    fn judge(&self, owner: &Owner<'_>, reference: &dyn Fn(u64) -> Option<String>) -> (Kind, String) {
+    fn judge(&self, owner: &Owner<'_>, known: &Known<'_>) -> (Kind, String) {
         let line = &self.lines[self.at];
         let expected = self.expected;
         if self.lines.iter().filter(|other| other.digest == line.digest).count() > 1 {
@@ -323,8 +325,12 @@ impl Place<'_> {
                 format!("entry {expected} fits the chain and is not signed by its writer"),
             );
         }
+        if known.last.is_some_and(|last| last < expected) {
+            return (Kind::Inserted, format!("the file ended with entry {} before this line", expected - 1));
+        }
         let last = self.at + 1 == self.lines.len();
-        if last && reference(expected).is_none() && reference(expected.saturating_sub(1)).is_some() {
+        let is_known = |seq| (known.reference)(seq).is_some();
+        if last && !is_known(expected) && is_known(expected.saturating_sub(1)) {
             return (
                 Kind::Inserted,
                 format!("the chain ends before this line, which would be entry {expected}"),

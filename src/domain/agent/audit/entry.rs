@@ -213,6 +213,18 @@ pub struct Target {
     pub exit: Option<u8>,
 }
 
+impl Target {
+    /// The most characters that a name has.
+    pub const LONGEST_NAME: usize = 256;
+
+    /// A program that is about to get values. What is longer than names of files are is cut
+    /// off, and what does something to a line is written as in [`Reason`]s.
+    pub fn new(program: &str, arguments: usize) -> Self {
+        let program = printable(program).chars().take(Self::LONGEST_NAME).collect();
+        Self { program, arguments, exit: None }
+    }
+}
+
 /// What the first entry of a chain binds it to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Genesis {
@@ -247,20 +259,25 @@ impl Reason {
         if text.is_empty() || text.chars().count() > Self::LONGEST {
             return None;
         }
-        let mut shown = String::with_capacity(text.len());
-        for character in text.chars() {
-            match is_unprintable(character) {
-                true => shown.extend(character.escape_unicode()),
-                false => shown.push(character),
-            }
-        }
-        Some(Self(shown))
+        Some(Self(printable(text)))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A text with such characters written as `\u{…}`.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_unprintable(character) {
+            true => shown.extend(character.escape_unicode()),
+            false => shown.push(character),
+        }
+    }
+    shown
 }
 
 /// True for characters that do something to a line instead of standing in it.

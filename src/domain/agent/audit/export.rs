@@ -5,7 +5,7 @@ use super::entry::{Access, Entry, Reason};
 use crate::domain::agent::denial::DenyCode;
 
 /// The columns of the CSV.
-pub const COLUMNS: [&str; 21] = [
+pub const COLUMNS: [&str; 22] = [
     "timestamp",
     "agent_id",
     "action",
@@ -20,6 +20,7 @@ pub const COLUMNS: [&str; 21] = [
     "exit",
     "actor_kind",
     "actor_key",
+    "asserted",
     "os_user",
     "isolation",
     "session",
@@ -54,6 +55,7 @@ pub fn csv(entry: &Entry) -> String {
         target.and_then(|target| target.exit).map(|exit| exit.to_string()).unwrap_or_default(),
         entry.actor.kind.as_str().to_owned(),
         entry.actor.key.clone(),
+        entry.actor.asserted.to_string(),
         text(entry.actor.os_user.as_deref()),
         entry.isolation.to_string(),
         entry.session.clone(),

@@ -8,9 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::chain::{Checked, Finding, Kind, Owner, Piece, Reader, Walk, walk};
+use super::chain::{Checked, Finding, Kind, Known, Owner, Piece, Reader, Walk, walk};
 use super::checkpoint::Checkpoint;
-use super::entry::{Entry, Head};
+use super::entry::{Action, Entry, Head};
 use super::segments;
 use crate::domain::agent::public_key::PublicKey;
 
@@ -39,6 +39,8 @@ pub struct Material<'m> {
     pub checkpoints: Vec<(String, Checkpoint)>,
     /// Whose key may sign.
     pub may_sign: &'m MaySign<'m>,
+    /// Whether a policy ever gave a key to anybody.
+    pub is_listed: &'m dyn Fn(&PublicKey) -> bool,
 }
 
 /// A chain as the work tree shows it.
@@ -99,7 +101,9 @@ pub fn verify(material: &Material<'_>) -> Verdict {
     for writer in &writers {
         let one = Examination::of(material, writer, &mut reader, &mut verdict);
         for (seq, standing) in &one.standing {
-            let Some(entry) = &standing.line.entry else { continue };
+            // What a stranger says that he saw speaks against nobody.
+            let told = standing.line.genuine().filter(|(_, key)| (material.is_listed)(key));
+            let Some((entry, _)) = told else { continue };
             for (seen, head) in &entry.witness {
                 let told = format!("entry {seq} of {writer} ({}, line {})", standing.file, standing.number);
                 witnesses.entry(seen.clone()).or_default().push((head.clone(), told));
@@ -148,7 +152,7 @@ impl<'e> Examination<'e> {
             }
         }
         for piece in material.chains.get(writer).into_iter().flatten() {
-            let found = one.walk(reader, piece);
+            let found = one.walk(reader, piece, None);
             if found.torn {
                 verdict.notes.push(format!(
                     "{}: the last line is not whole, as after a crash; nothing was opened for it, and the \
@@ -161,7 +165,8 @@ impl<'e> Examination<'e> {
         let mut tree: Vec<&Piece<'m>> = material.tree.get(writer).into_iter().flatten().collect();
         tree.sort_by(|a, b| (a.first, &a.file).cmp(&(b.first, &b.file)));
         for piece in &tree {
-            let found = one.walk(reader, piece);
+            let last = one.last_known(material, reader, &piece.file);
+            let found = one.walk(reader, piece, last);
             one.enter(piece, found);
         }
         one.compare_order();
@@ -171,8 +176,17 @@ impl<'e> Examination<'e> {
         one
     }
 
-    fn walk<'m>(&self, reader: &mut Reader<'m>, piece: &Piece<'m>) -> Walk {
-        walk(reader, piece, &self.owner, &|seq| self.references.get(&seq).cloned())
+    fn walk<'m>(&self, reader: &mut Reader<'m>, piece: &Piece<'m>, last: Option<u64>) -> Walk {
+        let reference = |seq| self.references.get(&seq).cloned();
+        walk(reader, piece, &self.owner, &Known { reference: &reference, last })
+    }
+
+    /// The last entry that a file of the work tree had when it was committed, or when this
+    /// clone wrote it.
+    fn last_known<'m>(&self, material: &Material<'m>, reader: &mut Reader<'m>, file: &str) -> Option<u64> {
+        let committed = of(&material.past, self.owner.writer).filter(|piece| piece.file == file);
+        let committed = committed.map(|piece| self.last_of(piece, reader)).max();
+        committed.max(material.published.get(file).copied()).filter(|last| *last > 0)
     }
 
     /// Enters what a walk found in the work tree.
@@ -328,23 +342,26 @@ impl<'e> Examination<'e> {
         }
     }
 
-    /// Whether a policy ever gave the writer's key to whom its entries name.
+    /// Whether the writer's key may sign for whom its entries name, and as what.
     fn check_keys(&mut self, material: &Material<'_>) {
         let mut asked = BTreeSet::new();
         let mut found = None;
         for standing in self.standing.values() {
             let Some((entry, key)) = standing.line.genuine() else { continue };
-            if asked.insert((entry.agent_id.clone(), entry.actor.asserted))
-                && !(material.may_sign)(entry, key)
-            {
-                found = Some((standing.file.clone(), standing.number, entry.agent_id.clone()));
+            let Entry { agent_id, actor, policy, action, outcome, .. } = entry;
+            let of_chain = matches!(action, Action::Genesis | Action::Recover);
+            let question = (agent_id, actor.asserted, actor.kind, policy, of_chain, outcome);
+            if asked.insert(question) && !(material.may_sign)(entry, key) {
+                found = Some((standing.file.clone(), standing.number, agent_id.clone(), actor.kind));
                 break;
             }
         }
-        if let Some((file, number, agent)) = found {
+        if let Some((file, number, agent, kind)) = found {
             let detail = match agent {
-                Some(agent) => format!("no policy ever gave the key of this entry to {agent}"),
-                None => "no policy ever knew the key of this entry".to_owned(),
+                Some(agent) => {
+                    format!("no policy lets the key of this entry write for {agent}, as {}", kind.as_str())
+                }
+                None => "it names nobody, and only what was refused is written so".to_owned(),
             };
             self.find(Kind::BadSignature, &file, Some(number), detail);
         }
