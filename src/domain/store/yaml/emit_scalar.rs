@@ -242,15 +242,25 @@ pub fn write_double(text: &[u8], out: &mut Vec<u8>) {
     let string = String::from_utf8_lossy(text);
     // go-yaml escapes every character of a string that starts with a byte order mark.
     let all = string.starts_with('\u{feff}');
-    for c in string.chars() {
-        if all || needs_escape(c) {
-            write_escape(c, out);
-        } else {
-            let mut utf8 = [0; 4];
-            out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
+    let mut rest = &*string;
+    while !rest.is_empty() {
+        let plain = if all { 0 } else { rest.bytes().position(is_not_plain).unwrap_or(rest.len()) };
+        out.extend_from_slice(&rest.as_bytes()[..plain]);
+        let mut behind = rest[plain..].chars();
+        match behind.next() {
+            Some(c) if all || needs_escape(c) => write_escape(c, out),
+            Some(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            None => {}
         }
+        rest = behind.as_str();
     }
     out.push(b'"');
+}
+
+/// True for a byte that begins something else than a character of ASCII that stands for
+/// itself.
+fn is_not_plain(byte: u8) -> bool {
+    !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\')
 }
 
 fn needs_escape(c: char) -> bool {
