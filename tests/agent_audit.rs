@@ -852,7 +852,7 @@ fn a_reason_is_asked_for_every_file_of_a_call() {
 fn every_secret_of_a_file_that_is_looked_at_is_written_down() {
     let world = World::new();
     let ana = world.seat("ana");
-    ana.leaflock(&["agent", "sync"]).ok();
+    ana.leaflock(&["agent", "sync", "--accept", "."]).ok();
     let count = ana.entries().len();
     let compared = ana.leaflock(&["compare", "db.password", "--with", "prod.yaml:db.user"]);
     assert!(matches!(compared.code, Some(0 | 1)), "{}", compared.describe());
@@ -962,7 +962,7 @@ fn a_source_of_thousands_of_secrets_has_a_line_that_can_be_read() {
     }
     world.sandbox.write("big.yaml", plain);
     ana.leaflock(&["encrypt", "-i", "--age", ALICE.recipient, "big.yaml"]).ok();
-    ana.leaflock(&["agent", "sync"]).ok();
+    ana.leaflock(&["agent", "sync", "--accept", "."]).ok();
     let count = ana.entries().len();
     let run = ["run", "--agent", "ops/bot", "--no-redact", "big.yaml", "--", "true"];
     ana.leaflock(&run).ok();

@@ -78,7 +78,7 @@ impl World {
             let arguments = ["encrypt", "-i", "--age", ALICE.recipient, name];
             world.seat("ana").leaflock(&arguments).ok();
         }
-        world.seat("ana").leaflock(&["agent", "sync"]).ok();
+        world.seat("ana").leaflock(&["agent", "sync", "--accept", "."]).ok();
         world
     }
 
@@ -219,6 +219,33 @@ fn what_is_granted_arrives_and_nothing_else_does() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn files_in_memory_are_the_program_s_alone() {
+    let world = World::new();
+    // What is called once the program ran, to write of it, tells what it was given.
+    let here = world.sandbox.path("");
+    for name in ["git", "ssh-keygen"] {
+        let script = format!(
+            "#!/bin/sh\ntest -e {0}/ran && ls -l /proc/$$/fd >>{0}/seen\nexec /usr/bin/{name} \"$@\"\n",
+            here.display()
+        );
+        let path = world.sandbox.write(&format!("../tools/{name}"), script);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("PATH={}:/usr/bin:/bin", world.sandbox.folder().join("tools").display());
+    let bot = world.seat("bot").with(&[&path]);
+    for more in ["--no-redact", "--redact"] {
+        let words = [more, "--file", "KEY=db.password", "--only", "db.user"];
+        let script = "ls -l /proc/$$/fd | grep -c memfd; wc -c <$KEY; touch ran";
+        assert_eq!(bot.run("ops/bot", &words, script).text(), "1\n15\n");
+        let seen = String::from_utf8(world.sandbox.read("seen")).unwrap();
+        assert!(!seen.is_empty() && !seen.contains("memfd"), "{seen}");
+        assert_eq!(world.last(), "exec.end ok ops/bot -");
+        fs::remove_file(world.sandbox.path("ran")).unwrap();
+    }
+}
+
+#[test]
 fn what_an_agent_may_not_read_its_broker_runs_with() {
     let world = World::new();
     let both = ["DB_PASSWORD=c4n4ry-password", "DB_USER=c4n4ry-user"];
@@ -240,7 +267,6 @@ fn what_is_not_granted_ends_the_call_and_is_written_down() {
     for (code, words, secret) in [
         ("not_allowed", "--env X=api.token", "api.token"),
         ("not_allowed", "--only api.hook", "api.hook"),
-        ("not_allowed", "--file X=no.such", "no.such"),
         ("not_allowed", "--only api", "api"),
         ("no_lease", "--only tls.key", "tls.key"),
         ("no_reason", "--only db.url", "db.url"),
@@ -252,6 +278,13 @@ fn what_is_not_granted_ends_the_call_and_is_written_down() {
     }
     world.seat("eve").refused(3, "ops/eve", &[]);
     assert_eq!(world.last(), "exec.start denied ops/eve not_allowed");
+    // What is in no source is not refused to anybody.
+    let written = world.entries().len();
+    for words in ["--only db.pasword", "--env X=db.pasword", "--file X=db.pasword"] {
+        let said = bot.refused(4, "ops/bot", &words.split(' ').collect::<Vec<_>>());
+        assert!(said.contains("did you mean db.password?") && said.contains("there is: "), "{said}");
+    }
+    assert_eq!(world.entries().len(), written);
     bot.refused(4, "ops/none", &[]);
     bot.refused(4, "ops/bot", &["no.yaml"]);
     let revoked = world.seat("ana").leaflock(&[
@@ -268,6 +301,70 @@ fn what_is_not_granted_ends_the_call_and_is_written_down() {
     }
     bot.refused(3, "ops/bot", &["--only", "db.password"]);
     assert_eq!(world.last(), "exec.start denied ops/bot revoked");
+}
+
+#[test]
+fn what_an_agent_may_use_and_not_read_is_not_shown_to_it() {
+    let world = World::new();
+    let own = ".leaflock/agents/ops/bot/prod.yaml";
+    let bot = world.seat("bot").with(&["LEAFLOCK_REASON=why", "EDITOR=cat"]);
+    for (action, command) in [
+        ("decrypt", &["decrypt", own][..]),
+        ("get", &["decrypt", "--extract", "[\"db\"][\"user\"]", own]),
+        ("get", &["get", "db.user"]),
+        ("edit", &["edit", own]),
+        ("exec.start", &["exec-env", own, "touch started"]),
+        ("exec.start", &["exec-file", own, "touch started"]),
+    ] {
+        let output = bot.leaflock(command);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), output.stderr);
+        assert!(!said.contains(CANARY) && !world.sandbox.path("started").exists(), "{command:?}: {said}");
+        assert!(said.contains("leaflock run --agent ops/bot --only db."), "{command:?}: {said}");
+        output.fails(3);
+        assert_eq!(world.last(), format!("{action} denied ops/bot not_allowed"), "{command:?}");
+    }
+    let text = bot.leaflock(&["textconv", own]).text();
+    assert!(text.contains("ops/bot may not read db.") && !text.contains(CANARY), "{text}");
+    assert_eq!(world.last(), "textconv denied ops/bot not_allowed");
+    for name in [&[][..], &["/dev/stdin"], &["/proc/self/fd/0"]] {
+        let words = [&["decrypt", "--input-type", "yaml", "--output-type", "yaml"], name].concat();
+        let words = bot.words(&words);
+        let piped = world.sandbox.run(Path::new("/usr/bin/env"), &words, &world.sandbox.read(own));
+        assert!(piped.fails(3).contains("may not read db."), "{name:?}");
+    }
+    // What it may read is shown, and what it may use gets to programs, which are redacted.
+    let readable = ["decrypt", "--extract", "[\"db\"][\"password\"]", own];
+    assert_eq!(bot.leaflock(&readable).text(), "c4n4ry-password");
+    let text = bot.leaflock(&["run", own, "--", "sh", "-c", "echo \"$DB_USER $DB_PASSWORD\""]).text();
+    assert_eq!(text, "[REDACTED:db.user] [REDACTED:db.password]\n");
+    // Who cannot open a file is not sent to become a recipient of it.
+    let said = bot.leaflock(&["decrypt", "prod.yaml"]);
+    assert!(said.stderr.contains("leaflock what-can ops/bot") || said.code == Some(3), "{}", said.describe());
+    assert!(!said.stderr.contains("public key"), "{}", said.describe());
+}
+
+#[test]
+fn the_policy_of_the_file_says_who_may_have_it() {
+    let world = World::new();
+    fs::create_dir(world.sandbox.path("svc")).unwrap();
+    for name in [".leaflock", "prod.yaml", "other.env"] {
+        fs::rename(world.sandbox.path(name), world.sandbox.path("svc").join(name)).unwrap();
+    }
+    let bot = world.seat("bot").with(&["LEAFLOCK_REASON=why"]);
+    let own = "svc/.leaflock/agents/ops/bot/prod.yaml";
+    for (code, path, file) in [(4, "db.user", own), (3, "db.user", "svc/prod.yaml"), (4, "db.password", own)]
+    {
+        for verb in ["get", "fingerprint"] {
+            if (verb, code) == ("fingerprint", 3) {
+                continue;
+            }
+            let said = bot.leaflock(&[verb, path, "--file", file]);
+            assert!(!said.describe().contains(CANARY), "{}", said.describe());
+            said.fails(code);
+        }
+    }
+    let text = bot.leaflock(&["get", "db.password", "--file", "svc/prod.yaml"]).text();
+    assert_eq!(text.trim_end(), "c4n4ry-password");
 }
 
 #[test]

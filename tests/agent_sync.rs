@@ -114,7 +114,9 @@ impl World {
 
     #[track_caller]
     fn sync(&self) {
-        self.ours(&["agent", "sync"]).ok();
+        let is_first = !self.sandbox.path(".leaflock/manifest.json").exists();
+        let accept: &[&str] = if is_first { &["--accept", "."] } else { &[] };
+        self.ours(&[&["agent", "sync"], accept].concat()).ok();
     }
 
     #[track_caller]
@@ -519,6 +521,86 @@ fn accepting_shows_which_keys_changed() {
 }
 
 #[test]
+fn a_revocation_that_the_manifest_heeds_does_not_go() {
+    const FILE: &str = ".leaflock/revocations.jsonl";
+    let rules = "    db: { allowed_agents: [ops/bot, humans/ana] }\n";
+    let own = ".leaflock/agents/ops/bot/prod.yaml";
+    let bob = |world: &World| world.identity("bob", BOB.identity);
+    let mut world = World::with_rules(rules);
+    world.sync();
+    world.ours(&["agent", "revoke", "ops/bot", "--secret", "db", "--reason", "lost"]).ok();
+    world.sync();
+    world.commit();
+    let line = world.sandbox.read(FILE);
+    let old = [".leaflock/policy.yaml", ".leaflock/policy.yaml.sig"];
+    let old = old.map(|name| (name, world.sandbox.read(name)));
+    assert!(world.opens(&bob(&world), own).is_none());
+    // Here, and on a machine that never saw it: a folder of its own for what was seen.
+    let states =
+        [".local/state", "elsewhere", "late"].map(|name| world.sandbox.folder().join("home").join(name));
+    let at = |world: &mut World, state: &Path| {
+        world.sandbox.set_env("XDG_STATE_HOME", state.to_str().unwrap());
+    };
+    let accept = ["agent", "sync", "--accept", FILE];
+    let refused = |world: &World| {
+        for command in [
+            &["policy", "verify"][..],
+            &["can", "ops/bot", "db.password"],
+            &["get", "db.password", "--file", "prod.yaml"],
+            &["run", "--agent", "ops/bot", "--", "true"],
+            &["set", "prod.yaml", "[\"db\"][\"password\"]", "\"x\""],
+            &["agent", "sync", "--check"],
+            &["agent", "sync"],
+        ] {
+            let told = world.ours(command).fails(5);
+            assert!(
+                told.contains("is gone (sha256:") && told.contains("hint: restore"),
+                "{command:?}: {told}"
+            );
+            assert_eq!(world.denied().0, "policy_stale", "{command:?}");
+        }
+    };
+    for state in &states[..2] {
+        at(&mut world, state);
+        world.sandbox.write(FILE, "");
+        refused(&world);
+        fs::remove_file(world.sandbox.path(FILE)).unwrap();
+        refused(&world);
+        // To say so is not enough: the policy is the one that the line denies.
+        world.ours(&accept).fails(5);
+        world.sandbox.write(FILE, &line);
+        world.is_current();
+    }
+    // A newer policy takes its place when whoever signs says so, and not before.
+    world.rules(rules);
+    world.sandbox.write(FILE, "");
+    refused(&world);
+    assert!(world.opens(&bob(&world), own).is_none());
+    let told = world.ours(&accept).describe();
+    assert!(told.contains("takes the place of 1 revocation"), "{told}");
+    assert_eq!(world.opens(&bob(&world), own).unwrap()["db"]["password"], "hunter2");
+    for state in &states {
+        at(&mut world, state);
+        world.ours(&["policy", "verify"]).ok();
+        world.is_current();
+    }
+    // Not under the policy before, on a machine that never saw the newer one.
+    let new = old.clone().map(|(name, _)| (name, world.sandbox.read(name)));
+    let never = world.sandbox.folder().join("home/never");
+    at(&mut world, &never);
+    old.iter().for_each(|(name, bytes)| drop(world.sandbox.write(name, bytes)));
+    refused(&world);
+    // A line that is back denies again, and has to stay again.
+    new.iter().for_each(|(name, bytes)| drop(world.sandbox.write(name, bytes)));
+    world.sandbox.write(FILE, &line);
+    world.sync();
+    assert!(world.opens(&bob(&world), own).is_none());
+    world.sandbox.write(FILE, "");
+    refused(&world);
+    world.ours(&accept).fails(5);
+}
+
+#[test]
 fn what_is_used_without_being_read_is_in_no_file_of_the_agent() {
     let world = World::with_rules(
         "    db: { allowed_agents: [ops/bot] }\n    api.token: { allowed_agents: [ops/bot], access_level: use }\n\
@@ -597,7 +679,7 @@ fn old_stanzas_open_nothing_new() {
         }
         // In the place of the file it is refused before any key is tried.
         world.sandbox.write(target, world.sandbox.read("graft.json"));
-        world.ours(&["decrypt", target]).fails(5);
+        world.ours(&["run", target, "--", "true"]).fails(5);
         assert_eq!(world.denied(), ("manifest_mismatch".to_owned(), target.to_owned()));
         world.sandbox.write(target, &new);
     }
@@ -621,24 +703,45 @@ fn planted_files_are_refused() {
     world.sync();
     world.commit();
     let refused = |file: &str| {
+        let is_source = !file.starts_with('.');
         for arguments in [
-            &["decrypt", file][..],
-            &["set", file, "[\"db\"][\"password\"]", "\"x\""],
+            &["set", file, "[\"db\"][\"password\"]", "\"x\""][..],
+            &["unset", file, "[\"db\"]"],
+            &["rotate", "-i", file],
+            &["redact", "--with", file, "input"],
             &["run", file, "--", "true"],
             &["agent", "sync", "--check"],
         ] {
             let said = world.ours(arguments);
             assert_eq!(said.code, Some(5), "{}", said.describe());
             assert_eq!(world.denied(), ("manifest_mismatch".to_owned(), file.to_owned()), "{arguments:?}");
+            let is_told = arguments[0] == "agent" || said.stderr.contains(&format!("--accept {file}`"));
+            assert!(is_told || !is_source, "{}", said.describe());
             assert!(
                 !said.stderr.contains("attack") && !String::from_utf8_lossy(&said.stdout).contains("attack")
             );
+        }
+        // SOPS's verbs show a source to a person, and say what it is.
+        for arguments in [&["decrypt", file][..], &["exec-file", file, "cat {}"]] {
+            let said = world.ours(arguments);
+            match is_source {
+                true => {
+                    assert!(
+                        said.stderr.contains("warning: ") && said.stderr.contains("signed"),
+                        "{}",
+                        said.stderr
+                    );
+                    assert!(said.text().contains("attack"));
+                }
+                false => drop(said.fails(5)),
+            }
         }
         // The control: stock sops accepts it, and people may look at it.
         let text = world.sandbox.sops(&["decrypt", file]).text();
         assert!(text.contains("attack") || text.contains("sesame"), "{text}");
         world.ours(&["diff"]).ok();
     };
+    world.sandbox.write("input", "");
     // A source with the right recipients, by somebody else.
     world.source("prod.yaml", "db: {password: attack}\n");
     refused("prod.yaml");
@@ -648,6 +751,29 @@ fn planted_files_are_refused() {
     world.ours(&["get", "--file", "prod.yaml", "db.password"]).fails(5);
     assert_eq!(world.denied(), ("manifest_mismatch".to_owned(), "prod.yaml".to_owned()));
     world.git(&["checkout", "-q", "--", "."]);
+    // One that the manifest does not hold, and one that was moved.
+    world.source("new.yaml", "db: {password: attack}\n");
+    refused("new.yaml");
+    world.ours(&["get", "--file", "new.yaml", "db.password"]).fails(5);
+    assert_eq!(world.denied(), ("manifest_mismatch".to_owned(), "new.yaml".to_owned()));
+    world.ours(&["set", "prod.yaml", "[\"api\"][\"token\"]", "\"t\""]).ok();
+    assert!(!String::from_utf8(world.sandbox.read(".leaflock/manifest.json")).unwrap().contains("new.yaml"));
+    fs::remove_file(world.sandbox.path("new.yaml")).unwrap();
+    world.git(&["mv", "app.json", "moved.json"]);
+    world.ours(&["set", "moved.json", "[\"port\"]", "2"]).fails(5);
+    world.ours(&["agent", "sync", "--accept", "moved.json"]).ok();
+    world.ours(&["set", "moved.json", "[\"port\"]", "2"]).ok();
+    world.git(&["mv", "moved.json", "app.json"]);
+    world.ours(&["agent", "sync", "--accept", "app.json"]).ok();
+    // What git ignores is nobody's source; what `encrypt` makes is signed for.
+    world.sandbox.write(".gitignore", "local.yaml\n");
+    world.source("local.yaml", "db: {password: own}\n");
+    assert_eq!(world.ours(&["decrypt", "local.yaml"]).stderr, "");
+    world.sandbox.write("made.yaml", "db: {password: made}\n");
+    world.ours(&["encrypt", "-i", "--age", ALICE.recipient, "made.yaml"]).ok();
+    world.ours(&["set", "made.yaml", "[\"db\"][\"password\"]", "\"x\""]).ok();
+    world.is_current();
+    world.commit();
     // A derived file, likewise; and one that the reader can open, in the place of another.
     let own = ".leaflock/agents/humans/ana/prod.yaml";
     world.source(own, "db: {password: attack}\n");
@@ -671,6 +797,40 @@ fn planted_files_are_refused() {
 }
 
 #[test]
+fn what_is_cut_off_is_told_from_what_is_not_there() {
+    let world = World::with_rules("    db: { allowed_agents: [ops/bot, humans/ana] }\n");
+    world.sync();
+    world.commit();
+    for name in ["prod.yaml", ".leaflock/agents/humans/ana/prod.yaml"] {
+        let whole = world.sandbox.read(name);
+        for part in [3, 9] {
+            world.sandbox.write(name, &whole[..whole.len() * part / 10]);
+            let commands: &[&[&str]] = match name {
+                "prod.yaml" => {
+                    &[&["get", "db.user"], &["run", name, "--", "true"], &["set", name, "[\"a\"]", "1"]]
+                }
+                _ => &[&["run", name, "--", "true"]],
+            };
+            for command in commands {
+                let told = world.ours(command).fails(5);
+                assert!(told.contains("signed for") && told.contains(name), "{part} {command:?}: {told}");
+            }
+            if name == "prod.yaml" {
+                let told = world.ours(&["agent", "sync"]);
+                assert_ne!(told.code, Some(0));
+                assert!(
+                    told.stderr.contains("prod.yaml") && told.stderr.contains("hint: "),
+                    "{}",
+                    told.stderr
+                );
+            }
+        }
+        world.sandbox.write(name, &whole);
+    }
+    world.is_current();
+}
+
+#[test]
 fn a_sync_that_is_killed_leaves_all_of_it_or_nothing() {
     let mut world = World::with_rules("    db: { allowed_agents: [ops/bot] }\n");
     for number in 0..12 {
@@ -678,15 +838,25 @@ fn a_sync_that_is_killed_leaves_all_of_it_or_nothing() {
     }
     world.sync();
     let keys = [world.identity("bob", BOB.identity), world.identity("carol", CAROL.identity)];
+    let mut cut_short = 0;
     for round in 0..10_u64 {
         let agent = ["ops/bot", "ops/eve"][(round % 2) as usize];
         world.rules(&format!("    db: {{ allowed_agents: [{agent}] }}\n"));
         let mut command = world.sandbox.command(Path::new(PROGRAM));
         command.args(["agent", "sync"]).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(5 + round * 6));
+        // The journal of the transaction lies in this folder as long as it is not settled.
+        let is_writing = || {
+            let files = fs::read_dir(world.sandbox.path("")).unwrap();
+            files.flatten().any(|file| file.file_name().to_string_lossy().starts_with(".leaflock-"))
+        };
+        while !is_writing() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_millis(round % 5));
         let _ = child.kill();
         child.wait().unwrap();
+        cut_short += usize::from(is_writing());
         if round % 3 == 0 {
             let output = world.ours(&["agent", "sync", "--abort"]);
             assert!(matches!(output.code, Some(0 | 2)), "{}", output.describe());
@@ -701,6 +871,7 @@ fn a_sync_that_is_killed_leaves_all_of_it_or_nothing() {
         let left = files_below(&world.sandbox.path(""));
         assert!(left.iter().all(|path| !path.to_string_lossy().contains("/.leaflock-")), "{left:?}");
     }
+    assert!(cut_short > 0, "no call was killed while it wrote");
 }
 
 #[test]

@@ -281,7 +281,7 @@ fn an_agent_on_the_list_signs_no_policy_all_the_same() {
     let mut world = world;
     world.sandbox.set_env("LEAFLOCK_SIGNING_KEY", &world.agent.clone());
     let told = world.sandbox.ours(&["policy", "sign"]).fails(3);
-    assert!(told.contains("agents sign no policies"), "{told}");
+    assert!(told.contains("which is an agent"), "{told}");
 }
 
 #[test]
@@ -387,7 +387,7 @@ fn sops_yaml_and_the_repository_of_another_change_nothing() {
     world.sandbox.write(".sops.yaml", "creation_rules:\n  - age: age1whoever\n");
     world.holds();
     assert!(world.sandbox.ours(&["decrypt", "prod.yaml"]).text().contains("c4n4ry"));
-    world.sandbox.ours(&["agent", "sync"]).ok();
+    world.sandbox.ours(&["agent", "sync", "--accept", "."]).ok();
     let made = world.files();
     assert!(made.keys().any(|path| path.ends_with(".leaflock/manifest.json")));
     // A rule for one more recipient gives him nothing, and no derived file follows it.
@@ -423,6 +423,21 @@ fn a_first_use_without_a_terminal_trusts_nobody() {
     world.refuses("untrusted_signers", &format!("leaflock trust add {list}"));
     let told = world.sandbox.ours(&["trust", "add"]).fails(5);
     assert!(told.contains("nobody has said on this machine"), "{told}");
+    // Standard input is no terminal, whatever it says.
+    world.sandbox.write("input", "y\ny\n");
+    for command in [
+        "trust add",
+        "decrypt prod.yaml",
+        "redact --agent ops/deploy",
+        "run --agent ops/deploy -- cat",
+        "policy verify",
+    ] {
+        let script = format!("exec setsid -w \"$0\" {command} < input");
+        let arguments = ["-c", &script, env!("CARGO_BIN_EXE_leaflock")];
+        let told = world.sandbox.run(Path::new("/bin/sh"), &arguments, b"").fails(5);
+        assert!(told.contains("nobody has said on this machine"), "{command}: {told}");
+        assert!(!world.home(".config/leaflock/trust.json").exists(), "{command}");
+    }
     let told = world.sandbox.ours(&["trust", "add", &digest::of(b"")]).fails(5);
     assert!(told.contains(&list), "{told}");
     let told = world.sandbox.ours(&["trust", "add", "sha256:12"]).fails(2);
@@ -514,7 +529,7 @@ fn a_signer_who_is_gone_signs_nothing_any_more() {
     assert!(told.contains("leaflock policy sign"), "{told}");
     world.refuses("policy_invalid", "does not allow");
     let told = world.sandbox.ours(&["policy", "sign"]).fails(3);
-    assert!(told.contains("not on the list of allowed signers"), "{told}");
+    assert!(told.contains("the list of allowed signers does not allow it"), "{told}");
     world.sandbox.ours(&["policy", "sign", "--signing-key", &bo]).ok();
     world.sandbox.ours(&["policy", "verify"]).ok();
     let told = world.sandbox.ours(&["trust", "sign", "--signing-key", &bo]).text();
@@ -530,7 +545,7 @@ fn questions_are_answered_by_what_is_in_force() {
     let grant = "\naccess_control:\n  secrets:\n    a: { allowed_agents: ops/deploy }\n";
     world.change(POLICY, |text| format!("{}{grant}", text.split("\naccess_control:").next().unwrap()));
     let ask = || {
-        let answer = world.sandbox.ours(&["can", "ops/deploy", "a.b", "--file", "s.yaml", "--json"]);
+        let answer = world.sandbox.ours(&["can", "ops/deploy", "a.b", "--file", "prod.yaml", "--json"]);
         (answer.code, String::from_utf8(answer.stdout).unwrap())
     };
     let (code, told) = ask();
@@ -569,6 +584,234 @@ fn a_revocation_that_was_seen_does_not_go() {
     }
     world.sandbox.write(".leaflock/revocations.jsonl", &line);
     world.holds();
+}
+
+/// Commands that ask and the sync agree on what a source is, and what it is called.
+#[test]
+fn sources_are_the_same_for_all_commands() {
+    let world = World::new();
+    fs::write(world.sandbox.path("c\\d.yaml"), world.sandbox.read("prod.yaml")).unwrap();
+    std::os::unix::fs::symlink("prod.yaml", world.sandbox.path("link.yaml")).unwrap();
+    world.sandbox.write("notes.md", "sops is spoken of here\n");
+    world.sandbox.ours(&["agent", "sync", "--accept", "."]).ok();
+    let manifest: Value = serde_json::from_slice(&world.sandbox.read(".leaflock/manifest.json")).unwrap();
+    let synced: Vec<String> = manifest["sources"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(synced, ["c\\d.yaml", "prod.yaml"]);
+    let listed: Value = serde_json::from_slice(&world.sandbox.ours(&["list", "--json"]).ok()).unwrap();
+    let listed = listed["result"]["secrets"].as_array().unwrap();
+    let listed: Vec<&str> = listed.iter().map(|it| it["source"].as_str().unwrap()).collect();
+    assert_eq!(listed, synced);
+}
+
+/// In an emergency several people, or scripts, revoke at the same time.
+#[test]
+fn revocations_at_the_same_time_all_count() {
+    const CALLS: usize = 12;
+    let world = World::new();
+    world.sandbox.ours(&["agent", "sync", "--accept", "."]).ok();
+    std::thread::scope(|scope| {
+        for number in 0..CALLS {
+            let sandbox = &world.sandbox;
+            scope.spawn(move || {
+                let secret = format!("db.x{number}");
+                let call = ["agent", "revoke", "ops/deploy", "--secret", &secret, "--reason", "lost"];
+                sandbox.ours(&call).ok();
+            });
+        }
+    });
+    let lines = world.read(".leaflock/revocations.jsonl");
+    assert_eq!(lines.lines().count(), CALLS);
+    for number in 0..CALLS {
+        assert_eq!(lines.matches(&format!("\"db.x{number}\"")).count(), 1, "{lines}");
+    }
+    let verified = world.sandbox.ours(&["policy", "verify"]).text();
+    assert!(verified.contains(&format!("{CALLS} revocations in force")), "{verified}");
+    world.sandbox.ours(&["agent", "sync", "--check"]).ok();
+}
+
+/// What an editor saves while the passphrase is asked for stays.
+#[test]
+fn a_policy_that_changes_while_it_is_signed_is_not_overwritten() {
+    let mut world = World::new();
+    let path = world.ana.clone();
+    let change = ["-p", "-q", "-P", "", "-N", "two words", "-f", &path];
+    world.sandbox.run(Path::new("ssh-keygen"), &change, b"").ok();
+    let script = "#!/bin/sh\necho '# saved meanwhile' >> .leaflock/policy.yaml\necho two words\n";
+    let askpass = world.home("askpass");
+    fs::write(&askpass, script).unwrap();
+    fs::set_permissions(&askpass, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    world.sandbox.set_env("LEAFLOCK_ASKPASS", askpass.to_str().unwrap());
+    world.change(POLICY, |text| format!("{text}# first\n"));
+    let (before, signature) = (world.read(POLICY), world.read(".leaflock/policy.yaml.sig"));
+    let told = world.sandbox.ours(&["policy", "sign", "--bump"]).fails(1);
+    assert!(told.contains("changed"), "{told}");
+    assert_eq!(world.read(POLICY), format!("{before}# saved meanwhile\n"));
+    assert_eq!(world.read(".leaflock/policy.yaml.sig"), signature);
+}
+
+#[test]
+fn a_revocation_takes_the_secrets_out_of_the_files_of_agents() {
+    let mut world = World::new();
+    let grants = "\naccess_control:\n  secrets:\n    db: { allowed_agents: [ops/deploy] }\n";
+    let bot = BOB.recipient;
+    world.change(POLICY, |text| {
+        let text = text.replace("  ops/deploy:\n", &format!("  ops/deploy:\n    age: {bot}\n"));
+        format!("{}{grants}", text.split("\naccess_control:").next().unwrap())
+    });
+    world.sandbox.ours(&["policy", "sign", "--bump"]).ok();
+    world.sandbox.ours(&["agent", "sync", "--accept", "."]).ok();
+    let file = ".leaflock/agents/ops/deploy/prod.yaml";
+    assert!(world.sandbox.path(file).exists());
+    // Its own key signs the line, and no manifest.
+    let (ana, agent) = (world.ana.clone(), world.agent.clone());
+    world.sandbox.set_env("LEAFLOCK_SIGNING_KEY", &agent);
+    let own = ["agent", "revoke", "ops/deploy", "--secret", "x", "--reason", "mine"];
+    let said = world.sandbox.ours(&own);
+    assert_eq!(said.code, Some(0), "{}", said.describe());
+    assert!(
+        said.stderr.contains("still hold") && said.stderr.contains("leaflock agent sync"),
+        "{}",
+        said.stderr
+    );
+    assert!(world.sandbox.path(file).exists());
+    world.sandbox.set_env("LEAFLOCK_SIGNING_KEY", &ana);
+    world.sandbox.ours(&["agent", "sync", "--check"]).fails(1);
+    // An administrator's takes them out in the same step.
+    let call = ["agent", "revoke", "ops/deploy", "--reason", "lost", "--json"];
+    let answer: Value = serde_json::from_slice(&world.sandbox.ours(&call).ok()).unwrap();
+    assert_eq!(answer["result"]["agent_files"], "synced", "{answer}");
+    assert_eq!(answer["result"]["removed"], serde_json::json!([file]), "{answer}");
+    assert!(!world.sandbox.path(file).exists());
+    world.sandbox.ours(&["agent", "sync", "--check"]).ok();
+    // Where the sources do not open, the line counts all the same.
+    fs::remove_file(world.home(".config/sops/age/keys.txt")).unwrap();
+    world.sandbox.write("prod.yaml", world.read("prod.yaml") + "# somebody else\n");
+    let said = world.sandbox.ours(&["agent", "revoke", "humans/ana", "--secret", "x", "--reason", "y"]);
+    assert_eq!(said.code, Some(0), "{}", said.describe());
+    assert!(said.stderr.contains("still hold"), "{}", said.stderr);
+    assert_eq!(world.read(".leaflock/revocations.jsonl").lines().count(), 3);
+}
+
+/// The answers of a person at a terminal, and how often there was a question.
+fn at_a_terminal(world: &World, call: &[&str], answer: &str) -> (usize, String) {
+    use expectrl::{Expect, Session};
+    let mut command = world.sandbox.command(Path::new(env!("CARGO_BIN_EXE_leaflock")));
+    command.args(call);
+    let mut session = Session::spawn(command).unwrap();
+    session.set_expect_timeout(Some(std::time::Duration::from_secs(60)));
+    let (mut asked, mut said) = (0, String::new());
+    loop {
+        let found =
+            session.expect(expectrl::Any::boxed(vec![Box::new("(y/n): "), Box::new(expectrl::Eof)])).unwrap();
+        said.push_str(&String::from_utf8_lossy(found.as_bytes()));
+        if !said.ends_with("(y/n): ") {
+            return (asked, said);
+        }
+        asked += 1;
+        // Also the end of the input, twice: standard input and the terminal are both read.
+        session.send(answer).unwrap();
+    }
+}
+
+#[test]
+fn signers_are_asked_about_once_and_never_for_a_program() {
+    let mut world = World::new();
+    let list = digest::of(&world.sandbox.read(LIST));
+    fs::remove_file(world.home(".config/leaflock/trust.json")).unwrap();
+    for answer in ["n\n", "\u{4}\u{4}"] {
+        let (asked, said) = at_a_terminal(&world, &["get", "db.password"], answer);
+        assert_eq!(asked, 1, "{said}");
+        assert!(said.contains("leaflock trust add"), "{said}");
+    }
+    let (asked, said) = at_a_terminal(&world, &["get", "--json", "db.password"], "n\n");
+    assert_eq!(asked, 0, "{said}");
+    assert!(
+        said.contains(&format!("leaflock trust add {list}")) && said.contains("untrusted_signers"),
+        "{said}"
+    );
+    world.sandbox.set_env("LEAFLOCK_OUTPUT", "json");
+    let (asked, said) = at_a_terminal(&world, &["get", "db.password"], "n\n");
+    assert_eq!(asked, 0, "{said}");
+    world.sandbox.set_env("LEAFLOCK_OUTPUT", "");
+    let (asked, said) = at_a_terminal(&world, &["get", "db.password"], "y\n");
+    assert!(asked == 1 && said.contains("c4n4ry"), "{said}");
+}
+
+#[test]
+fn a_policy_that_was_seen_does_not_go_unnoticed() {
+    let world = World::new();
+    world.holds();
+    let policy = world.sandbox.read(POLICY);
+    fs::remove_file(world.sandbox.path(POLICY)).unwrap();
+    let mut way_on = String::new();
+    for command in [
+        &["get", "db.password"][..],
+        &["list"],
+        &["can", "ops/deploy", "db.password"],
+        &["run", "prod.yaml", "--", "touch", "../home/started"],
+        &["run", "--agent", "ops/deploy", "--", "touch", "../home/started"],
+        &["redact", "--with", "prod.yaml", "prod.yaml"],
+        &["redact", "prod.yaml"],
+        &["policy", "verify"],
+        &["agent", "sync"],
+    ] {
+        let said = world.sandbox.ours(command);
+        assert!(!said.describe().contains("c4n4ry"), "{}", said.describe());
+        let told = said.fails(5);
+        assert!(told.contains("this machine has seen a policy here, and it is gone"), "{command:?}: {told}");
+        way_on = told.split('`').nth(1).unwrap().to_owned();
+    }
+    assert!(!world.home("started").exists());
+    for command in [&["decrypt", "prod.yaml"][..], &["exec-file", "prod.yaml", "cat {}"]] {
+        let said = world.sandbox.ours(command);
+        assert_eq!(said.stderr.matches("the policy ").count(), 1, "{}", said.stderr);
+        assert!(said.text().contains("c4n4ry"));
+    }
+    // Not so where there never was one.
+    world.sandbox.write("../work2/plain.yaml", "a: 1\n");
+    world.sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, "../work2/plain.yaml"]).ok();
+    assert_eq!(world.sandbox.ours(&["decrypt", "../work2/plain.yaml"]).stderr, "");
+    world.sandbox.write(POLICY, policy);
+    world.holds();
+    fs::remove_file(world.sandbox.path(POLICY)).unwrap();
+    let words: Vec<&str> = way_on.split(' ').skip(1).collect();
+    world.sandbox.ours(&words).ok();
+    assert!(world.sandbox.ours(&["get", "db.password"]).text().contains("c4n4ry"));
+    assert_eq!(world.sandbox.ours(&["decrypt", "prod.yaml"]).stderr, "");
+}
+
+#[test]
+fn a_recipient_that_does_not_decode_is_found_when_the_policy_is_read() {
+    let world = World::new();
+    let good = world.read(POLICY);
+    for bad in
+        ["age1xx", "age1tvc8srlpa09ty697ew27uwzmx4afzc4hptg6frh69yp9ydya6cqqg647un", "ssh-ed25519 AAAA!"]
+    {
+        let field = format!("  ops/deploy:\n    age: \"{bad}\"\n");
+        world.sandbox.write(POLICY, good.replace("  ops/deploy:\n", &field));
+        let line = good.lines().position(|line| line == "  ops/deploy:").unwrap() + 1;
+        for (command, code) in [(&["policy", "lint"][..], 1), (&["policy", "sign", "--bump"], 5)] {
+            let said = world.sandbox.ours(command);
+            let told = said.describe();
+            assert!(told.contains("ops/deploy") && told.contains(&format!("policy.yaml:{line}")), "{told}");
+            assert!(told.contains("does not decode"), "{told}");
+            assert_eq!(said.code, Some(code), "{told}");
+        }
+    }
+    world.sandbox.write(POLICY, good);
+    world.holds();
+}
+
+#[test]
+fn private_keys_get_into_no_work_tree_of_the_repository() {
+    let world = World::new();
+    git(&world.sandbox, &["worktree", "add", "-q", "../other"]);
+    for place in ["keys", "../other", "../other/keys/new", ".git/keys"] {
+        let told = world.sandbox.ours(&["agent", "add", "ops/new", "--out", place]);
+        assert!(told.stderr.contains("do not belong into the repository"), "{place}: {}", told.describe());
+        assert_ne!(told.code, Some(0));
+    }
+    world.sandbox.ours(&["agent", "add", "ops/new", "--out", "../home/keys"]).ok();
 }
 
 #[test]

@@ -51,7 +51,8 @@ const CALLS: &[Call] = &[
     ("agent guide", &["--remove"], 0),
     ("agent guide", &["--install", "--remove"], 2),
     ("can", &["ops/deploy", "databases.postgres.port", "--level", "exec"], 0),
-    ("can", &["dev/x", "databases.postgres.port"], 3),
+    ("can", &["ops/deploy", "databases.postgres.port"], 3),
+    ("can", &["dev/x", "databases.postgres.port"], 4),
     ("who-can", &["databases"], 0),
     ("what-can", &["ops/deploy"], 0),
     ("policy verify", &[], 0),
@@ -71,7 +72,7 @@ const CALLS: &[Call] = &[
     ("agent revoke", &["ops/deploy", "--reason", "gone"], 0),
     ("list", &["databases.postgres"], 0),
     ("agent sync", &["--check"], 1),
-    ("agent sync", &[], 0),
+    ("agent sync", &["--accept", "."], 0),
     ("agent sync", &["--check"], 0),
     ("agent sync", &["--continue"], 2),
     ("audit report", &["--out", "../home/report.html"], 0),
@@ -337,7 +338,7 @@ fn an_agent_gets_only_what_it_may_read() {
     // ops/deploy has BOB's identity, and exec but not read.
     let mut sandbox = world();
     govern(&mut sandbox);
-    sandbox.ours(&["agent", "sync"]).ok();
+    sandbox.ours(&["agent", "sync", "--accept", "."]).ok();
     let identity = sandbox.write("identity.txt", BOB.identity);
     std::fs::remove_file(sandbox.folder().join("home/.config/sops/age/keys.txt")).unwrap();
     sandbox.set_env("SOPS_AGE_KEY_FILE", identity.to_str().unwrap());

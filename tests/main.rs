@@ -14,6 +14,7 @@
 
 mod agent_audit;
 mod agent_guide;
+mod agent_planted;
 mod agent_policy;
 mod agent_report;
 mod agent_run;

@@ -3,7 +3,9 @@
 //! and that a redactor which looks at one piece at a time fails the same battery.
 #![cfg(unix)]
 
+use std::fs;
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -293,4 +295,24 @@ fn the_files_of_the_repository_say_what_is_secret() {
     let output = redact(&[]);
     assert!(output.stdout.is_empty());
     assert!(output.fails(7).contains("nothing would be redacted"));
+}
+
+#[test]
+fn a_program_whose_output_cannot_be_watched_does_not_start() {
+    let sandbox = sandbox();
+    let mut refused = 0;
+    for limit in 5..40 {
+        // Who is left behind holds the error stream, and is waited for.
+        let script = format!("exec 4>&2; ulimit -n {limit}; exec \"$@\"");
+        let program = [OURS, "run", "--redact", "s.json", "--", "sh", "-c", ": >started"];
+        let words = [&["-c", &script, "bash"], &program[..]].concat();
+        let output = sandbox.run(Path::new("bash"), &words, b"");
+        let started = sandbox.path("started");
+        assert_eq!(started.exists(), output.code == Some(0), "{limit}: {}", output.describe());
+        match started.exists() {
+            true => fs::remove_file(started).unwrap(),
+            false => refused += 1,
+        }
+    }
+    assert!((1..35).contains(&refused), "{refused}");
 }

@@ -22,6 +22,7 @@ fn victim_that_asks() {
         "secret" | "long" => TerminalPrompt::default()
             .secret(&format!("passphrase for /k{}", "/k".repeat(if question == "long" { 50_000 } else { 0 })))
             .map(|it| format!("{:x}", Sha256::digest(&*it))),
+        "choose" => TerminalPrompt::default().choose("really?", "do", Some("no")).map(|it| it.to_string()),
         "confirm" => TerminalPrompt::default().confirm("really?").map(|yes| yes.to_string()),
         _ => TerminalPrompt::default().pause("press enter").map(|()| "went on".to_owned()),
     };
@@ -96,6 +97,24 @@ fn questions_wait_for_a_clear_answer() {
     session.send_line("").unwrap();
     session.expect("went on;").unwrap();
     session.expect(Eof).unwrap();
+}
+
+#[test]
+fn a_choice_is_made_on_the_terminal_alone() {
+    let asking = victim("choose");
+    let mut command = Command::new("sh");
+    command.args(["-c", "stty -echo; printf 'n\\nn\\n' | \"$@\"", "sh"]);
+    command.arg(asking.get_program()).args(asking.get_args()).env(QUESTION, "choose");
+    let mut session = Session::spawn(command).unwrap();
+    session.expect("really? (y: do, n: no): ").unwrap();
+    session.send_line("y").unwrap();
+    session.expect("answer: true;").unwrap();
+    // Nothing but standard input: nobody is there.
+    let mut command = Command::new("setsid");
+    command.args(["-w", "sh", "-c", "printf 'y\\ny\\n' | \"$@\"", "sh"]);
+    command.arg(asking.get_program()).args(asking.get_args()).env(QUESTION, "choose");
+    let shown = command.output().unwrap().stdout;
+    assert!(String::from_utf8_lossy(&shown).contains("error: "), "{}", String::from_utf8_lossy(&shown));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::{Child, Command};
 
 use crate::app::ports::{Ending, Launch};
 
-use super::search_path;
+use super::{hardening, search_path};
 
 /// The command of a launch, whose account is the caller's business.
 pub(super) fn command(launch: &Launch) -> Command {
@@ -22,6 +22,16 @@ pub(super) fn command(launch: &Launch) -> Command {
     command.args(arguments).env_clear();
     command.envs(launch.environment.iter());
     command
+}
+
+/// Does `start`, which starts the program of `launch`, with the limits that this process
+/// was given, and with the program's files in memory open to it.
+pub(super) fn start<T>(launch: &Launch, start: impl FnOnce() -> T) -> T {
+    let inherit = |inherited| launch.memory.iter().for_each(|file| file.set_inherited(inherited));
+    inherit(true);
+    let started = hardening::as_before(start);
+    inherit(false);
+    started
 }
 
 /// The program of a bare name; what is not found is left to the system, which looks

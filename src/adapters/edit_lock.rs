@@ -7,16 +7,14 @@
 //! every other program, the comparison before the file is replaced remains.
 #![expect(clippy::disallowed_methods, reason = "the home of lock files")]
 
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use crate::app::ports::{EditLock, EditLockError, EditLocks, FileError, FileErrorKind};
 
 use super::system_error::file_error;
+use crate::domain::digest;
 
 /// Attempts to get a lock file that others remove at the same time.
 const ATTEMPTS: usize = 100;
@@ -162,13 +160,7 @@ fn real_path(path: &Path) -> PathBuf {
 }
 
 fn lock_name(real: &Path) -> String {
-    let digest = Sha256::digest(real.as_os_str().as_encoded_bytes());
-    let mut name = String::with_capacity(2 * digest.len() + 5);
-    for byte in digest {
-        let _ = write!(name, "{byte:02x}");
-    }
-    name.push_str(".lock");
-    name
+    format!("{}.lock", digest::hex_of(real.as_os_str().as_encoded_bytes()))
 }
 
 #[cfg(unix)]

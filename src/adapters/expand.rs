@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::app::ports::{FileError, FileErrorKind};
+use crate::domain::globs;
 
 use super::paths::clean;
 use super::replace::TEMPORARY_PREFIX;
@@ -81,6 +82,7 @@ fn expand_pattern(pattern: &Path, found: &mut Found) -> Result<(), FileError> {
 
 fn matcher(pattern: &Path, rest: &Path) -> Result<GlobMatcher, FileError> {
     let text = rest.to_str().ok_or_else(|| bad_pattern(pattern, FileErrorKind::Other, "not UTF-8"))?;
+    globs::check(text).map_err(|error| bad_pattern(pattern, FileErrorKind::Other, error))?;
     let glob = GlobBuilder::new(text).literal_separator(true).build();
     let glob = glob.map_err(|error| bad_pattern(pattern, FileErrorKind::Other, &error.kind().to_string()))?;
     Ok(glob.compile_matcher())

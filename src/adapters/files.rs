@@ -158,6 +158,28 @@ impl Files for SystemFiles {
         Ok(paths)
     }
 
+    fn first_link(&self, path: &Path) -> Result<Option<PathBuf>, FileError> {
+        let failed = |path: &Path, error: io::Error| file_error("open", path, &error);
+        let mut folders = match fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => return Ok(Some(path.to_owned())),
+            Ok(found) if found.is_dir() => vec![path.to_owned()],
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(path, error)),
+            _ => Vec::new(),
+        };
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).map_err(|error| failed(&folder, error))? {
+                let entry = entry.map_err(|error| failed(&folder, error))?;
+                match entry.file_type() {
+                    Ok(kind) if kind.is_symlink() => return Ok(Some(entry.path())),
+                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                    // What is gone by now leads nowhere.
+                    _ => {}
+                }
+            }
+        }
+        Ok(None)
+    }
+
     fn expand(&self, arguments: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
         expand::expand(arguments)
     }

@@ -11,13 +11,15 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use crate::app::ports::{Account, Ending, FileError, Launch, LaunchError, LaunchErrorKind, Processes};
+use crate::app::ports::{
+    Account, Ending, FileError, Launch, LaunchError, LaunchErrorKind, MemoryFile, Processes,
+};
 use crate::domain::agent::redact::Patterns;
 
-use super::children::{Jobs, command, wait};
+use super::children::{Jobs, command, start, wait};
 use super::signals::{self, Manner};
 use super::system_error::reason;
-use super::{accounts, hardening, redacted, search_path};
+use super::{accounts, redacted, search_path};
 
 /// The programs of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,7 +39,7 @@ impl Processes for SystemProcesses {
     }
 
     fn become_program(&self, launch: &Launch) -> LaunchError {
-        let error = hardening::as_before(|| as_account(launch, become_it).unwrap_or_else(|error| error));
+        let error = start(launch, || as_account(launch, become_it).unwrap_or_else(|error| error));
         launch_error(launch, &error)
     }
 
@@ -45,7 +47,7 @@ impl Processes for SystemProcesses {
         signals::watch();
         let started = {
             let mut pending = signals::pending();
-            let started = hardening::as_before(|| as_account(launch, Command::spawn));
+            let started = start(launch, || as_account(launch, Command::spawn));
             if let Ok(Ok(child)) = &started {
                 pending.child = Some((child.id(), Manner::Command));
             }
@@ -64,14 +66,15 @@ impl Processes for SystemProcesses {
         let spawn = |command: &mut Command| {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
         };
-        let started = hardening::as_before(|| as_account(launch, spawn));
+        let started = start(launch, || as_account(launch, spawn));
         started.flatten().map(drop).map_err(|error| launch_error(launch, &error))
     }
 
-    fn memory_file(&self, bytes: &[u8]) -> Option<PathBuf> {
+    fn memory_file(&self, bytes: &[u8]) -> Option<Box<dyn MemoryFile>> {
         #[cfg(target_os = "linux")]
         {
-            memory_file(bytes).ok()
+            let file = linux::Memory::with(bytes).ok()?;
+            Some(Box::new(file))
         }
         #[cfg(not(target_os = "linux"))]
         {
@@ -134,19 +137,43 @@ fn as_account<T: Send>(launch: &Launch, start: impl FnOnce(&mut Command) -> T + 
 }
 
 #[cfg(target_os = "linux")]
-fn memory_file(bytes: &[u8]) -> io::Result<PathBuf> {
-    use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
+mod linux {
     use std::fs::File;
-    use std::io::Write as _;
-    use std::os::fd::{AsRawFd as _, IntoRawFd as _};
-    let memory = memfd_create("leaflock", MemfdFlags::empty())?;
-    fchmod(&memory, Mode::RUSR | Mode::WUSR)?;
-    let mut file = File::from(memory);
-    file.write_all(bytes)?;
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    // It stays open for the program that is started next.
-    let _ = file.into_raw_fd();
-    Ok(PathBuf::from(path))
+    use std::io::{self, Write as _};
+    use std::os::fd::AsRawFd as _;
+    use std::path::PathBuf;
+
+    use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
+    use rustix::io::{FdFlags, fcntl_setfd};
+
+    use crate::app::ports::MemoryFile;
+
+    /// A file of memory alone, known by its descriptor's number, which is the same in
+    /// the process that inherits it.
+    #[derive(Debug)]
+    pub(super) struct Memory(File);
+
+    impl Memory {
+        pub(super) fn with(bytes: &[u8]) -> io::Result<Self> {
+            let memory = memfd_create("leaflock", MemfdFlags::CLOEXEC)?;
+            fchmod(&memory, Mode::RUSR | Mode::WUSR)?;
+            let mut file = File::from(memory);
+            file.write_all(bytes)?;
+            Ok(Self(file))
+        }
+    }
+
+    impl MemoryFile for Memory {
+        fn path(&self) -> PathBuf {
+            PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+        }
+
+        fn set_inherited(&self, inherited: bool) {
+            let flags = if inherited { FdFlags::empty() } else { FdFlags::CLOEXEC };
+            // Fails for no descriptor that is open.
+            let _ = fcntl_setfd(&self.0, flags);
+        }
+    }
 }
 
 fn launch_error(launch: &Launch, error: &io::Error) -> LaunchError {

@@ -3,7 +3,8 @@
 //!
 //! The program leads a session whose controlling terminal this is: Ctrl-C, Ctrl-Z and
 //! a shell's jobs work inside of it. Ours is raw meanwhile, so that every key arrives,
-//! and is put back on every way out. Its size, and each change of it, is handed on.
+//! and is put back on every way out; if we are killed outright, by the leader of that
+//! session. Its size, and each change of it, is handed on.
 //!
 //! Making a session takes work between fork and exec, where only unsafe code can be.
 //! So this program is started twice more, as a [`helper`]. The first one leads the
@@ -65,18 +66,18 @@ mod unix {
 
     use rustix::event::{PollFd, PollFlags, poll};
     use rustix::fs::{Mode, OFlags, open};
-    use rustix::process::{Pid, getpgrp, ioctl_tiocsctty, setsid};
+    use rustix::process::{Pid, getpgrp, getppid, ioctl_tiocsctty, setsid};
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout};
     use rustix::termios::{
         OptionalActions, OutputModes, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetpgrp,
         tcsetwinsize,
     };
-    use signal_hook::consts::{SIGCONT, SIGWINCH};
+    use signal_hook::consts::{SIGCONT, SIGHUP, SIGWINCH};
     use signal_hook::iterator::{Handle, Signals};
 
     use super::{LEADER, PROGRAM, Slots};
-    use crate::adapters::children::{Jobs, die_of, find, wait};
+    use crate::adapters::children::{Jobs, die_of, find, start, wait};
     use crate::adapters::signals::Manner;
     use crate::adapters::{hardening, signals};
     use crate::app::ports::{Ending, Launch};
@@ -119,8 +120,13 @@ mod unix {
             Ok(File::from(self.screen.try_clone()?))
         }
 
-        /// Starts the program on it, with the slots that are not its own as pipes.
-        pub(in crate::adapters) fn spawn(&self, launch: &Launch, slots: Slots) -> io::Result<Child> {
+        /// Starts the program on it, and `apart` in place of that output which is not on it.
+        pub(in crate::adapters) fn spawn(
+            &self,
+            launch: &Launch,
+            slots: Slots,
+            apart: Stdio,
+        ) -> io::Result<Child> {
             let nothing = OsString::new();
             let (program, arguments) = launch.words.split_first().unwrap_or((&nothing, &[]));
             let found = launch.search_path.as_deref().and_then(|path| find(program, path));
@@ -129,16 +135,12 @@ mod unix {
             let mut helper = Command::new(std::env::current_exe()?);
             helper.arg(LEADER).arg(word_of(slots)).arg(&self.path).arg(place).arg(program).args(arguments);
             helper.env_clear().envs(launch.environment.iter());
-            if slots.input {
-                helper.stdin(Stdio::null());
-            }
-            if slots.output {
-                helper.stdout(reported).stderr(if slots.error { Stdio::null() } else { Stdio::piped() });
-            } else {
-                helper.stdout(Stdio::piped()).stderr(reported);
-            }
-            let mut child = hardening::as_before(|| helper.spawn())?;
-            // The command holds the other end of the report.
+            match slots.output {
+                true => helper.stdout(reported).stderr(apart),
+                false => helper.stdout(apart).stderr(reported),
+            };
+            let mut child = start(launch, || helper.spawn())?;
+            // The command holds the other ends of the report and of the pipe.
             drop(helper);
             let mut number = [0; 4];
             match report.read_exact(&mut number) {
@@ -218,8 +220,7 @@ mod unix {
         }
         let Ok(settings) = tcgetattr(stdin()) else { return };
         let Ok(terminal) = stdin().try_clone_to_owned() else { return };
-        let mut raw: Termios = settings.clone();
-        raw.make_raw();
+        let raw = raw(&settings);
         pending.terminal = Some((File::from(terminal), settings));
         let _ = tcsetattr(stdin(), OptionalActions::Now, &raw);
     }
@@ -270,6 +271,9 @@ mod unix {
     pub(super) fn lead(words: &[OsString]) -> u8 {
         let [slots, path, ..] = words else { return 1 };
         let Ok(to) = rustix::io::fcntl_dupfd_cloexec(reporting(slots), 3) else { return 1 };
+        if slots.as_bytes().contains(&b'i') {
+            watch_parent();
+        }
         let child = match start_job(words, slots, path) {
             Ok(child) => child,
             Err(error) => {
@@ -288,6 +292,35 @@ mod unix {
             }
             Err(_) => 1,
         }
+    }
+
+    /// Puts the terminal that is our input back when the parent, which makes it raw, is
+    /// gone: killed, because it puts it back itself otherwise. The inner terminal hangs up
+    /// then. Whoever changed the settings since has the terminal, and keeps his.
+    fn watch_parent() {
+        let Ok(settings) = tcgetattr(stdin()) else { return };
+        let Ok(mut hung_up) = Signals::new([SIGHUP]) else { return };
+        let parent = getppid();
+        thread::spawn(move || {
+            for _ in hung_up.forever() {
+                let is_ours = || tcgetattr(stdin()).is_ok_and(|now| has_modes_of(&now, &raw(&settings)));
+                if getppid() != parent && is_ours() {
+                    let _ = tcsetattr(stdin(), OptionalActions::Now, &settings);
+                }
+            }
+        });
+    }
+
+    fn has_modes_of(one: &Termios, other: &Termios) -> bool {
+        let modes = |it: &Termios| (it.input_modes, it.output_modes, it.control_modes, it.local_modes);
+        modes(one) == modes(other)
+    }
+
+    /// Settings with which every key arrives.
+    fn raw(settings: &Termios) -> Termios {
+        let mut raw = settings.clone();
+        raw.make_raw();
+        raw
     }
 
     /// Starts the other helper as the job in front of the terminal at `path`.
@@ -368,6 +401,7 @@ impl Terminal {
         &self,
         _: &crate::app::ports::Launch,
         _: Slots,
+        _: std::process::Stdio,
     ) -> std::io::Result<std::process::Child> {
         Err(std::io::ErrorKind::Unsupported.into())
     }

@@ -12,14 +12,14 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _, Write};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::children::{Jobs, command, wait};
+use super::children::{Jobs, command, start, wait};
+use super::pty;
 use super::signals::{self, Manner};
-use super::{hardening, pty};
 use crate::app::ports::{Ending, Launch};
 use crate::domain::agent::redact::{Patterns, Redactor};
 use crate::domain::secret::SecretBytes;
@@ -76,30 +76,89 @@ pub(super) fn run(launch: &Launch, patterns: &Arc<Patterns>) -> io::Result<Endin
 /// Both streams apart, in our session: signals of the terminal reach the program by
 /// themselves.
 fn on_pipes(launch: &Launch, patterns: &Arc<Patterns>) -> io::Result<Ending> {
-    let mut child = {
+    let mut passers = Passers::new(patterns)?;
+    let (output, error) = (passers.pipe(Stream::Output)?, passers.pipe(Stream::Error)?);
+    let child = {
         let mut pending = signals::pending();
+        // What it holds of the pipes is closed with it.
         let mut command = command(launch);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = hardening::as_before(|| command.spawn())?;
+        command.stdout(output).stderr(error);
+        let child = start(launch, || command.spawn())?;
         pending.child = Some((child.id(), Manner::Command));
         child
     };
-    let end = End::new()?;
-    let passers = pipes_of(&mut child)
-        .into_iter()
-        .map(|(from, to)| end.pass(from, to, patterns, GRACE))
-        .collect::<io::Result<Vec<_>>>()?;
     let ended = wait(child, Jobs::Program, &mut || ());
     signals::pending().child = None;
-    end.come(passers);
+    passers.come();
     ended
 }
 
-/// What the program writes to pipes.
-fn pipes_of(child: &mut Child) -> Vec<(File, Stream)> {
-    let output = child.stdout.take().map(|pipe| (file(pipe), Stream::Output));
-    let error = child.stderr.take().map(|pipe| (file(pipe), Stream::Error));
-    output.into_iter().chain(error).collect()
+/// On a terminal of its own, which stands for those of our streams that are one.
+fn on_its_terminal(launch: &Launch, patterns: &Arc<Patterns>, terminal: pty::Terminal) -> io::Result<Ending> {
+    let slots = pty::Slots {
+        input: io::stdin().is_terminal(),
+        output: Stream::Output.is_terminal(),
+        error: Stream::Error.is_terminal(),
+    };
+    let mut passers = Passers::new(patterns)?;
+    let apart = match slots {
+        pty::Slots { output: true, error: true, .. } => Stdio::null(),
+        pty::Slots { output: true, .. } => passers.pipe(Stream::Error)?,
+        _ => passers.pipe(Stream::Output)?,
+    };
+    let shown = if slots.output { Stream::Output } else { Stream::Error };
+    // Who outlives the leader of the session is cut off from its terminal by the system.
+    passers.pass(terminal.screen()?, shown, Duration::ZERO)?;
+    let child = {
+        let mut pending = signals::pending();
+        let child = terminal.spawn(launch, slots, apart)?;
+        pending.child = Some((child.id(), Manner::Session));
+        child
+    };
+    let attended = terminal.attend(slots.input);
+    let ended = wait(child, Jobs::Program, &mut || signals::pending().give_terminal_back());
+    signals::pending().child = None;
+    passers.come();
+    drop(attended);
+    ended
+}
+
+/// The threads that pass on what the program writes. They are there before it is: once
+/// it runs, nothing is left that could fail and leave it behind. Dropped instead, they
+/// end by themselves.
+struct Passers<'p> {
+    patterns: &'p Arc<Patterns>,
+    end: End,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl<'p> Passers<'p> {
+    fn new(patterns: &'p Arc<Patterns>) -> io::Result<Self> {
+        Ok(Self { patterns, end: End::new()?, threads: Vec::new() })
+    }
+
+    /// A pipe for the program, whose bytes go `to` a stream of ours.
+    fn pipe(&mut self, to: Stream) -> io::Result<Stdio> {
+        let (from, pipe) = io::pipe()?;
+        self.pass(file(from), to, GRACE)?;
+        Ok(pipe.into())
+    }
+
+    /// Passes on what `from` gives, until it ends, or `grace` after the program.
+    fn pass(&mut self, from: File, to: Stream, grace: Duration) -> io::Result<()> {
+        let redactor = Redactor::new(Arc::clone(self.patterns));
+        let waiting = self.end.awaited(grace)?;
+        self.threads.push(thread::Builder::new().spawn(move || pass(from, to, redactor, waiting))?);
+        Ok(())
+    }
+
+    /// The end has come: waits until everything is passed on.
+    fn come(self) {
+        drop(self.end);
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
 }
 
 #[cfg(unix)]
@@ -112,48 +171,13 @@ fn file(pipe: impl Into<std::os::windows::io::OwnedHandle>) -> File {
     File::from(pipe.into())
 }
 
-/// On a terminal of its own, which stands for those of our streams that are one.
-fn on_its_terminal(launch: &Launch, patterns: &Arc<Patterns>, terminal: pty::Terminal) -> io::Result<Ending> {
-    let slots = pty::Slots {
-        input: io::stdin().is_terminal(),
-        output: Stream::Output.is_terminal(),
-        error: Stream::Error.is_terminal(),
-    };
-    let mut child = {
-        let mut pending = signals::pending();
-        let child = terminal.spawn(launch, slots)?;
-        pending.child = Some((child.id(), Manner::Session));
-        child
-    };
-    let end = End::new()?;
-    let mut passers = Vec::new();
-    for (from, to) in pipes_of(&mut child) {
-        let is_taken = match to {
-            Stream::Output => slots.output,
-            Stream::Error => slots.error,
-        };
-        if !is_taken {
-            passers.push(end.pass(from, to, patterns, GRACE)?);
-        }
-    }
-    let shown = if slots.output { Stream::Output } else { Stream::Error };
-    // Who outlives the leader of the session is cut off from its terminal by the system.
-    passers.push(end.pass(terminal.screen()?, shown, patterns, Duration::ZERO)?);
-    let attended = terminal.attend(slots.input);
-    let ended = wait(child, Jobs::Program, &mut || signals::pending().give_terminal_back());
-    signals::pending().child = None;
-    end.come(passers);
-    drop(attended);
-    ended
-}
-
 /// The end of the program, which threads can wait for: a pipe without bytes that is
 /// closed when it comes.
 struct End {
     #[cfg(unix)]
     seen_by: std::os::fd::OwnedFd,
     #[cfg(unix)]
-    comes: std::os::fd::OwnedFd,
+    _comes: std::os::fd::OwnedFd,
 }
 
 impl End {
@@ -161,35 +185,20 @@ impl End {
         #[cfg(unix)]
         {
             let (seen_by, comes) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-            Ok(Self { seen_by, comes })
+            Ok(Self { seen_by, _comes: comes })
         }
         #[cfg(not(unix))]
         Ok(Self {})
     }
 
-    /// Starts passing on what `from` gives, until it ends, or `grace` after the program.
-    fn pass(
-        &self,
-        from: File,
-        to: Stream,
-        patterns: &Arc<Patterns>,
-        grace: Duration,
-    ) -> io::Result<JoinHandle<()>> {
-        let redactor = Redactor::new(Arc::clone(patterns));
+    /// What waits for bytes, and for this end and `grace` more.
+    fn awaited(&self, grace: Duration) -> io::Result<Waiting> {
         #[cfg(unix)]
-        let waiting = Waiting { end: self.seen_by.try_clone()?, grace, until: None };
+        return Ok(Waiting { end: self.seen_by.try_clone()?, grace, until: None });
         #[cfg(not(unix))]
-        let waiting = Waiting {};
-        let _ = grace;
-        thread::Builder::new().spawn(move || pass(from, to, redactor, waiting))
-    }
-
-    /// It has come: waits until everything is passed on.
-    fn come(self, passers: Vec<JoinHandle<()>>) {
-        #[cfg(unix)]
-        drop(self.comes);
-        for passer in passers {
-            let _ = passer.join();
+        {
+            let _ = grace;
+            Ok(Waiting {})
         }
     }
 }

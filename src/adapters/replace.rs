@@ -323,7 +323,7 @@ pub(super) fn changed(path: &Path, how: &str) -> FileError {
         action: "replace",
         path: path.to_owned(),
         kind: FileErrorKind::Changed,
-        reason: format!("the file {how} since it was read, so nothing was written"),
+        reason: format!("the file {how} since it was read"),
     }
 }
 

@@ -223,36 +223,59 @@ fn finish(mut command: impl std::borrow::BorrowMut<Command>, input: &[u8]) -> Re
     };
     let mut child =
         command.borrow_mut().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // One line fits any pipe; a program that ends early says so by its status.
-        let _ = stdin.write_all(input);
-    }
-    child.wait_with_output().map_err(failed)
+    let stdin = child.stdin.take();
+    // A manifest is larger than a pipe, and the program may write before it has read all.
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // A program that ends early says so by its status.
+            let _ = stdin.map(|mut stdin| stdin.write_all(input));
+        });
+        child.wait_with_output().map_err(failed)
+    })
 }
 
 /// The key that git signs with, if it signs by SSH.
 fn key_of_git() -> Option<String> {
-    settings("gpg.format").pop().filter(|(_, format)| format == "ssh")?;
-    settings("user.signingKey").pop().map(|(_, key)| key)
+    let settings = settings(r"^(gpg\.format|user\.signingkey)$");
+    let last = |name: &str| settings.iter().rfind(|it| it.name == name).map(|it| it.value.clone());
+    last("gpg.format").filter(|format| format == "ssh")?;
+    last("user.signingkey")
 }
 
 /// A setting of git's that comes from the user: what stands in a repository may
 /// have come with it.
 fn users_own(name: &str) -> Option<String> {
-    let own = |(scope, _): &(String, String)| !matches!(scope.as_str(), "local" | "worktree");
-    settings(name).into_iter().rfind(own).map(|(_, value)| value)
+    let own = |it: &Setting| !matches!(it.scope.as_str(), "local" | "worktree");
+    let found = settings(&format!("^{}$", name.to_ascii_lowercase().replace('.', r"\.")));
+    found.into_iter().rfind(own).map(|it| it.value)
 }
 
-/// The values of a setting of git's with their scopes; the last counts.
-fn settings(name: &str) -> Vec<(String, String)> {
+/// A setting of git's.
+struct Setting {
+    /// Where it comes from: `system`, `global`, `local`, `worktree`, `command`.
+    scope: String,
+    /// In lower case.
+    name: String,
+    value: String,
+}
+
+/// The settings whose names match; of several with one name the last counts.
+fn settings(names: &str) -> Vec<Setting> {
     let mut command = Command::new("git");
-    command.args(["config", "--show-scope", "-z", "--type=path", "--get-all", name]);
+    command.args(["config", "--show-scope", "-z", "--type=path", "--get-regexp", names]);
     let Ok(done) = command.stdin(Stdio::null()).stderr(Stdio::null()).output() else { return Vec::new() };
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    let mut fields = text.split('\0').filter(|field| !field.is_empty()).map(str::to_owned);
+    let mut fields = text.split('\0');
     let mut settings = Vec::new();
-    while let (Some(scope), Some(value)) = (fields.next(), fields.next()) {
-        settings.push((scope, value));
+    while let (Some(scope), Some(setting)) = (fields.next(), fields.next()) {
+        // One without a value has no line break, and says nothing here.
+        if let Some((name, value)) = setting.split_once('\n') {
+            settings.push(Setting {
+                scope: scope.to_owned(),
+                name: name.to_owned(),
+                value: value.to_owned(),
+            });
+        }
     }
     settings
 }

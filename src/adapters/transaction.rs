@@ -235,8 +235,10 @@ impl Unfinished for Left {
                 Way::Created => !is_there(target),
                 Way::Replaced | Way::Removed => is_untouched(target, &journal.old_state(index)),
             };
+            // A journal can come with a clone; the states that it tells of were never there.
+            let is_ours = way == Way::Removed || is_as_recorded(&journal, index);
             match way {
-                _ if !is_untouched => {
+                _ if !is_untouched || !is_ours => {
                     left.push(target.to_owned());
                     remove(&new)?;
                 }
@@ -248,6 +250,13 @@ impl Unfinished for Left {
         }
         finish(journal).map(|()| left)
     }
+}
+
+/// True when the new state of a file is the one that the journal tells of.
+fn is_as_recorded(journal: &Journal, index: usize) -> bool {
+    let found = fs::symlink_metadata(journal.new_state(index)).map(|found| Mark::of(&found));
+    let recorded = journal.marks().get(index).map(|mark| mark.on(Way::Replaced));
+    found.is_ok_and(|found| recorded == Some(found))
 }
 
 /// True when `target` is still the old state that `kept` is a second name of, or a

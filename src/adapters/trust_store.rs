@@ -120,8 +120,6 @@ fn lock(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
     use crate::domain::agent::trust::Pin;
 
@@ -134,6 +132,16 @@ mod tests {
         Pin { repo: repo.to_owned(), list, since, place }
     }
 
+    #[cfg(unix)]
+    #[track_caller]
+    fn assert_is_private(path: &Path, mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);
+    }
+
+    #[cfg(not(unix))]
+    fn assert_is_private(_: &Path, _: u32) {}
+
     #[test]
     fn what_is_not_there_is_empty_and_what_is_damaged_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
@@ -141,8 +149,8 @@ mod tests {
         assert_eq!((store.pins(), store.marks()), (Ok(Pins::default()), Ok(Marks::default())));
         store.change_pins(&mut |pins| drop(pins.0.insert("a".to_owned(), pin("a")))).unwrap();
         let path = folder.path().join("config/trust.json");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::metadata(folder.path().join("config")).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_is_private(&path, 0o600);
+        assert_is_private(&folder.path().join("config"), 0o700);
         assert_eq!(store.pins().unwrap().0["a"], pin("a"));
         for damage in [&b""[..], b"{", b"{}"] {
             fs::write(&path, damage).unwrap();

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::Deps;
+use super::agent::write;
 use super::audit::record;
 use super::error::Error;
 use super::principals::{self, Draft, Wanted};
@@ -21,8 +22,6 @@ pub struct Request {
     pub wanted: Wanted,
     /// Its roles.
     pub roles: Vec<Role>,
-    /// The key that signs the policy, if it is not the user's own.
-    pub signing_key: Option<String>,
 }
 
 /// What was done.
@@ -52,12 +51,12 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         let message = format!("the policy has a principal {} already", request.name);
         return Err(refused(message, "`leaflock agent rekey` gives it other keys"));
     }
+    write::finish_unfinished(deps, &draft.root)?;
     let made = principals::keys(deps, &draft.root, &request.name, &request.wanted)?;
     let roles: Vec<&str> = request.roles.iter().map(|role| role.as_str()).collect();
     let changed =
         draft.changed(deps, |bytes| edit::with_principal(bytes, &request.name, &made.keys, &roles))?;
-    let signing_key = request.signing_key.as_deref();
-    let unsigned = made.kept(deps, || principals::write(deps, &changed, signing_key))?;
+    let unsigned = made.kept(deps, || principals::write(deps, &changed))?;
     let notice = match unsigned {
         None => record::changed(deps, Action::PolicyChange, &draft.path()),
         // Whoever signs it writes the entry.

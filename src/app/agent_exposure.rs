@@ -43,9 +43,8 @@ pub fn of(
 /// The age recipients of `name` in every state of the policy.
 pub fn keys(deps: &Deps<'_>, draft: &Draft, name: &str) -> Result<BTreeSet<String>, Error> {
     let path = draft.path();
-    let history = deps.repository.history(&draft.root).map_err(Error::Read)?.unwrap_or_default();
-    let mut blobs: Vec<String> =
-        history.into_iter().filter(|version| version.path == path).map(|version| version.blob).collect();
+    let history = deps.repository.history_of(&draft.root, policy::PLACE, None).map_err(Error::Read)?;
+    let mut blobs: Vec<String> = history.into_iter().flatten().map(|version| version.blob).collect();
     blobs.sort();
     blobs.dedup();
     let mut policies = vec![draft.policy.clone()];

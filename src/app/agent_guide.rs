@@ -101,6 +101,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Vec<(PathBuf, Change)>,
     };
     let mut done = Vec::new();
     for (path, head) in targets {
+        refuse_way_out(deps, &here, &path)?;
         let now = deps.files.read_if_there(&path).map_err(Error::Read)?;
         let change = match request.remove {
             true => take_out(deps, &path, now, head)?,
@@ -110,6 +111,27 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Vec<(PathBuf, Change)>,
         done.push((shown, change));
     }
     Ok(done)
+}
+
+/// Refuses a file of the repository that is a link to one elsewhere, or into git's own
+/// folder: whoever can push could have the page written anywhere.
+fn refuse_way_out(deps: &Deps<'_>, here: &Path, path: &Path) -> Result<(), Error> {
+    let place = deps.repository.place(here).map_err(Error::Read)?;
+    let Some((top, git)) = place.and_then(|place| Some((place.top?, place.common_dir))) else {
+        return Ok(());
+    };
+    let real = |path: &Path| deps.files.real(path).map_err(Error::Read);
+    let (top, git, to) = (real(&top)?, real(&git)?, real(path)?);
+    let is_within = |path: &Path| path.starts_with(&top) && !path.starts_with(&git);
+    let is_of_repository = path.ancestors().skip(1).any(|above| real(above).is_ok_and(|above| above == top));
+    if is_within(&to) && !deps.files.is_link(&to) || !is_of_repository {
+        return Ok(());
+    }
+    Err(Error::Other {
+        place: Place::file(path),
+        cause: "this is a link to a file outside of the repository, and the page is not written there".into(),
+        hints: vec!["take the link away; `--install --target FILE` writes the page elsewhere".to_owned()],
+    })
 }
 
 /// Who asks, as far as there is a policy.

@@ -16,22 +16,18 @@ pub struct Listed {
     pub files: Vec<Derived>,
 }
 
-/// All principals, or the one called `name`.
-pub fn run(deps: &Deps<'_>, name: Option<&str>) -> Result<Vec<Listed>, Error> {
+/// All principals.
+pub fn run(deps: &Deps<'_>) -> Result<Vec<Listed>, Error> {
     let draft = Draft::read(deps)?;
-    let manifest = manifest(deps, &draft);
-    let listed = |principal: &Principal| Listed {
+    Ok(draft.policy.principals.values().map(listed(deps, &draft)).collect())
+}
+
+/// What a principal of `draft` is with its files.
+pub fn listed(deps: &Deps<'_>, draft: &Draft) -> impl Fn(&Principal) -> Listed + use<> {
+    let manifest = manifest(deps, draft).unwrap_or_default();
+    move |principal| Listed {
         principal: principal.clone(),
-        files: manifest
-            .iter()
-            .flat_map(|manifest| manifest.derived.values())
-            .filter(|file| file.agent == principal.name)
-            .cloned()
-            .collect(),
-    };
-    match name {
-        Some(name) => Ok(vec![listed(draft.principal(name)?)]),
-        None => Ok(draft.policy.principals.values().map(listed).collect()),
+        files: manifest.derived.values().filter(|file| file.agent == principal.name).cloned().collect(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! derived files are made anew for them.
 
 use super::Deps;
-use super::agent::authority;
+use super::agent::{authority, write};
 use super::agent_add::Outcome;
 use super::audit::record;
 use super::derived::plan::{self, Accept};
@@ -20,8 +20,6 @@ pub struct Request {
     pub name: String,
     /// Its keys.
     pub wanted: Wanted,
-    /// The key that signs policy and manifest, if it is not the user's own.
-    pub signing_key: Option<String>,
     /// Keys of the sources.
     pub open: OpenOptions,
 }
@@ -31,18 +29,17 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     record::attempt_to(deps, Action::PolicyChange);
     let draft = Draft::read(deps)?;
     draft.principal(&request.name)?;
-    put::finish_unfinished(deps, &draft.root)?;
+    write::finish_unfinished(deps, &draft.root)?;
     let authority = authority::load(deps, &draft.root)?;
     let made = principals::keys(deps, &draft.root, &request.name, &request.wanted)?;
     let changed = draft.changed(deps, |bytes| edit::with_keys(bytes, &request.name, &made.keys))?;
-    let key = request.signing_key.as_deref();
     let next = changed.authority(&authority);
-    let mut writes = changed.signed(deps, key)?;
+    let mut writes = changed.signed(deps, None)?;
     if authority.manifest.is_some() {
         let plan = plan::plan(deps, &next, &[], &Accept::default(), &request.open)?;
-        writes.extend(put::finished(deps, &next, plan, key)?);
+        writes.extend(put::finished(deps, &next, plan, None)?);
     }
-    made.kept(deps, || put::commit(deps, put::COMMAND, &draft.root, &writes))?;
+    made.kept(deps, || write::commit(deps, write::COMMAND, &draft.root, &writes))?;
     let notice = record::changed(deps, Action::PolicyChange, &draft.path());
     Ok(Outcome { files: made.places(), age: made.keys.age, sign: made.keys.sign, unsigned: None, notice })
 }

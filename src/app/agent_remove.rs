@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use super::Deps;
 use super::agent::authority;
+use super::agent::write::{self, Write};
 use super::agent_exposure;
 use super::audit::record;
-use super::derived::plan::{self, Accept, Fresh, Write};
+use super::derived::plan::{self, Accept, Fresh};
 use super::derived::{put, sources};
 use super::error::{Error, Place};
 use super::exposure::Exposure;
@@ -20,7 +21,6 @@ use super::revoke;
 use super::strangers::Strangers;
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::policy::edit;
-use crate::domain::secret::SecretBytes;
 
 /// Who goes.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +59,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let principal = draft.principal(&request.name)?;
     refuse_broker(&draft, &request.name)?;
     if !request.dry_run {
-        put::finish_unfinished(deps, &draft.root)?;
+        write::finish_unfinished(deps, &draft.root)?;
     }
     let authority = authority::load(deps, &draft.root)?;
     let keys = agent_exposure::keys(deps, &draft, &request.name)?;
@@ -110,15 +110,14 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     if request.dry_run {
         return Ok(outcome);
     }
-    let replaced = |path: PathBuf, bytes, seen| Write { path, bytes: Some(bytes), seen, exists: true };
     for (plan, file) in plans.iter().zip(files) {
         outcome.notices.extend(file.notices);
-        writes.push(replaced(plan.path.clone(), file.bytes, file.input.seen));
+        writes.push(Write::read(plan.path.clone(), file.bytes, file.input.seen));
     }
     let configs = configs.into_iter();
-    writes.extend(configs.map(|config| replaced(config.path, SecretBytes::new(config.bytes), config.seen)));
+    writes.extend(configs.map(|config| Write::read(config.path, config.bytes, config.seen)));
     writes.extend(changed.signed(deps, key)?);
-    put::commit(deps, put::COMMAND, &draft.root, &writes)?;
+    write::commit(deps, write::COMMAND, &draft.root, &writes)?;
     outcome.notices.extend(record::changed(deps, Action::PolicyChange, &draft.path()));
     Ok(outcome)
 }

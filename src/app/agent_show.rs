@@ -3,8 +3,13 @@
 use super::Deps;
 use super::agent_list::{self, Listed};
 use super::error::Error;
+use super::principals::Draft;
 
 /// The principal called `name`.
-pub fn run(deps: &Deps<'_>, name: &str) -> Result<Option<Listed>, Error> {
-    agent_list::run(deps, Some(name)).map(|mut found| found.pop())
+///
+/// # Errors
+/// [`Error::NotFound`] if there is none.
+pub fn run(deps: &Deps<'_>, name: &str) -> Result<Listed, Error> {
+    let draft = Draft::read(deps)?;
+    Ok(agent_list::listed(deps, &draft)(draft.principal(name)?))
 }

@@ -9,8 +9,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::Deps;
 use super::agent::authority::{self, Authority};
+use super::agent::listed::name_of;
+use super::agent::root;
+use super::audit::material;
 use super::audit::show::{self, Filter, Line};
-use super::audit::{material, verify};
+use super::audit::verify;
 use super::error::{Error, Place};
 use super::governed;
 use super::open::Locked;
@@ -46,7 +49,7 @@ pub struct Outcome {
 /// There is no policy, it does not verify, or files cannot be read. What is wrong with
 /// the trail is in the report.
 pub fn run(deps: &Deps<'_>, since: Option<String>) -> Result<Outcome, Error> {
-    let root = material::root(deps)?;
+    let root = root::here(deps)?;
     let authority = authority::load(deps, &root)?;
     let (policy, revocations) = (&authority.policy, &authority.revocations);
     let (sources, mut notices) = governed::sources(deps, &root, policy)?;
@@ -175,14 +178,14 @@ fn former(deps: &Deps<'_>, root: &Path, authority: &Authority) -> Result<(Vec<Re
     let mut take = |blob: &str, bytes: SecretBytes| {
         for (order, date, path) in seen.get(blob).into_iter().flatten() {
             let Some((recipients, secrets)) = looked_at(path, &bytes) else { continue };
-            let file = name_of(root, path);
+            let Some(file) = name_of(root, path) else { continue };
             history.push(State { file, order: *order, date: date.clone(), recipients, secrets });
         }
     };
     each(deps, root, seen.keys().cloned().collect(), &mut take)?;
     let mut now: BTreeMap<String, Secrets> = BTreeMap::new();
     for path in seen.values().flatten().map(|(_, _, path)| path) {
-        let name = name_of(root, path);
+        let Some(name) = name_of(root, path) else { continue };
         if !now.contains_key(&name)
             && let Ok(contents) = deps.files.read(path)
             && let Some((_, secrets)) = looked_at(path, &contents.bytes)
@@ -206,10 +209,6 @@ fn each(
         return Ok(());
     }
     deps.repository.contents(root, &blobs, take).map_err(Error::Read)
-}
-
-fn name_of(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
 
 /// The age recipients and the secrets of an encrypted file; `None` for any other.

@@ -1,12 +1,14 @@
 //! Whether somebody may do something with a secret, and by which rule.
 
 use super::Deps;
+use super::absent::nothing_at;
 use super::error::{Error, Place};
 use super::governed::{self, Governed};
 use super::request::Notice;
-use crate::domain::agent::leaves::Source;
+use crate::domain::agent::leaves::{self, Held, Source};
 use crate::domain::agent::pattern::{self, PatternError, show_path};
-use crate::domain::agent::policy::{Decision, Level, Subject, Subtree, subtrees};
+use crate::domain::agent::policy::{self, Decision, Level, Subtree, subtrees};
+use crate::domain::nearest::question;
 
 /// A question.
 #[derive(Clone, Debug)]
@@ -54,6 +56,7 @@ pub struct Outcome {
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     pattern::check_name(&request.agent).map_err(wrong)?;
     let governed = governed::load(deps)?;
+    demand_known(&governed, &request.agent)?;
     let path = pattern::parse_path(&request.path).map_err(wrong)?;
     let answers = match &request.file {
         Some(file) => vec![in_file(&governed, request, file, &path)?],
@@ -84,45 +87,60 @@ pub fn decide(
     leaves: &[&Vec<String>],
     depth: usize,
 ) -> Vec<Subtree<Decision>> {
-    let decided = leaves.iter().map(|leaf| {
-        let subject = Subject { agent, source: &source.path, path: leaf };
-        ((*leaf).clone(), governed.policy.decide(&governed.revocations, &subject))
-    });
+    let scope = governed.policy.scope(&governed.revocations, agent, &source.path);
+    let decided = leaves.iter().map(|leaf| ((*leaf).clone(), scope.decide(leaf)));
     subtrees(&decided.collect::<Vec<_>>(), depth)
 }
-
-/// A source with leaves of it.
-pub type Held<'g> = (&'g Source, Vec<&'g Vec<String>>);
 
 /// The sources that hold `path`, each with its leaves at and below it.
 ///
 /// # Errors
 /// There is none.
 pub fn holders<'g>(governed: &'g Governed, path: &[String]) -> Result<Vec<Held<'g>>, Error> {
-    let below = |source: &'g Source| {
-        let leaves: Vec<_> = source.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect();
-        (!leaves.is_empty()).then_some((source, leaves))
-    };
-    let found: Vec<_> = governed.sources.iter().filter_map(below).collect();
+    let found = leaves::holders(&governed.sources, path);
     if found.is_empty() {
-        return Err(Error::NotFound {
-            place: Place::default(),
-            message: format!("no source of the policy holds {}", show_path(path)),
-            hints: vec![
-                "`leaflock policy explain` lists the sources".to_owned(),
+        let message = format!("no source of the policy holds {}", show_path(path));
+        let leaves = governed.sources.iter().flat_map(|source| &source.leaves);
+        let mut error = nothing_at(message, path, leaves);
+        if let Error::NotFound { hints, .. } = &mut error {
+            hints.push(
                 "`leaflock can AGENT PATH --file SOURCE` answers for a secret that is yet to come".to_owned(),
-            ],
-        });
+            );
+        }
+        return Err(error);
     }
     Ok(found)
 }
 
+/// Refuses to answer for a name that the policy does not know: a pattern may match it, and
+/// it would be granted what nobody has.
+///
+/// # Errors
+/// [`Error::NotFound`], with the name that was probably meant.
+pub fn demand_known(governed: &Governed, agent: &str) -> Result<(), Error> {
+    let known = governed.policy.known_names();
+    if known.contains(agent) {
+        return Ok(());
+    }
+    let mut hints: Vec<String> = question(agent, known.iter().map(String::as_str)).into_iter().collect();
+    hints.push("`leaflock agent list` names the principals".to_owned());
+    Err(Error::NotFound {
+        place: Place::file(governed.root.join(policy::PLACE)),
+        message: format!("the policy has no principal {agent}"),
+        hints,
+    })
+}
+
 fn in_file(governed: &Governed, request: &Request, file: &str, path: &[String]) -> Result<Answer, Error> {
     pattern::FilePattern::parse(file).map_err(wrong)?;
-    let named = governed.sources.iter().find(|source| source.path == file);
-    let new = Source { path: file.to_owned(), ..Source::default() };
-    let source = named.unwrap_or(&new);
-    let leaves: Vec<_> = source.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect();
+    let source = governed.sources.iter().find(|source| source.path == file).ok_or_else(|| {
+        let names = governed.sources.iter().map(|source| source.path.as_str());
+        let mut hints: Vec<String> = question(file, names).into_iter().collect();
+        hints.push("`leaflock policy explain` lists the sources".to_owned());
+        let message = format!("{file} is no source of the policy");
+        Error::NotFound { place: Place::default(), message, hints }
+    })?;
+    let leaves = source.below(path);
     let itself = path.to_vec();
     let exists = !leaves.is_empty();
     let leaves = if exists { leaves } else { vec![&itself] };

@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use super::Deps;
+use super::agent::listed;
+use super::audit::log::Held;
 use super::derived::put::{self, NewState};
 use super::error::{Error, Place, While};
 use super::lock::{self, Expected, LockedFile, Plain};
@@ -20,6 +22,11 @@ use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::store::{Format, Layout, Store};
 use crate::domain::tree::{NodeId, Tree};
+
+/// [`put::turn`] for a file as it was named.
+pub fn turn(deps: &Deps<'_>, path: &Path) -> Result<Option<Box<dyn Held>>, Error> {
+    put::turn(deps, &deps.files.absolute(path).map_err(Error::Read)?)
+}
 
 /// Reads an existing encrypted file. A missing one ends in exit 2, as it does
 /// for SOPS's `set` and `unset`.
@@ -41,7 +48,9 @@ pub fn unlock<'i>(
     keys: &OpenOptions,
 ) -> Result<Unlocked<'i>, Error> {
     let format = options.input_format.unwrap_or_else(|| input.format());
-    Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, keys)
+    Locked::parse(&input.bytes, format, &input.place())
+        .map_err(|error| listed::unreadable(deps, input.path.as_deref(), &input.bytes, error))?
+        .unlock(deps, keys)
 }
 
 /// A file's plain text, its ciphertexts to be used again, and what was noticed.

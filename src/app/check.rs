@@ -16,6 +16,7 @@ use super::snapshot::{Scope, View};
 use super::{config, names};
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::manifest::{self, Manifest, Verdict};
+use crate::domain::agent::place;
 use crate::domain::check::{
     self, Encrypted, Finding, Ignores, Kind, Look, Related, Rule, Rulebook, Shape, related_name,
 };
@@ -283,8 +284,8 @@ fn manifests(view: &View<'_>, configs: &mut Configs) -> Result<(), Error> {
 
 /// The folder of the policy, for a file where only derived ones belong.
 fn derived(path: &Path) -> Option<&Path> {
-    let depth = Path::new(manifest::DERIVED).components().count();
-    let agents = path.ancestors().skip(1).find(|above| above.ends_with(manifest::DERIVED))?;
+    let depth = Path::new(place::DERIVED).components().count();
+    let agents = path.ancestors().skip(1).find(|above| above.ends_with(place::DERIVED))?;
     agents.ancestors().nth(depth)
 }
 

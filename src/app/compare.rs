@@ -49,7 +49,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let other = request.with_path.as_deref().map(lookup::path).transpose()?;
     let other = other.as_ref().unwrap_or(&path);
     record::attempt(deps, &opened_value::recorded(&request.options, &path).intent);
-    let site = lookup::site_to_open(deps)?;
+    let site = lookup::site_to_open(deps, request.file.as_deref())?;
     let known = site.source(deps, &request.with).ok().map(|source| source.path.clone());
     let source = match (&request.file, &known) {
         // What is compared with is not what is meant first.

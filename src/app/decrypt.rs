@@ -53,12 +53,14 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         }
         locked => locked?,
     };
+    let is_own = request.open.intent.action == Action::Decrypt;
+    let open = OpenOptions { is_for_people: is_own || request.open.is_for_people, ..request.open.clone() };
     let unlocked = match &request.extract {
-        Some(typed) if request.open.intent.action == Action::Decrypt => {
+        Some(typed) if is_own => {
             let index = index::parse(typed).unwrap_or_default();
-            locked.unlock(deps, &request.open.to(Action::Get).of_value(&index))?
+            locked.unlock(deps, &open.to(Action::Get).of_value(&index))?
         }
-        _ => locked.unlock(deps, &request.open)?,
+        _ => locked.unlock(deps, &open)?,
     };
     let output_format = request.output_format.unwrap_or(OutputFormat::File(input.format()));
     let is_spliced = request.extract.is_none() && output_format == OutputFormat::File(format);

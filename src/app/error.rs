@@ -199,7 +199,7 @@ pub enum Error {
     },
 
     /// Exit 3: the result cannot be written.
-    #[error("Could not open {} file for writing: {error}", if *.in_place { "in-place" } else { "output" })]
+    #[error("{}{error}", unwritten(*.in_place, error))]
     Write {
         /// True for the input file itself.
         in_place: bool,
@@ -441,9 +441,22 @@ impl Error {
                 format!("`leaflock {command} --continue` changes the others as well"),
                 format!("`leaflock {command} --abort` brings all of them back to what they were"),
             ],
+            Self::Write { error, .. } if error.is_race() => {
+                vec!["another program or call was faster: run the command once more".to_owned()]
+            }
             Self::NotEncrypted(_) => vec!["`leaflock encrypt -i FILE` encrypts it".to_owned()],
             _ => Vec::new(),
         }
+    }
+}
+
+/// How a message begins that nothing could be written; SOPS's words where the file is at
+/// fault.
+fn unwritten(in_place: bool, error: &FileError) -> &'static str {
+    match in_place {
+        _ if error.is_race() => "Nothing was written: ",
+        true => "Could not open in-place file for writing: ",
+        false => "Could not open output file for writing: ",
     }
 }
 

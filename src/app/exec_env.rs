@@ -9,7 +9,7 @@ use super::Deps;
 use super::error::{Error, Place};
 use super::launch;
 use super::ports::{Ending, Launch};
-use super::request::{FileOptions, OpenOptions, Source};
+use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::variables::Variables;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::SecretBytes;
@@ -47,18 +47,30 @@ pub enum Manner {
 }
 
 /// Runs the command. `None` is one in the background.
-pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Option<Ending>, Error> {
+///
+/// `tell` hears what is to be said before it starts.
+pub fn run(
+    deps: &Deps<'_>,
+    request: &Request,
+    tell: &mut dyn FnMut(Notice),
+) -> Result<Option<Ending>, Error> {
     let source = Source::File(request.path.clone());
     let keys = launch::keys_for(&launch::shell(request.command.clone()), &request.open);
-    let (document, place) = launch::first_document(deps, &source, &request.file, &keys)?;
+    let keys = OpenOptions { is_for_people: true, ..keys };
+    let (document, place) = launch::first_document(deps, &source, (&request.file, &keys), tell)?;
     let account = launch::account(deps, request.user.as_deref())?;
     let mut environment = request.inherited.clone();
     launch::log_in(&mut environment, account.as_ref());
     add(&mut environment, document.as_ref(), &place)?;
-    let launch =
-        Launch { words: launch::shell(request.command.clone()), environment, search_path: None, account };
+    let launch = Launch {
+        words: launch::shell(request.command.clone()),
+        environment,
+        search_path: None,
+        account,
+        memory: Vec::new(),
+    };
     match request.manner {
-        Manner::Child => launch::waited(deps, &launch).map(Some),
+        Manner::Child => launch::waited(deps, &launch, None).map(Some),
         Manner::SameProcess => launch::replaced(deps, &launch).map(Some),
         Manner::Background => deps.processes.start(&launch).map(|()| None),
     }

@@ -50,6 +50,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     check_name(name)?;
     let mut wanted = request.decrypt.clone();
     wanted.open = launch::keys_for(&launch::shell(request.command.clone()), &wanted.open);
+    wanted.open.is_for_people = true;
     let mut decrypted = decrypt::run(deps, &wanted)
         .map_err(|error| launch::as_unreadable(error, &request.decrypt.task.source))?;
     let notices = std::mem::take(&mut decrypted.notices);
@@ -57,7 +58,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let account = launch::account(deps, request.user.as_deref())?;
     let mut environment = request.inherited.clone();
     launch::log_in(&mut environment, account.as_ref());
-    let mut launch = Launch { words: Vec::new(), environment, search_path: None, account };
+    let mut launch =
+        Launch { words: Vec::new(), environment, search_path: None, account, memory: Vec::new() };
     let ending = if request.background {
         start(deps, request, &mut launch, name, &plaintext)?;
         None
@@ -84,7 +86,7 @@ fn run_with(
         folder.give_to(account).map_err(not_made)?;
     }
     launch.words = launch::shell(with_path(&request.command, path));
-    launch::waited(deps, launch).map_err(|error| launch::shell_failed(error, launch))
+    launch::waited(deps, launch, None).map_err(|error| launch::shell_failed(error, launch))
 }
 
 /// Starts a command that outlives this process, and so would every file on disk:
@@ -99,7 +101,11 @@ fn start(
 ) -> Result<(), Error> {
     let folder;
     let path = match deps.processes.memory_file(plaintext) {
-        Some(path) => path,
+        Some(file) => {
+            let path = file.path();
+            launch.memory.push(file);
+            path
+        }
         None => {
             folder = deps.private_files.create().map_err(not_made)?;
             folder.write(name, plaintext).map_err(not_made)?

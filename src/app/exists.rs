@@ -6,6 +6,7 @@ use super::Deps;
 use super::error::Error;
 use super::lookup;
 use super::request::Notice;
+use crate::domain::agent::leaves;
 
 /// Which secret.
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     }
     let (found, missing) = match site.holders(deps, &path, request.file.as_deref()) {
         Ok(holders) => {
-            let found = |(source, leaves): lookup::Held<'_>| Found {
+            let found = |(source, leaves): leaves::Held<'_>| Found {
                 source: source.path.clone(),
                 values: leaves.len(),
             };

@@ -33,7 +33,7 @@ pub const LEVELS: [Level; 2] = [Level::Read, Level::Exec];
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let path = lookup::path(&request.path)?;
     record::attempt(deps, &opened_value::recorded(&request.options, &path).intent);
-    let site = lookup::site_to_open(deps)?;
+    let site = lookup::site_to_open(deps, request.file.as_deref())?;
     let source = site.holder(deps, &path, request.file.as_deref())?;
     let value = opened_value::of_source(deps, &site, source, &path, &LEVELS, &request.options)?;
     Ok(Outcome {

@@ -5,13 +5,16 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
-use super::agent::authority;
+use super::agent::{authority, root};
+use super::derived;
 use super::error::{Error, Place};
 use super::open::Locked;
 use super::parallel;
 use super::request::Notice;
+use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::leaves::{self, Source};
-use crate::domain::agent::policy::{PLACE, Policy, PolicyError, Revocation};
+use crate::domain::agent::policy::{PLACE, Policy, Revocation};
+use crate::domain::crypto::token;
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::store::Format;
 
@@ -37,8 +40,17 @@ pub struct Governed {
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn load(deps: &Deps<'_>) -> Result<Governed, Error> {
-    let root = root(deps)?;
-    let policy = read(deps, &root)?.map_err(|error| fault(&root, error))?;
+    load_around(deps, Path::new("."))
+}
+
+/// The policy around a folder and its files.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_around(deps: &Deps<'_>, folder: &Path) -> Result<Governed, Error> {
+    let root = root::around(deps, folder)?;
+    let path = root.join(PLACE);
+    let policy = authority::read_draft(&path, &deps.files.read(&path).map_err(Error::Read)?.bytes)?;
     let (sources, mut notices) = sources(deps, &root, &policy)?;
     let (revocations, idle) = match standing(deps, &root)? {
         Ok(revocations) => (revocations, None),
@@ -57,6 +69,8 @@ fn standing(deps: &Deps<'_>, root: &Path) -> Result<Result<Vec<Revocation>, Noti
     }
     match authority::load(deps, root) {
         Ok(authority) => Ok(Ok(authority.revocations.clone())),
+        // What is signed and was taken back says nothing; what is being written is asked.
+        Err(error @ Error::Integrity { code: DenyCode::PolicyStale, .. }) => Err(error),
         Err(error @ Error::Integrity { .. }) => {
             let notice = Notice::warning(format!("the policy is not in force: {error}"));
             Ok(Err(match error.hints().into_iter().next() {
@@ -68,57 +82,16 @@ fn standing(deps: &Deps<'_>, root: &Path) -> Result<Result<Vec<Revocation>, Noti
     }
 }
 
-/// The folder of the policy that governs the working folder: the nearest one upwards, not beyond
-/// the top of the repository.
-///
-/// # Errors
-/// There is none.
-pub fn root(deps: &Deps<'_>) -> Result<PathBuf, Error> {
-    let found = authority::find_root(deps, Path::new("."))?.ok_or_else(|| Error::NotFound {
-        place: Place::default(),
-        message: format!("there is no {PLACE} here, nor in a folder above"),
-        hints: vec!["`leaflock policy init` begins one".to_owned()],
-    })?;
-    deps.files.real(&found).map_err(Error::Read)
-}
-
-/// The policy of a folder, or what is wrong with it.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn read(deps: &Deps<'_>, root: &Path) -> Result<Result<Policy, PolicyError>, Error> {
-    let contents = deps.files.read(&root.join(PLACE)).map_err(Error::Read)?;
-    Ok(Policy::parse(&contents.bytes))
-}
-
-/// What a fault of the policy is to a use case.
-pub fn fault(root: &Path, error: PolicyError) -> Error {
-    Error::Config {
-        place: Place::file(root.join(PLACE)).at_line(error.line),
-        hints: error.advice.clone().into_iter().collect(),
-        cause: Box::new(error),
-    }
-}
-
 /// The encrypted files that a policy governs, and what to say about others that it names.
 ///
 /// # Errors
 /// The files cannot be listed.
 pub fn sources(deps: &Deps<'_>, root: &Path, policy: &Policy) -> Result<(Vec<Source>, Vec<Notice>), Error> {
-    let all = match deps.repository.present(root).map_err(Error::Read)? {
-        Some(files) => files,
-        None => deps.files.expand(&[root.to_owned()]).map_err(Error::Read)?,
-    };
-    let governed = |path: PathBuf| {
-        let name = path.strip_prefix(root).ok()?.to_str()?.replace('\\', "/");
-        let is_own = name.starts_with(".leaflock/");
-        (!is_own && policy.governs(&name)).then_some((path, name))
-    };
-    let files: Vec<(PathBuf, String)> = all.into_iter().filter_map(governed).collect();
-    let looked = parallel::map(&files, false, |(path, name)| source(deps, path, name));
+    let files = derived::sources::files(deps, root, policy)?;
+    let looked = parallel::map(&files, false, |(name, path)| source(deps, path, name));
     let mut notices = Vec::new();
     let mut sources = Vec::new();
-    for ((_, name), result) in files.iter().zip(looked) {
+    for ((name, _), result) in files.iter().zip(looked) {
         let is_named = policy.sources.iter().flatten().any(|rule| rule.file.literal() == Some(name));
         match result {
             Ok(Some(source)) => sources.push(source),
@@ -133,7 +106,6 @@ pub fn sources(deps: &Deps<'_>, root: &Path, policy: &Policy) -> Result<(Vec<Sou
             Err(_) => {}
         }
     }
-    sources.sort_by(|one, other| one.path.cmp(&other.path));
     Ok((sources, notices))
 }
 
@@ -146,7 +118,7 @@ fn is_encrypted_after_all(error: &Error) -> bool {
 fn source(deps: &Deps<'_>, path: &Path, name: &str) -> Result<Option<Source>, Error> {
     let bytes = deps.files.read(path).map_err(Error::Read)?.bytes;
     // Most files of a folder are not encrypted, and need not be parsed to see it.
-    if memchr::memmem::find(&bytes, b"sops").is_none() {
+    if !token::occurs_in(&bytes) {
         return Ok(None);
     }
     let locked = match Locked::parse(&bytes, Format::of_path(name), &Place::file(path)) {

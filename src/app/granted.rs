@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Deps;
+use super::absent::nothing_at;
 use super::agent::authority::{self, Authority};
 use super::agent::refusal::refused;
+use super::agent::root;
 use super::audit::record;
 use super::error::{Error, Place, While};
-use super::governed;
 use super::launch;
 use super::open::{Locked, Unlocked};
 use super::request::{Notice, OpenOptions};
@@ -112,7 +113,7 @@ struct Candidate {
 /// what was signed, [`Error::NoIdentity`] where no identity here opens a file,
 /// [`Error::NotFound`] for a principal, a source or a path that there is not.
 pub fn plan(deps: &Deps<'_>, request: &Request) -> Result<Plan, Error> {
-    let root = governed::root(deps)?;
+    let root = root::here(deps)?;
     let mut options = request.open.clone();
     options.ignore_mac = false;
     options.intent.on_behalf = Some(request.agent.clone());
@@ -293,7 +294,7 @@ impl Desk<'_, '_> {
         let Some(contents) = self.deps.files.read_if_there(&path).map_err(Error::Read)? else {
             return Ok(None);
         };
-        let is_signed = signed == Some(digest::hex(&contents.bytes).as_str());
+        let is_signed = signed == Some(digest::hex_of(&contents.bytes).as_str());
         let mismatch = || self.mismatch(name, signed.is_some());
         if !is_signed && name != source {
             return Err(mismatch());
@@ -349,23 +350,10 @@ impl Desk<'_, '_> {
             if let Some((source, path)) = withheld.find(|(_, path)| pattern.covers(path)) {
                 return Err(self.denied(source, path));
             }
-            // What nobody here sees may be there for others: the rules are asked.
-            let literal = pattern.literal();
-            let refused = sources
-                .iter()
-                .zip(literal.iter().cycle())
-                .find(|((source, _), path)| !self.grants(source, path));
-            return Err(match refused {
-                Some(((source, _), path)) => self.denied(source, path),
-                None => Error::NotFound {
-                    place: Place::default(),
-                    message: format!("{} may have nothing at {}", self.principal.name, pattern.as_str()),
-                    hints: vec![format!(
-                        "`leaflock what-can {}` lists what it may have",
-                        self.principal.name
-                    )],
-                },
-            });
+            // The keys of sources are in the clear: what is in none of them is nowhere.
+            let leaves = all().flat_map(|(_, file)| file.granted.iter().chain(&file.withheld));
+            let path = pattern.literal().unwrap_or_default();
+            return Err(nothing_at(format!("no source holds {}", pattern.as_str()), &path, leaves));
         }
         Ok(())
     }

@@ -3,28 +3,32 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Deps;
 use super::audit::record;
 use super::error::{Error, Place};
 use super::open::{self, Locked, Unlocked};
-use super::ports::{Account, Ending, FileError, FileErrorKind, Launch, LaunchError};
-use super::request::{FileOptions, OpenOptions, Source};
+use super::ports::{Account, Ending, FileError, FileErrorKind, Launch, LaunchError, PrivateDir};
+use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::variables::Variables;
 use crate::domain::agent::audit::entry::{Action, Outcome, Target};
+use crate::domain::agent::redact::Patterns;
 use crate::domain::secret::SecretBytes;
 use crate::domain::value::Value;
 
-/// The first document of an encrypted file, checked against its MAC.
+/// The first document of an encrypted file, checked against its MAC. `tell` hears what
+/// there is to say about the file.
 pub fn first_document(
     deps: &Deps<'_>,
     source: &Source,
-    file: &FileOptions,
-    open_options: &OpenOptions,
+    (file, open_options): (&FileOptions, &OpenOptions),
+    tell: &mut dyn FnMut(Notice),
 ) -> Result<(Option<Value>, Place), Error> {
     let input = open::read_input(deps, source, file).map_err(|error| as_unreadable(error, source))?;
     let format = file.input_format.unwrap_or_else(|| input.format());
     let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, open_options)?;
+    unlocked.notices.iter().cloned().for_each(tell);
     let document = values(&unlocked, open_options)?.into_iter().next();
     Ok((document, input.place()))
 }
@@ -40,14 +44,17 @@ pub fn keys_for(command: &[OsString], keys: &OpenOptions) -> OpenOptions {
     keys
 }
 
-/// Runs a program and waits for its end. Under a policy, the audit trail tells how it
-/// ended.
-pub fn waited(deps: &Deps<'_>, launch: &Launch) -> Result<Ending, LaunchError> {
-    told(deps, deps.processes.run(launch))
-}
-
-/// How a program ended, written into the audit trail where a policy is.
-pub fn told(deps: &Deps<'_>, ended: Result<Ending, LaunchError>) -> Result<Ending, LaunchError> {
+/// Runs a program and waits for its end; what `redacted` holds is taken out of its output.
+/// Under a policy, the audit trail tells how it ended.
+pub fn waited(
+    deps: &Deps<'_>,
+    launch: &Launch,
+    redacted: Option<&Arc<Patterns>>,
+) -> Result<Ending, LaunchError> {
+    let ended = match redacted {
+        Some(patterns) => deps.processes.run_redacted(launch, patterns),
+        None => deps.processes.run(launch),
+    };
     if let Some(recorded) = record::last(deps) {
         let exit = match &ended {
             Ok(Ending::Code(code)) => Some(*code),
@@ -65,7 +72,7 @@ pub fn told(deps: &Deps<'_>, ended: Result<Ending, LaunchError>) -> Result<Endin
 /// to tell how the program ended.
 pub fn replaced(deps: &Deps<'_>, launch: &Launch) -> Result<Ending, LaunchError> {
     match record::last(deps) {
-        Some(_) => waited(deps, launch),
+        Some(_) => waited(deps, launch, None),
         None => Err(deps.processes.become_program(launch)),
     }
 }
@@ -91,6 +98,89 @@ pub fn as_unreadable(error: Error, source: &Source) -> Error {
         }),
         (error, _) => error,
     }
+}
+
+/// A wish for variables or files that cannot be granted.
+pub fn conflict(message: String, hint: &str) -> Error {
+    Error::Conflict { message, hints: vec![hint.to_owned()] }
+}
+
+/// Adds the variable `name` with the value at `path`. `file_flag` is the flag that puts a
+/// value into a file: the way for values that no variable can hold.
+///
+/// # Errors
+/// The system's environment cannot hold the value.
+pub fn add_variable(
+    environment: &mut Variables,
+    name: String,
+    value: &SecretBytes,
+    path: &str,
+    file_flag: &str,
+) -> Result<(), Error> {
+    let text = self::value(value).ok_or_else(|| Error::Other {
+        place: Place::default().at_key(path.to_owned()),
+        cause: "this system's environment cannot hold the value".into(),
+        hints: vec![format!("{file_flag} hands it over as a file")],
+    })?;
+    environment.remove(&name);
+    environment.push(name, text);
+    Ok(())
+}
+
+/// A value that a program gets as a file, whose path is in a variable.
+pub struct InFile<'v> {
+    /// The variable.
+    pub name: &'v str,
+    /// The file, where it has a name.
+    pub file: String,
+    /// The value.
+    pub value: &'v SecretBytes,
+}
+
+/// Where values for programs are put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Files of a private folder, whose names programs may look at.
+    Folder,
+    /// Memory, where the system has such files; else a private folder.
+    Memory,
+}
+
+/// Puts values into files that live as long as `launch` and the folder that is returned,
+/// and their paths into the environment.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn hand_over(
+    deps: &Deps<'_>,
+    launch: &mut Launch,
+    files: &[InFile<'_>],
+    room: Room,
+) -> Result<Option<Box<dyn PrivateDir>>, Error> {
+    let mut folder: Option<Box<dyn PrivateDir>> = None;
+    for InFile { name, file, value } in files {
+        let in_memory = match room {
+            Room::Memory => deps.processes.memory_file(value),
+            Room::Folder => None,
+        };
+        let path = match in_memory {
+            Some(memory) => {
+                let path = memory.path();
+                launch.memory.push(memory);
+                path
+            }
+            None => {
+                let folder = match &mut folder {
+                    Some(folder) => folder,
+                    none => none.insert(deps.private_files.create().map_err(Error::Read)?),
+                };
+                folder.write(file, value).map_err(Error::Read)?
+            }
+        };
+        launch.environment.remove(name);
+        launch.environment.push(name, path);
+    }
+    Ok(folder)
 }
 
 /// The account of `--user`.

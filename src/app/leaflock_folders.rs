@@ -13,9 +13,6 @@ use super::ports::FileKind;
 /// Its name.
 pub const NAME: &str = ".leaflock";
 
-/// How many folders are searched, as for a config.
-const DEPTH: usize = 100;
-
 /// The folders that hold a `.leaflock`, nearest first, by the folder that is asked about.
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<BTreeMap<PathBuf, Arc<[PathBuf]>>>);
@@ -26,7 +23,7 @@ pub fn above(deps: &Deps<'_>, folder: &Path) -> Result<Arc<[PathBuf]>, Error> {
     let mut known = deps.leaflock_folders.0.lock().unwrap_or_else(PoisonError::into_inner);
     let mut unknown = Vec::new();
     let mut found: Arc<[PathBuf]> = Arc::default();
-    for at in folder.ancestors().take(DEPTH) {
+    for at in folder.ancestors() {
         if let Some(answer) = known.get(at) {
             found = answer.clone();
             break;

@@ -5,14 +5,17 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
-use super::agent::authority;
+use super::absent::nothing_at;
+use super::agent::refusal::not_granted;
+use super::agent::root;
+use super::agent::{authority, listed};
 use super::can::wrong;
 use super::error::{Error, Place};
 use super::governed;
 use super::request::Notice;
-use crate::domain::agent::leaves::Source;
+use crate::domain::agent::leaves::{Held, Source, holders};
 use crate::domain::agent::pattern::{parse_path, show_path};
-use crate::domain::agent::policy::{Because, Decision, Level, Policy, Revocation, Subject};
+use crate::domain::agent::policy::{Decision, Level, Policy, Revocation, Subject};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,41 +49,55 @@ pub struct Site {
     pub caller: Caller,
     /// The files.
     pub sources: Vec<Source>,
+    /// Sources of the signed manifest that cannot be read as such any more.
+    pub lost: Vec<PathBuf>,
     /// What to say on the side.
     pub notices: Vec<Notice>,
 }
-
-/// A file, and those of its leaves that were asked about.
-pub type Held<'s> = (&'s Source, Vec<&'s Vec<String>>);
 
 /// Looks at the files around the working folder.
 ///
 /// # Errors
 /// A policy that cannot be read, files that cannot be listed.
 pub fn site(deps: &Deps<'_>) -> Result<Site, Error> {
-    match governed::load(deps) {
-        Ok(governed) => Ok(Site {
-            root: governed.root,
-            caller: caller(deps, &governed.policy),
-            policy: Some(governed.policy),
-            revocations: governed.revocations,
-            sources: governed.sources,
-            notices: governed.notices,
-        }),
-        Err(Error::NotFound { .. }) => without_policy(deps),
-        Err(error) => Err(error),
-    }
+    site_around(deps, Path::new("."))
 }
 
-/// The same for opening values: where a policy is, it must verify.
+fn site_around(deps: &Deps<'_>, folder: &Path) -> Result<Site, Error> {
+    // Only where there is no policy at all nobody is bound by it: one that is gone by the
+    // time it is read is an error.
+    if authority::find_root(deps, folder)?.is_none() {
+        root::refuse_vanished(deps, folder)?;
+        return without_policy(deps);
+    }
+    let governed = governed::load_around(deps, folder)?;
+    Ok(Site {
+        root: governed.root,
+        caller: caller(deps, &governed.policy),
+        policy: Some(governed.policy),
+        revocations: governed.revocations,
+        sources: governed.sources,
+        lost: Vec::new(),
+        notices: governed.notices,
+    })
+}
+
+/// The same for opening values: where a policy is, it must verify. The policy around
+/// `file` counts, if one is named: it is the one that says who may have what is in there.
 ///
 /// # Errors
 /// [`Error::Integrity`] for whatever does not; else as [`site`].
-pub fn site_to_open(deps: &Deps<'_>) -> Result<Site, Error> {
-    let Some(root) = authority::find_root(deps, Path::new("."))? else { return site(deps) };
-    let authority = authority::load(deps, &deps.files.real(&root).map_err(Error::Read)?)?;
+pub fn site_to_open(deps: &Deps<'_>, file: Option<&Path>) -> Result<Site, Error> {
+    let file = file.map(|file| deps.files.absolute(file)).transpose().map_err(Error::Read)?;
+    let folder = file.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+    let Some(root) = authority::find_root(deps, folder)? else { return site_around(deps, folder) };
+    let authority = authority::load(deps, &root)?;
     let (policy, revocations) = (authority.policy.clone(), authority.revocations.clone());
-    Ok(Site { caller: caller(deps, &policy), policy: Some(policy), revocations, ..site(deps)? })
+    let site = site_around(deps, folder)?;
+    let listed = authority.manifest.iter().flat_map(|manifest| manifest.sources.keys());
+    let lost = listed.filter(|name| site.sources.iter().all(|source| source.path != **name));
+    let lost = lost.map(|name| authority.root.join(name)).collect();
+    Ok(Site { caller: caller(deps, &policy), policy: Some(policy), revocations, lost, ..site })
 }
 
 fn without_policy(deps: &Deps<'_>) -> Result<Site, Error> {
@@ -89,7 +106,8 @@ fn without_policy(deps: &Deps<'_>) -> Result<Site, Error> {
     let root = place.and_then(|place| place.top).unwrap_or(here);
     let (sources, notices) = governed::sources(deps, &root, &Policy::default())?;
     let caller = Caller::Other(None);
-    Ok(Site { root, policy: None, revocations: Vec::new(), caller, sources, notices })
+    let lost = Vec::new();
+    Ok(Site { root, policy: None, revocations: Vec::new(), caller, sources, lost, notices })
 }
 
 /// Who asks: the principal of the signing key, else that of an age identity. Somebody
@@ -117,8 +135,9 @@ impl Site {
     /// It is none of these files.
     pub fn source(&self, deps: &Deps<'_>, file: &Path) -> Result<&Source, Error> {
         let absolute = deps.files.absolute(file).map_err(Error::Read)?;
-        let absolute = deps.files.real(&absolute).unwrap_or(absolute);
-        let is_meant = |it: &&Source| Path::new(&it.path) == file || self.root.join(&it.path) == absolute;
+        let real = |path: &Path| deps.files.real(path).unwrap_or_else(|_| path.to_owned());
+        let (root, absolute) = (real(&self.root), real(&absolute));
+        let is_meant = |it: &&Source| Path::new(&it.path) == file || root.join(&it.path) == absolute;
         self.sources.iter().find(is_meant).ok_or_else(|| Error::NotFound {
             place: Place::default(),
             message: format!("{} is no encrypted file that is known here", file.display()),
@@ -138,14 +157,23 @@ impl Site {
     ) -> Result<Vec<Held<'_>>, Error> {
         let only = file.map(|file| self.source(deps, file)).transpose()?;
         let asked = || self.sources.iter().filter(|it| only.is_none_or(|only| only.path == it.path));
-        let below = |source: &'_ Source| source.leaves.iter().any(|leaf| leaf.starts_with(path));
-        if !asked().any(below) {
-            return Err(nothing_at(path, asked()));
+        let held = holders(asked(), path);
+        if !held.is_empty() {
+            return Ok(held);
         }
-        let held = asked().map(|source| {
-            (source, source.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect::<Vec<_>>())
-        });
-        Ok(held.filter(|(_, leaves)| !leaves.is_empty()).collect())
+        self.refuse_lost(deps)?;
+        let message = format!("no encrypted file holds {}", show_path(path));
+        Err(nothing_at(message, path, asked().flat_map(|source| &source.leaves)))
+    }
+
+    /// Refuses to say that nothing is there while a source is damaged.
+    fn refuse_lost(&self, deps: &Deps<'_>) -> Result<(), Error> {
+        for path in &self.lost {
+            if let Some(contents) = deps.files.read_if_there(path).map_err(Error::Read)? {
+                listed::check(deps, Some(path), &contents.bytes, false)?;
+            }
+        }
+        Ok(())
     }
 
     /// The one file that holds the one value `path`.
@@ -194,57 +222,7 @@ impl Site {
         if levels.iter().any(|level| decision.levels.has(*level)) {
             return Ok(());
         }
-        Err(denied(agent, source, path, &decision, levels))
-    }
-}
-
-fn denied(agent: &str, source: &str, path: &[String], decision: &Decision, levels: &[Level]) -> Error {
-    let path = show_path(path);
-    let words: Vec<&str> = levels.iter().map(|level| level.as_str()).collect();
-    let because = |level: &Level| decision.because(*level);
-    // A rule that denies says more than that there is none.
-    let telling = levels.iter().map(because).find(|because| because.rule().is_some());
-    let (code, why) = telling.unwrap_or(Because::NoRule).refusal();
-    let why = why.unwrap_or_else(|| "no rule allows it".to_owned());
-    let mut hints = Vec::new();
-    if decision.levels.has(Level::Exec) {
-        hints.push(format!(
-            "`leaflock run --agent {agent} --only {path} -- COMMAND` gives it to a program without showing it"
-        ));
-    } else if decision.levels.has(Level::Use) {
-        hints.push("only its broker may use it".to_owned());
-    }
-    hints.push(format!(
-        "`leaflock policy explain {agent} {path}` tells what is allowed; administrators change it"
-    ));
-    Error::Denied {
-        code,
-        message: format!("{agent} may not {} {path} of {source}: {why}", words.join(" or ")),
-        hints,
-    }
-}
-
-/// That nothing is at a path, with the keys where it leaves what there is.
-fn nothing_at<'s>(path: &[String], sources: impl Iterator<Item = &'s Source>) -> Error {
-    let leaves: Vec<&Vec<String>> = sources.flat_map(|source| &source.leaves).collect();
-    let shared = |leaf: &Vec<String>| leaf.iter().zip(path).take_while(|(one, other)| one == other).count();
-    let depth = leaves.iter().map(|leaf| shared(leaf)).max().unwrap_or(0);
-    let mut keys: Vec<String> = leaves
-        .iter()
-        .filter(|leaf| shared(leaf) == depth)
-        .filter_map(|leaf| leaf.get(..=depth).map(show_path))
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys.truncate(12);
-    let hint = match &keys[..] {
-        [] => "`leaflock list` names the secrets".to_owned(),
-        keys => format!("there is: {}", keys.join(", ")),
-    };
-    Error::NotFound {
-        place: Place::default(),
-        message: format!("no encrypted file holds {}", show_path(path)),
-        hints: vec![hint],
+        Err(not_granted(&Subject { agent, source, path }, &decision, levels))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
-use super::derived::put::{self, NewState};
+use super::derived::put;
 use super::error::{Error, Place};
 use super::open::{Input, Locked, read_input};
 use super::ports::Durability;
@@ -11,7 +11,6 @@ use super::repository::MergeFile;
 use super::request::{FileOptions, Notice, OpenOptions, Source};
 use super::sides::{Question, Sides, States, Unopened};
 use crate::domain::agent::audit::entry::Action;
-use crate::domain::agent::denial::DenyCode;
 use crate::domain::merge::{Choice, Conflict, Labels, Side, marked, split};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -79,14 +78,14 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let question =
         Question { format, place, open: request.open.to(Action::Merge), file: request.file.clone() };
     let states = States { base: Some(&base.bytes), ours: &ours.bytes, theirs: &theirs.bytes };
-    let merged = match by_values(deps, states, question, request) {
+    let mut merged = match by_values(deps, states, question, request) {
         Ok(merged) => merged,
         Err(unopened) => by_lines(deps, request, [&ours.bytes, &theirs.bytes], unopened)?,
     };
     let printed = match request.to_stdout {
         true => Some(merged.bytes),
         false => {
-            write(deps, &ours, &merged.bytes)?;
+            merged.notices.extend(write(deps, &name, &ours, &merged.bytes)?);
             None
         }
     };
@@ -148,20 +147,23 @@ fn by_lines(
     Ok(MergedFile { bytes, ending: Ending::ByLines { conflicts, cause }, notices: Vec::new() })
 }
 
-/// Replaces a file by its new state; with what is made from it, unless it has conflicts.
-pub fn write(deps: &Deps<'_>, ours: &Input, bytes: &[u8]) -> Result<(), Error> {
-    let Some(path) = &ours.path else { return Ok(()) };
-    let is_whole = || Locked::parse(bytes, ours.format(), &ours.place()).is_ok();
-    if is_whole() {
-        let new = NewState { path, bytes, data_key: None, seen: ours.seen };
-        match put::source(deps, &new) {
-            Ok(Some(_)) => return Ok(()),
-            // The manifest has a conflict as well: it is made anew when all files are whole.
-            Ok(None) | Err(Error::Integrity { code: DenyCode::ManifestMismatch, .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
+/// Replaces a file by its new state. Nobody has looked at what came from the other side,
+/// so nobody signs for it here: under a policy, the notice says who does.
+pub fn write(deps: &Deps<'_>, name: &Path, ours: &Input, bytes: &[u8]) -> Result<Vec<Notice>, Error> {
+    let Some(path) = &ours.path else { return Ok(Vec::new()) };
     deps.files
         .replace(path, bytes, ours.seen, Durability::Power)
-        .map_err(|error| Error::Write { in_place: true, error })
+        .map_err(|error| Error::Write { in_place: true, error })?;
+    let is_whole = Locked::parse(bytes, Format::of_path(&name.to_string_lossy()), &ours.place()).is_ok();
+    // A policy that does not verify is no reason to lose the merge.
+    let is_governed = || put::governing(deps, &deps.files.absolute(name).ok()?).ok()?;
+    if !is_whole || is_governed().is_none() {
+        return Ok(Vec::new());
+    }
+    let text = format!("{}: nobody has signed for the merged state yet", name.display());
+    let hint = format!(
+        "`leaflock diff --names` shows what changed; `leaflock agent sync --accept {}` takes it over",
+        name.display()
+    );
+    Ok(vec![Notice::note(text).with_hint(hint)])
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::Deps;
-use super::agent::listed;
+use super::agent::{listed, root};
 use super::audit::record::{self, Opening, Recorded};
 use super::error::{Error, Place, While};
 use super::integrity::Subject;
@@ -192,15 +192,20 @@ impl<'s> Locked<'s> {
     ) -> Result<Unlocked<'s>, Error> {
         let recorded = self.record(deps, options)?;
         let path = self.place.path.as_deref();
+        // An agent is no person who can make up his mind about a file.
+        let is_for_people = options.is_for_people && recorded.agent().is_none();
         let listed = match options.only_looks {
-            true => Ok(()),
-            false => listed::check(deps, path, self.tree.source).map(drop),
+            true => Ok(None),
+            false => listed::check(deps, path, self.tree.source, is_for_people),
         };
-        let opened = listed
-            .and_then(|()| key(deps, &self, options, &recorded))
-            .and_then(|key| Ok((self.subject().check(deps, &key, options)?, key)));
+        let opened = listed.and_then(|doubt| {
+            let key = key(deps, &self, options, &recorded)?;
+            let notices = self.subject().check(deps, &key, options)?;
+            Ok((doubt.into_iter().chain(notices).collect::<Vec<Notice>>(), key))
+        });
         match opened {
-            Ok((notices, data_key)) => {
+            Ok((mut notices, data_key)) => {
+                notices.extend(unruled(deps, path, &recorded));
                 let cipher = Cipher::new(&data_key);
                 Ok(Unlocked { locked: self, cipher, data_key, notices, recorded })
             }
@@ -217,6 +222,7 @@ impl<'s> Locked<'s> {
             path: self.place.path.as_deref(),
             bytes: self.tree.source,
             leaves: &|| leaves::paths(&self.tree),
+            is_for_people: options.is_for_people,
             others: &|| digests(deps, &options.together),
         };
         record::opening(deps, &options.intent, &opening)
@@ -265,6 +271,12 @@ impl<'s> Locked<'s> {
     fn mac_error(&self, message: String) -> Error {
         Error::Mac { place: self.place.clone(), cause: message.into() }
     }
+}
+
+/// That the policy is gone which would have said whether the file may be opened.
+fn unruled(deps: &Deps<'_>, path: Option<&Path>, recorded: &Recorded) -> Option<Notice> {
+    let folder = path.and_then(Path::parent).unwrap_or(Path::new("."));
+    if recorded.is_under_policy() { None } else { root::vanished_notice(deps, folder) }
 }
 
 /// A buffer for the plain text, which is no longer than the file without what
@@ -378,6 +390,9 @@ fn data_key(
         _ => {
             let recipients: Vec<Cow<'_, str>> = metadata.keys().map(MasterKey::name).collect();
             let recipients: Vec<&str> = recipients.iter().map(AsRef::as_ref).collect();
+            if let Some(agent) = recorded.agent() {
+                return failed(own_ways(agent));
+            }
             let uses = |kind| metadata.keys().any(|key| key.kind == kind);
             let refusals: Vec<&Refusal> = outcomes.iter().flat_map(GroupOutcome::refusals).collect();
             let mut hints: Vec<String> = report::advice_to_be_asked(&refusals).into_iter().collect();
@@ -403,6 +418,18 @@ fn data_key(
             failed(vec!["the key that was unwrapped is no data key of this file: it is damaged".to_owned()])
         }
     }
+}
+
+/// What an agent does whose identity does not open a file: to be a recipient of it would
+/// be to have all of it.
+fn own_ways(agent: &str) -> Vec<String> {
+    vec![
+        format!(
+            "what {agent} may read is in .leaflock/agents/{agent}/; `leaflock get PATH` prints a value of it"
+        ),
+        format!("`leaflock run --agent {agent} -- COMMAND` starts a program with what it may use"),
+        format!("`leaflock what-can {agent}` lists both; administrators grant more"),
+    ]
 }
 
 /// The names of the keys of a file.

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::agent::listed;
 use super::audit::record;
 use super::error::{Error, Place};
 use super::lookup::{Caller, Site};
@@ -94,7 +95,8 @@ pub fn of_file(
 ) -> Result<OpenedValue, Error> {
     let input = open::read_input(deps, &Input::File(PathBuf::from(file)), &options.file)?;
     let format = options.file.input_format.unwrap_or_else(|| input.format());
-    let locked = Locked::parse(&input.bytes, format, &input.place())?;
+    let locked = Locked::parse(&input.bytes, format, &input.place())
+        .map_err(|error| listed::unreadable(deps, Some(file), &input.bytes, error))?;
     let unlocked = locked.unlock(deps, &recorded(options, path))?;
     let (documents, findings) = unlocked.file().to_values().map_err(|error| unlocked.tree_error(error))?;
     if !options.open.ignore_mac {

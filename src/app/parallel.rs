@@ -9,33 +9,41 @@ use std::thread;
 
 /// Runs `work` on every item. `alone` says that a second thread would cost more
 /// than it saves; a single item never gets one.
+pub fn map<T: Sync, R: Send>(items: &[T], alone: bool, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let answers: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
+    each(items.len(), alone, &|index| {
+        let answer = work(&items[index]);
+        *answers[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+    });
+    answers.into_iter().filter_map(|cell| cell.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+}
+
+/// Calls `work` once with every number below `count`. It knows no types, so that the
+/// program holds it once.
 ///
 /// Threads take the next item as they become free, so that one large file does
 /// not keep the others waiting.
-pub fn map<T: Sync, R: Send>(items: &[T], alone: bool, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = if alone { 1 } else { cores().min(items.len()) };
+fn each(count: usize, alone: bool, work: &(dyn Fn(usize) + Sync)) {
+    let threads = if alone || count < 2 { 1 } else { cores().min(count) };
     if threads < 2 {
-        return items.iter().map(work).collect();
+        return (0..count).for_each(work);
     }
     // Neighbours are often files of one folder, which the system lets only one
     // thread change at a time: so every thread has its own part of the list.
-    let part = items.len().div_ceil(threads);
+    let part = count.div_ceil(threads);
     let place = |ticket: usize| ticket % threads * part + ticket / threads;
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(items.len()));
     let run = || {
-        let mut answers = Vec::new();
         loop {
             let ticket = next.fetch_add(1, Ordering::Relaxed);
             if ticket >= part * threads {
                 break;
             }
             let index = place(ticket);
-            if let Some(item) = items.get(index) {
-                answers.push((index, work(item)));
+            if index < count {
+                work(index);
             }
         }
-        done.lock().unwrap_or_else(PoisonError::into_inner).append(&mut answers);
     };
     thread::scope(|scope| {
         for _ in 1..threads {
@@ -44,9 +52,6 @@ pub fn map<T: Sync, R: Send>(items: &[T], alone: bool, work: impl Fn(&T) -> R + 
         }
         run();
     });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_unstable_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// Bytes of cryptography from which on a second thread earns its start.

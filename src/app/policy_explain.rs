@@ -1,13 +1,13 @@
 //! What the policy means: as a whole, for somebody, or for somebody and a secret.
 
 use super::Deps;
-use super::can::{holders, wrong};
+use super::can::{demand_known, holders, wrong};
 use super::error::Error;
 use super::governed::{self, Governed};
 use super::request::Notice;
 use crate::domain::agent::leaves::Source;
 use crate::domain::agent::pattern;
-use crate::domain::agent::policy::{Decision, Level, Levels, Policy, Principal, Subject, Subtree, subtrees};
+use crate::domain::agent::policy::{Compiled, Decision, Level, Levels, Policy, Principal, Subtree, subtrees};
 
 /// What is asked about.
 #[derive(Clone, Debug)]
@@ -110,6 +110,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
         None => whole(&governed),
         Some(agent) => {
             pattern::check_name(agent).map_err(wrong)?;
+            demand_known(&governed, agent)?;
             let path = request.path.as_deref().map(pattern::parse_path).transpose().map_err(wrong)?;
             let depth = path.as_ref().map_or(0, Vec::len);
             let sources = match &path {
@@ -127,10 +128,11 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
 }
 
 fn see(governed: &Governed, agent: &str, source: &Source, (leaves, depth): (&[&Vec<String>], usize)) -> Seen {
+    let scope = governed.policy.scope(&governed.revocations, agent, &source.path);
+    let holders = Holders::of(governed, agent, source);
     let explained = leaves.iter().map(|leaf| {
-        let subject = Subject { agent, source: &source.path, path: leaf };
-        let decision = governed.policy.decide(&governed.revocations, &subject);
-        let holder = holder(governed, &subject, &decision);
+        let decision = scope.decide(leaf);
+        let holder = holders.holder(leaf, &decision);
         ((*leaf).clone(), Explained { decision, holder })
     });
     Seen { source: source.path.clone(), parts: subtrees(&explained.collect::<Vec<_>>(), depth) }
@@ -169,16 +171,30 @@ fn whole(governed: &Governed) -> Answer {
     Answer::Policy { rules, sources: sources.collect() }
 }
 
-/// Where a copy of a secret is for the sake of somebody.
-fn holder(governed: &Governed, subject: &Subject<'_>, decision: &Decision) -> Holder {
-    let policy = &governed.policy;
-    let Some(principal) = policy.principals.get(subject.agent) else { return Holder::Nobody };
-    let compiled =
-        |name: &str| policy.is_compiled_for(&governed.revocations, name, subject.source, subject.path);
-    let is_used = decision.levels.has(Level::Exec) || decision.levels.has(Level::Use);
-    match &principal.broker {
-        _ if compiled(subject.agent) && !principal.age.is_empty() => Holder::Agent,
-        Some(broker) if is_used && compiled(broker) => Holder::Broker(broker.clone()),
-        _ => Holder::Nobody,
+/// Whose files may have copies of a source's secrets for the sake of somebody.
+struct Holders<'g> {
+    own: Option<Compiled<'g>>,
+    broker: Option<(&'g String, Compiled<'g>)>,
+}
+
+impl<'g> Holders<'g> {
+    fn of(governed: &'g Governed, agent: &str, source: &Source) -> Self {
+        let Governed { policy, revocations, .. } = governed;
+        let compiled = |name: &str| policy.compiled(revocations, name, &source.path);
+        let principal = policy.principals.get(agent);
+        let broker = principal.and_then(|principal| principal.broker.as_ref());
+        Self {
+            own: principal.filter(|principal| !principal.age.is_empty()).and_then(|_| compiled(agent)),
+            broker: broker.and_then(|broker| Some((broker, compiled(broker)?))),
+        }
+    }
+
+    fn holder(&self, path: &[String], decision: &Decision) -> Holder {
+        let is_used = decision.levels.has(Level::Exec) || decision.levels.has(Level::Use);
+        match (&self.own, &self.broker) {
+            (Some(own), _) if own.holds(path) => Holder::Agent,
+            (_, Some((name, broker))) if is_used && broker.holds(path) => Holder::Broker((*name).clone()),
+            _ => Holder::Nobody,
+        }
     }
 }

@@ -5,9 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
-use super::agent::{authority, signing};
+use super::agent::refusal::untold;
+use super::agent::write::{self, Write};
+use super::agent::{authority, own_files, signing};
 use super::error::{Error, Place};
-use super::ports::{Contents, Durability};
+use super::ports::{Contents, FileKind};
 use super::trust;
 use crate::domain::agent::pattern::check_name;
 use crate::domain::agent::{policy, signer_list};
@@ -50,12 +52,16 @@ const NAME_LENGTH: usize = 16;
 /// Makes the first policy.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Made, Error> {
     let root = deps.files.absolute(&request.folder).map_err(Error::Read)?;
+    if deps.files.kind(&root).map_err(Error::Read)? != Some(FileKind::Directory) {
+        return Err(Error::NoSuchFile(root));
+    }
     check_name(&request.name).map_err(|error| Error::SetArgument {
         message: format!("--name: {error}"),
         hints: vec![
             "a name has segments of letters, digits and ._- with / between them: humans/ana".to_owned(),
         ],
     })?;
+    own_files::refuse_links(deps, &root)?;
     let places = [policy::PLACE, authority::SIGNATURE, signer_list::PLACE, signer_list::SIGNATURE];
     for path in places.map(|place| root.join(place)) {
         if deps.files.kind(&path).map_err(Error::Read)?.is_some() {
@@ -75,31 +81,25 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Made, Error> {
     );
     let attributes = attributes(deps, &root)?;
     let signature = key.sign(deps, text.as_bytes(), authority::NAMESPACE)?;
-    let made = [
-        (path, text.into_bytes()),
-        (root.join(authority::SIGNATURE), signature.into_bytes()),
-        (root.join(signer_list::PLACE), list.clone().into_bytes()),
+    let mut writes = vec![
+        Write::new(path, text.into_bytes()),
+        Write::new(root.join(authority::SIGNATURE), signature.into_bytes()),
+        Write::new(root.join(signer_list::PLACE), list.clone().into_bytes()),
     ];
-    for (path, bytes) in &made {
-        signing::write(deps, path, bytes)?;
-    }
-    let mut files: Vec<PathBuf> = made.into_iter().map(|(path, _)| path).collect();
     let mut changed = None;
-    match &attributes.was {
-        Some(was) if was.bytes[..] == attributes.bytes[..] => {}
+    let Attributes { path, was, bytes } = attributes;
+    match was {
+        Some(was) if was.bytes[..] == bytes[..] => {}
         Some(was) => {
-            let Attributes { path, bytes, .. } = &attributes;
-            deps.files
-                .replace(path, bytes, was.fingerprint, Durability::Process)
-                .map_err(|error| Error::Write { in_place: true, error })?;
-            changed = Some(attributes.path);
+            changed = Some(path.clone());
+            writes.push(Write::read(path, bytes, was.fingerprint));
         }
-        None => {
-            signing::write(deps, &attributes.path, &attributes.bytes)?;
-            files.push(attributes.path);
-        }
+        None => writes.push(Write::new(path, bytes)),
     }
-    authority::forget(deps);
+    let files = writes.iter().filter(|write| !write.exists).map(|write| write.path.clone()).collect();
+    // What cannot be trusted afterwards is not begun.
+    deps.trust.pins().map_err(untold)?;
+    write::commit(deps, write::COMMAND, &root, &writes)?;
     trust::add(deps, &root, &trust::What::Anything)?;
     Ok(Made {
         root,
@@ -145,7 +145,7 @@ const AS_IT_IS: &str = ".leaflock/audit/** -text\n";
 fn random_name(deps: &Deps<'_>) -> String {
     let mut bytes = [0; NAME_LENGTH];
     deps.random.rng().fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest::to_hex(&bytes)
 }
 
 fn policy_text(request: &Request, repo: &str, key: &str) -> String {

@@ -1,10 +1,11 @@
 //! What is probably wrong with the policy.
 
 use super::Deps;
+use super::agent::root;
 use super::error::Error;
 use super::governed;
 use super::request::Notice;
-use crate::domain::agent::policy::{Finding, lint};
+use crate::domain::agent::policy::{Finding, PLACE, Policy, lint};
 
 /// What was found.
 #[derive(Debug)]
@@ -22,8 +23,9 @@ pub struct Outcome {
 /// # Errors
 /// There is none, or the files cannot be listed.
 pub fn run(deps: &Deps<'_>) -> Result<Outcome, Error> {
-    let root = governed::root(deps)?;
-    let policy = match governed::read(deps, &root)? {
+    let root = root::here(deps)?;
+    let contents = deps.files.read(&root.join(PLACE)).map_err(Error::Read)?;
+    let policy = match Policy::parse(&contents.bytes) {
         Ok(policy) => policy,
         Err(error) => {
             let findings = vec![Finding::unreadable(error)];
@@ -31,6 +33,8 @@ pub fn run(deps: &Deps<'_>) -> Result<Outcome, Error> {
         }
     };
     let (sources, notices) = governed::sources(deps, &root, &policy)?;
-    let findings = lint(&policy, &sources, &deps.clock.now());
+    let mut findings = lint(&policy, &sources, &deps.clock.now());
+    findings.extend(policy.check_recipients().err().map(Finding::unreadable));
+    findings.sort_by_key(|finding| finding.line);
     Ok(Outcome { findings, sources: Some(sources.len()), notices })
 }

@@ -98,6 +98,13 @@ pub struct FileError {
     pub reason: String,
 }
 
+impl FileError {
+    /// True where somebody else writes the same now, or was faster.
+    pub fn is_race(&self) -> bool {
+        self.kind == FileErrorKind::Changed || self.kind == FileErrorKind::Exists && self.action == "lock"
+    }
+}
+
 /// Whether new bytes are what they are to be. Keeps its reasons to itself.
 pub type Proof<'p> = &'p mut dyn FnMut() -> bool;
 
@@ -182,6 +189,11 @@ pub trait Files: Sync {
     fn entries(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
         let _ = folder;
         Ok(Vec::new())
+    }
+
+    /// The first symbolic link at `path` or below it, in any order; none is followed.
+    fn first_link(&self, path: &Path) -> Result<Option<PathBuf>, FileError> {
+        Ok(self.is_link(path).then(|| path.to_owned()))
     }
 
     /// The place itself, behind all symbolic links; what is not there need not be.
@@ -334,6 +346,18 @@ pub struct Launch {
     pub search_path: Option<OsString>,
     /// Who is to run it, if not the caller.
     pub account: Option<Account>,
+    /// Files in memory that it can read; no other program of ours can.
+    pub memory: Vec<Box<dyn MemoryFile>>,
+}
+
+/// A file in memory, gone when the last process that has it is. Dropped, this process
+/// has it no more.
+pub trait MemoryFile: fmt::Debug + Send + Sync {
+    /// Where a process that inherits it finds it.
+    fn path(&self) -> PathBuf;
+
+    /// Whether programs that are started from now on inherit it. At first they do not.
+    fn set_inherited(&self, inherited: bool);
 }
 
 /// How a process ended.
@@ -398,9 +422,8 @@ pub trait Processes: Sync {
     /// Starts the program without streams and does not wait for it.
     fn start(&self, launch: &Launch) -> Result<(), LaunchError>;
 
-    /// A file in memory with `bytes`, at a path that only processes started from
-    /// now on can read; `None` where the system has no such thing.
-    fn memory_file(&self, bytes: &[u8]) -> Option<PathBuf>;
+    /// A file in memory with `bytes`; `None` where the system has no such thing.
+    fn memory_file(&self, bytes: &[u8]) -> Option<Box<dyn MemoryFile>>;
 }
 
 /// Why an editor session did not happen. Prints what SOPS prints (exit 201).

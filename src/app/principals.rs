@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use super::Deps;
 use super::agent::authority::{self, Authority};
 use super::agent::refusal::{refused, untold};
+use super::agent::root;
 use super::agent::signing;
-use super::derived::plan::Write;
-use super::derived::put;
+use super::agent::write::{self, Write};
 use super::error::{Error, Place};
 use super::ports::{FileError, FileErrorKind, FileKind, Fingerprint};
-use super::trust;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::policy::edit::{self, Keys};
 use crate::domain::agent::policy::{self, Policy, Principal};
@@ -40,7 +39,7 @@ pub struct Draft {
 impl Draft {
     /// The policy around the working folder, signed or not.
     pub fn read(deps: &Deps<'_>) -> Result<Self, Error> {
-        let root = trust::root(deps, Path::new("."))?;
+        let root = root::here(deps)?;
         let path = root.join(policy::PLACE);
         let contents = deps.files.read(&path).map_err(Error::Read)?;
         let bytes = contents.bytes.to_vec();
@@ -99,24 +98,10 @@ impl Draft {
         let list = self.root.join(signer_list::PLACE);
         let list = authority::read_signers(&list, &deps.files.read(&list).map_err(Error::Read)?.bytes)?;
         let key = signing::Key::of(deps, key)?;
-        let signer = self.policy.principal_of_key(&key.public.to_string());
-        let is_listed = list.allows(&key.public, authority::NAMESPACE, &deps.clock.now()).is_some();
-        if !is_listed || signer.is_some_and(Principal::is_agent) {
-            return Err(Error::Denied {
-                code: DenyCode::NoSigner,
-                message: format!("{} may not sign policies", key.public.fingerprint()),
-                hints: vec![
-                    "an administrator makes this change, or signs it: `leaflock policy sign`".to_owned(),
-                ],
-            });
-        }
+        key.demand(deps, (&self.policy, &list), (authority::NAMESPACE, "policies"))?;
         self.demand_verified(deps)?;
         let signature = key.sign(deps, &self.bytes, authority::NAMESPACE)?;
-        let path = self.root.join(authority::SIGNATURE);
-        let there = deps.files.read_if_there(&path).map_err(Error::Read)?;
-        let seen = there.as_ref().and_then(|there| there.fingerprint);
-        let bytes = Some(SecretBytes::new(signature.into_bytes()));
-        writes.push(Write { path, bytes, seen, exists: there.is_some() });
+        writes.push(Write::replacing(deps, self.root.join(authority::SIGNATURE), signature.into_bytes())?);
         Ok(writes)
     }
 
@@ -146,8 +131,7 @@ impl Draft {
 
     /// The policy's own new state.
     pub fn own(&self) -> Write {
-        let bytes = Some(SecretBytes::new(self.bytes.clone()));
-        Write { path: self.path(), bytes, seen: self.seen, exists: true }
+        Write::read(self.path(), self.bytes.clone(), self.seen)
     }
 
     /// The authority that there will be, once this is signed.
@@ -156,12 +140,11 @@ impl Draft {
     }
 }
 
+/// A policy whose recipients can all be encrypted for.
 fn read_policy(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
-    Policy::parse(bytes).map_err(|error| Error::Config {
-        place: Place::file(path).at_line(error.line),
-        hints: error.advice.clone().into_iter().collect(),
-        cause: Box::new(error),
-    })
+    let policy = authority::read_draft(path, bytes)?;
+    policy.check_recipients().map_err(|error| authority::fault(path, error))?;
+    Ok(policy)
 }
 
 /// Which keys a principal gets, and where new ones are kept.
@@ -282,30 +265,41 @@ fn outside(deps: &Deps<'_>, root: &Path, out: &Path) -> Result<PathBuf, Error> {
     let mut folders = vec![root.to_owned()];
     folders.extend(repository.and_then(|place| place.top));
     let real = deps.files.real(&out).map_err(Error::Read)?;
+    let mut is_inside = is_of_clone(deps, root, &real)?;
     for folder in folders {
         let folder = deps.files.real(&folder).map_err(Error::Read)?;
-        if real.starts_with(&folder) || out.starts_with(&folder) {
-            return Err(Error::SetArgument {
-                message: "private keys do not belong into the repository".to_owned(),
-                hints: vec![
-                    "--out names a folder outside of it, for example ~/.config/leaflock/agents".to_owned(),
-                ],
-            });
-        }
+        is_inside |= real.starts_with(&folder) || out.starts_with(&folder);
+    }
+    if is_inside {
+        return Err(Error::SetArgument {
+            message: "private keys do not belong into the repository".to_owned(),
+            hints: vec![
+                "--out names a folder outside of it, for example ~/.config/leaflock/agents".to_owned(),
+            ],
+        });
     }
     Ok(out)
 }
 
+/// True for what lies in another work tree of the same repository, or in its git
+/// directory. What is not there yet is where the folder above it is.
+fn is_of_clone(deps: &Deps<'_>, root: &Path, path: &Path) -> Result<bool, Error> {
+    let is_folder = |path: &&Path| matches!(deps.files.kind(path), Ok(Some(FileKind::Directory)));
+    let Some(folder) = path.ancestors().find(is_folder) else { return Ok(false) };
+    Ok(match deps.repository.place(folder).map_err(Error::Read)? {
+        Some(_) => authority::clone_of(deps, folder)? == authority::clone_of(deps, root)?,
+        None => false,
+    })
+}
+
 /// Brings a changed policy to the disk with its signature; without one where nobody here
 /// may sign. Returns why, then.
-pub fn write(deps: &Deps<'_>, draft: &Draft, key: Option<&str>) -> Result<Option<Error>, Error> {
-    let (writes, unsigned) = match draft.signed(deps, key) {
+pub fn write(deps: &Deps<'_>, draft: &Draft) -> Result<Option<Error>, Error> {
+    let (writes, unsigned) = match draft.signed(deps, None) {
         Ok(writes) => (writes, None),
         Err(error @ Error::Integrity { .. }) if draft.was_signed(deps)? => return Err(error),
-        Err(error) if key.is_none() => (vec![draft.own()], Some(error)),
-        Err(error) => return Err(error),
+        Err(error) => (vec![draft.own()], Some(error)),
     };
-    put::finish_unfinished(deps, &draft.root)?;
-    put::commit(deps, put::COMMAND, &draft.root, &writes)?;
+    write::commit(deps, write::COMMAND, &draft.root, &writes)?;
     Ok(unsigned)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Deps;
+use super::agent::root;
 use super::audit::record;
 use super::error::{Error, Place};
 use super::granted;
@@ -54,6 +55,9 @@ pub fn prepare(deps: &Deps<'_>, request: &Request) -> Result<Prepared, Error> {
     if let Some(agent) = &request.agent {
         return of_agent(deps, request, agent, only);
     }
+    for folder in folders(deps, request)? {
+        root::refuse_vanished(deps, &folder)?;
+    }
     let mut notices = Vec::new();
     let mut values = if request.with.is_empty() {
         everything(deps, request, &mut notices)?
@@ -77,8 +81,21 @@ pub fn prepare(deps: &Deps<'_>, request: &Request) -> Result<Prepared, Error> {
             hints: vec!["`leaflock redact --with FILE` names the encrypted files".to_owned()],
         });
     }
-    notices.extend(too_short(named_by(&values, &shown(&values))));
-    Ok(Prepared { patterns: Arc::new(patterns(&values)), notices })
+    let shown: Vec<String> = values.iter().map(|value| show_path(&value.path)).collect();
+    let named = values.iter().zip(&shown).map(|(value, path)| Named { path, value: &value.value });
+    let (patterns, short) = patterns(&named.collect::<Vec<_>>());
+    notices.extend(short);
+    Ok(Prepared { patterns, notices })
+}
+
+/// The folders of what is asked for.
+fn folders(deps: &Deps<'_>, request: &Request) -> Result<Vec<PathBuf>, Error> {
+    let here = || deps.files.absolute(Path::new(".")).map_err(Error::Read);
+    let folder = |path: &PathBuf| {
+        let path = deps.files.absolute(path).map_err(Error::Read)?;
+        Ok(path.parent().map_or(path.clone(), Path::to_owned))
+    };
+    if request.with.is_empty() { Ok(vec![here()?]) } else { request.with.iter().map(folder).collect() }
 }
 
 /// The values that a principal may have, out of the files that were made for it.
@@ -101,30 +118,22 @@ fn of_agent(
     let named: Vec<Named<'_>> =
         values.iter().map(|value| Named { path: &value.shown, value: &value.value }).collect();
     let mut notices = std::mem::take(&mut plan.notices);
-    notices.extend(too_short(named.iter().copied()));
-    Ok(Prepared { patterns: Arc::new(Patterns::new(&named)), notices })
+    let (patterns, short) = patterns(&named);
+    notices.extend(short);
+    Ok(Prepared { patterns, notices })
 }
 
-/// The patterns of these values.
-fn patterns(values: &[SecretValue]) -> Patterns {
-    let shown = shown(values);
-    Patterns::new(&named_by(values, &shown).collect::<Vec<_>>())
-}
-
-/// The paths of these values, as people write them.
-fn shown(values: &[SecretValue]) -> Vec<String> {
-    values.iter().map(|value| show_path(&value.path)).collect()
-}
-
-fn named_by<'v>(values: &'v [SecretValue], shown: &'v [String]) -> impl Iterator<Item = Named<'v>> {
-    values.iter().zip(shown).map(|(value, path)| Named { path, value: &value.value })
+/// What finds these values, and what is to be said of those that it does not look for.
+pub fn patterns(values: &[Named<'_>]) -> (Arc<Patterns>, Option<Notice>) {
+    (Arc::new(Patterns::new(values)), too_short(values))
 }
 
 /// Says which values are too short to be found, if any are. Empty ones have nothing
 /// to hide.
-pub fn too_short<'v>(values: impl Iterator<Item = Named<'v>>) -> Option<Notice> {
+fn too_short(values: &[Named<'_>]) -> Option<Notice> {
     let is_short = |named: &Named<'_>| is_too_short(named.value) && !named.value.trim_ascii().is_empty();
-    let mut paths: Vec<&str> = values.filter(is_short).map(|named| named.path).collect();
+    let mut paths: Vec<&str> =
+        values.iter().filter(|named| is_short(named)).map(|named| named.path).collect();
     let mut seen = std::collections::BTreeSet::new();
     paths.retain(|path| seen.insert(*path));
     (!paths.is_empty()).then(|| {

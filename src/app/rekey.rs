@@ -130,7 +130,7 @@ pub fn rewrite(
 ) -> Result<Rewritten, Error> {
     let input = open::read_input(deps, &Source::File(plan.path.clone()), file)?;
     if input.seen != plan.seen {
-        let reason = "the file changed since it was read, so nothing was written".to_owned();
+        let reason = "the file changed since it was read".to_owned();
         let error =
             FileError { action: "replace", path: plan.path.clone(), kind: FileErrorKind::Changed, reason };
         return Err(Error::Write { in_place: true, error });

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::agent::write::{self, Write};
 use super::batch::{self, Finished, Item};
 use super::config;
-use super::derived::plan::{Accept, Fresh, Write};
+use super::derived::plan::{Accept, Fresh};
 use super::derived::put::Governing;
 use super::derived::{self, put};
 use super::error::Error;
@@ -18,7 +19,6 @@ use super::rekey::{self, KeyPlan, Rewritten};
 use super::request::{FileOptions, Named, Notice, OpenOptions, Together};
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::crypto::token;
-use crate::domain::secret::SecretBytes;
 
 /// What is planned for one file.
 #[derive(Debug)]
@@ -196,19 +196,13 @@ impl Governed<'_> {
             notices.extend(planned.notices.iter().cloned());
             writes.extend(put::finished(deps, authority, planned, None)?);
         }
-        let changed = |path: &Path, bytes, seen| Write {
-            path: path.to_owned(),
-            bytes: Some(bytes),
-            seen,
-            exists: true,
-        };
         for (plan, file) in self.plans.iter().zip(files) {
-            writes.push(changed(&plan.path, file.bytes, file.input.seen));
+            writes.push(Write::read(plan.path.clone(), file.bytes, file.input.seen));
         }
         for other in self.others {
-            writes.push(changed(&other.path, SecretBytes::new(other.bytes.clone()), other.seen));
+            writes.push(Write::read(other.path.clone(), other.bytes.clone(), other.seen));
         }
-        put::commit(deps, self.command, root, &writes)?;
+        write::commit(deps, self.command, root, &writes)?;
         Ok(notices)
     }
 }

@@ -178,6 +178,9 @@ pub struct OpenOptions {
     /// A person looks at what became of a file, which may be one that nobody signed
     /// for: see [`super::agent::listed`].
     pub only_looks: bool,
+    /// A verb of SOPS's shows the file to a person: a source that nobody signed for is
+    /// opened with a warning.
+    pub is_for_people: bool,
 }
 
 /// What is done with a file, and why, as the audit trail tells it where a policy is.

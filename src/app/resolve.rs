@@ -71,17 +71,18 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     if joined.conflicts.is_empty() {
         let locked = sides.lock(deps, &joined)?;
         notices.extend(locked.notices);
-        merge::write(deps, &input, &locked.ours)?;
+        notices.extend(merge::write(deps, &request.path, &input, &locked.ours)?);
     } else if request.choices.is_empty() {
         let plain = edited(deps, request, &question, &joined)?;
         let (bytes, said) = sides.lock_text(deps, &joined, &plain)?;
         notices.extend(said);
-        merge::write(deps, &input, &bytes)?;
+        notices.extend(merge::write(deps, &request.path, &input, &bytes)?);
         return Ok(Outcome { conflicts: Vec::new(), notices });
     } else {
         let locked = sides.lock(deps, &joined)?;
         notices.extend(locked.notices);
-        merge::write(deps, &input, &marked(&locked.ours, &locked.theirs, &found.labels))?;
+        let bytes = marked(&locked.ours, &locked.theirs, &found.labels);
+        notices.extend(merge::write(deps, &request.path, &input, &bytes)?);
     }
     Ok(Outcome { conflicts: joined.conflicts, notices })
 }

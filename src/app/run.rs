@@ -4,18 +4,19 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::Deps;
+use super::agent::{listed, root};
+use super::audit::record;
 use super::decrypt;
 use super::error::{Error, Place, While};
-use super::launch;
+use super::launch::{self, InFile, Room, conflict};
 use super::open::{self, Locked};
-use super::ports::{Ending, Launch, PrivateDir};
-use super::redact::too_short;
+use super::ports::{Ending, Launch};
+use super::redact;
 use super::request::{Destination, FileOptions, Notice, OpenOptions, Source, Task};
 use super::variables::Variables;
-use crate::domain::agent::redact::{Named, Patterns};
+use crate::domain::agent::redact::Named;
 use crate::domain::environment::{self, Pattern, Variable, dotenv, is_name};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
@@ -59,8 +60,11 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
     wanted.open.intent.secrets.clone_from(&request.only);
     let request = &wanted;
     let mut variables = Vec::new();
+    let mut is_by_agent = false;
     for path in &request.files {
-        let more = of_file(deps, request, path, &variables)?;
+        refuse_vanished(deps, path)?;
+        let more = of_file(deps, request, path, &variables, tell)?;
+        is_by_agent |= record::last(deps).is_some_and(|recorded| recorded.agent().is_some());
         variables.retain(|known: &Variable| more.iter().all(|new| new.name != known.name));
         variables.extend(more);
     }
@@ -71,6 +75,7 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
         environment: request.inherited.clone(),
         search_path: request.search_path.clone(),
         account: None,
+        memory: Vec::new(),
     };
     for variable in &variables {
         let name = format!("{}{}", request.prefix, variable.name);
@@ -82,46 +87,40 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
                 "give the file's variable another name, or leave the key out with --only",
             ));
         }
-        let value = launch::value(&variable.value).ok_or_else(|| not_text(variable))?;
-        launch.environment.push(name, value);
+        launch::add_variable(
+            &mut launch.environment,
+            name,
+            &variable.value,
+            &variable.path,
+            "--file NAME=KEY",
+        )?;
     }
-    let patterns = request.redact.then(|| {
-        let handed_over: Vec<Named<'_>> = variables
-            .iter()
-            .chain(in_files.iter().map(|(_, variable)| variable))
-            .map(|variable| Named { path: &variable.dotted, value: &variable.value })
-            .collect();
-        too_short(handed_over.iter().copied()).into_iter().for_each(&mut *tell);
-        Arc::new(Patterns::new(&handed_over))
+    // What an agent may use and not read is not shown to it.
+    let patterns = (request.redact || is_by_agent).then(|| {
+        let handed_over = variables.iter().chain(in_files.iter().map(|(_, variable)| variable));
+        let named = handed_over.map(|variable| Named { path: &variable.dotted, value: &variable.value });
+        let (patterns, short) = redact::patterns(&named.collect::<Vec<_>>());
+        short.into_iter().for_each(&mut *tell);
+        patterns
     });
     drop(variables);
     if in_files.is_empty() && patterns.is_none() {
         return launch::replaced(deps, &launch).map_err(|error| launch::failed(error, &launch));
     }
     // It lives as long as the command.
-    let _folder = hand_over(deps, &in_files, &mut launch.environment)?;
+    let files: Vec<InFile<'_>> = in_files
+        .iter()
+        .map(|(name, variable)| InFile { name, file: file_name(name, variable), value: &variable.value })
+        .collect();
+    let _folder = launch::hand_over(deps, &mut launch, &files, Room::Folder)?;
     drop(in_files);
-    let ended = match &patterns {
-        Some(patterns) => deps.processes.run_redacted(&launch, patterns),
-        None => deps.processes.run(&launch),
-    };
-    launch::told(deps, ended).map_err(|error| launch::failed(error, &launch))
+    launch::waited(deps, &launch, patterns.as_ref()).map_err(|error| launch::failed(error, &launch))
 }
 
-/// Writes values to files of a private folder, and their paths to `environment`.
-fn hand_over(
-    deps: &Deps<'_>,
-    in_files: &[(String, Variable)],
-    environment: &mut Variables,
-) -> Result<Option<Box<dyn PrivateDir>>, Error> {
-    if in_files.is_empty() {
-        return Ok(None);
-    }
-    let folder = deps.private_files.create().map_err(Error::Read)?;
-    for (name, variable) in in_files {
-        environment.push(name, write(&*folder, name, variable)?);
-    }
-    Ok(Some(folder))
+/// Refuses to go on where the policy of a file is gone.
+fn refuse_vanished(deps: &Deps<'_>, path: &Path) -> Result<(), Error> {
+    let path = deps.files.absolute(path).map_err(Error::Read)?;
+    path.parent().map_or(Ok(()), |folder| root::refuse_vanished(deps, folder))
 }
 
 /// The variables of one file, of which the last of a name counts.
@@ -130,15 +129,19 @@ fn of_file(
     request: &Request,
     path: &Path,
     earlier: &[Variable],
+    tell: &mut dyn FnMut(Notice),
 ) -> Result<Vec<Variable>, Error> {
     let source = Source::File(path.to_owned());
     let name = deps.files.absolute(path).map_err(Error::Read)?;
     let format = request.file.input_format.unwrap_or_else(|| Format::of_path(&name.to_string_lossy()));
     if format == Format::Dotenv {
-        return of_dotenv(deps, request, source, earlier);
+        return of_dotenv(deps, request, source, earlier, tell);
     }
     let input = open::read_input(deps, &source, &request.file)?;
-    let unlocked = Locked::parse(&input.bytes, format, &input.place())?.unlock(deps, &request.open)?;
+    let unlocked = Locked::parse(&input.bytes, format, &input.place())
+        .map_err(|error| listed::unreadable(deps, Some(&name), &input.bytes, error))?
+        .unlock(deps, &request.open)?;
+    unlocked.notices.iter().cloned().for_each(tell);
     let documents = launch::values(&unlocked, &request.open)?;
     let Some(document) = documents.first() else { return Ok(Vec::new()) };
     environment::of_document(document, request.case).map_err(|error| Error::Emit {
@@ -154,12 +157,13 @@ fn of_dotenv(
     request: &Request,
     source: Source,
     earlier: &[Variable],
+    tell: &mut dyn FnMut(Notice),
 ) -> Result<Vec<Variable>, Error> {
     let place = match &source {
         Source::File(path) => Place::file(deps.files.absolute(path).map_err(Error::Read)?),
         Source::Stdin => Place::default(),
     };
-    let decrypted = decrypt::run(
+    let mut decrypted = decrypt::run(
         deps,
         &decrypt::Request {
             task: Task::single(source, request.file.clone(), Destination::Stdout),
@@ -169,6 +173,7 @@ fn of_dotenv(
             terminal: true,
         },
     )?;
+    std::mem::take(&mut decrypted.notices).into_iter().for_each(tell);
     let outer = |name: &str| {
         let of_files = earlier.iter().find(|variable| variable.name == name);
         let of_caller = || request.inherited.get(name);
@@ -243,23 +248,9 @@ fn unknown(key: &str, variables: &[Variable]) -> Error {
     }
 }
 
-fn conflict(message: String, hint: &str) -> Error {
-    Error::Conflict { message, hints: vec![hint.to_owned()] }
-}
-
-fn not_text(variable: &Variable) -> Error {
-    Error::Other {
-        place: Place::default().at_key(variable.path.clone()),
-        cause: "this system's environment cannot hold the value".into(),
-        hints: vec!["--file NAME=KEY hands it over as a file".to_owned()],
-    }
-}
-
-/// Writes a value to a file whose name tells its key, for programs that look at
-/// the end of a name.
-fn write(folder: &dyn PrivateDir, name: &str, variable: &Variable) -> Result<PathBuf, Error> {
+/// The name of a file tells its key, for programs that look at the end of a name.
+fn file_name(name: &str, variable: &Variable) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let key: String = variable.dotted.chars().map(allowed).collect();
-    let inner = folder.write(&format!("{name}.{}", key.trim_start_matches('.')), &variable.value);
-    inner.map_err(Error::Read)
+    format!("{name}.{}", key.trim_start_matches('.'))
 }

@@ -4,19 +4,18 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::Deps;
-use super::error::{Error, Place};
+use super::error::Error;
 use super::granted::{self, GrantedValue};
-use super::launch;
-use super::ports::{Ending, Launch, PrivateDir};
-use super::redact::{patterns_of, too_short};
+use super::launch::{self, InFile, Room, conflict};
+use super::ports::{Ending, Launch};
+use super::redact::{self, patterns_of};
 use super::request::{Notice, OpenOptions};
 use super::variables::Variables;
 use crate::domain::agent::child_environment::{is_credential, is_refused};
 use crate::domain::agent::pattern::PathPattern;
-use crate::domain::agent::redact::{Named, Patterns};
+use crate::domain::agent::redact::Named;
 use crate::domain::environment::is_name;
 use crate::domain::store::flat_names::Case;
 
@@ -85,28 +84,29 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
         environment: scrubbed(&request.inherited, &request.keep),
         search_path: request.search_path.clone(),
         account: None,
+        memory: Vec::new(),
     };
     for (name, value) in &assigned.variables {
-        let text = launch::value(&value.value).ok_or_else(|| not_text(value))?;
-        launch.environment.remove(name);
-        launch.environment.push(name, text);
+        let environment = &mut launch.environment;
+        launch::add_variable(environment, name.clone(), &value.value, &value.shown, "--file NAME=PATH")?;
     }
+    let files: Vec<InFile<'_>> = assigned
+        .files
+        .iter()
+        .map(|(name, value)| InFile { name, file: name.clone(), value: &value.value })
+        .collect();
     // It lives as long as the command.
-    let _folder = hand_over(deps, &assigned.files, &mut launch.environment)?;
+    let _folder = launch::hand_over(deps, &mut launch, &files, Room::Memory)?;
     let patterns = request.redact.then(|| {
         let handed = assigned.variables.iter().chain(&assigned.files).map(|(_, value)| *value);
-        let handed: Vec<Named<'_>> =
-            handed.map(|value| Named { path: &value.shown, value: &value.value }).collect();
-        too_short(handed.iter().copied()).into_iter().for_each(&mut *tell);
-        Arc::new(Patterns::new(&handed))
+        let named = handed.map(|value| Named { path: &value.shown, value: &value.value });
+        let (patterns, short) = redact::patterns(&named.collect::<Vec<_>>());
+        short.into_iter().for_each(&mut *tell);
+        patterns
     });
     drop(values);
     drop(plan);
-    let ended = match &patterns {
-        Some(patterns) => deps.processes.run_redacted(&launch, patterns),
-        None => deps.processes.run(&launch),
-    };
-    launch::told(deps, ended).map_err(|error| launch::failed(error, &launch))
+    launch::waited(deps, &launch, patterns.as_ref()).map_err(|error| launch::failed(error, &launch))
 }
 
 /// The paths of `NAME=PATH`.
@@ -224,18 +224,6 @@ fn rename(value: &GrantedValue) -> String {
     format!("--env NAME={} gives it another name", value.shown)
 }
 
-fn conflict(message: String, hint: &str) -> Error {
-    Error::Conflict { message, hints: vec![hint.to_owned()] }
-}
-
-fn not_text(value: &GrantedValue) -> Error {
-    Error::Other {
-        place: Place::default().at_key(value.shown.clone()),
-        cause: "this system's environment cannot hold the value".into(),
-        hints: vec!["--file NAME=PATH hands it over as a file".to_owned()],
-    }
-}
-
 /// The environment of the caller without credentials, but for those that are to be kept.
 fn scrubbed(inherited: &Variables, keep: &[String]) -> Variables {
     let mut environment = inherited.clone();
@@ -244,29 +232,4 @@ fn scrubbed(inherited: &Variables, keep: &[String]) -> Variables {
         environment.remove(name);
     }
     environment
-}
-
-/// Puts values into files, in memory where the system has such, and their paths into
-/// `environment`.
-fn hand_over(
-    deps: &Deps<'_>,
-    files: &[(String, &GrantedValue)],
-    environment: &mut Variables,
-) -> Result<Option<Box<dyn PrivateDir>>, Error> {
-    let mut folder: Option<Box<dyn PrivateDir>> = None;
-    for (name, value) in files {
-        let path = match deps.processes.memory_file(&value.value) {
-            Some(path) => path,
-            None => {
-                let folder = match &mut folder {
-                    Some(folder) => folder,
-                    none => none.insert(deps.private_files.create().map_err(Error::Read)?),
-                };
-                folder.write(name, &value.value).map_err(Error::Read)?
-            }
-        };
-        environment.remove(name);
-        environment.push(name, path);
-    }
-    Ok(folder)
 }

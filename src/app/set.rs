@@ -57,6 +57,7 @@ pub enum NewValue {
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let index = parse_index(request)?;
     let value = new_value(deps, request)?;
+    let _turn = change::turn(deps, &request.path)?;
     let input = change::read(deps, &request.path, &request.file)?;
     let file = change::unlock(deps, &input, &request.file, &request.open.to(Action::Set).of_value(&index))?;
     let Locked { place, metadata, .. } = &file.locked;

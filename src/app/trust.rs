@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use super::Deps;
 use super::agent::authority::{self, Authority};
 use super::agent::refusal::{refused, untold};
+use super::agent::root;
 use super::agent::signer_chain;
 use super::agent::signing;
+use super::agent::write::{self, Write};
 use super::audit::record;
 use super::error::{Error, Place};
+use super::ports::Contents;
 use super::request::Notice;
 use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::audit::entry::Action;
@@ -34,18 +37,6 @@ pub struct Trusted {
     pub signers: AllowedSigners,
     /// True for the repository that the call is made in.
     pub is_here: bool,
-}
-
-/// The folder with the policy at or above `folder`.
-///
-/// # Errors
-/// [`Error::NotFound`] where there is none.
-pub fn root(deps: &Deps<'_>, folder: &Path) -> Result<PathBuf, Error> {
-    authority::find_root(deps, folder)?.ok_or_else(|| Error::NotFound {
-        place: Place::default(),
-        message: "there is no policy for agents here".to_owned(),
-        hints: vec![format!("`leaflock policy init` makes {}", policy::PLACE)],
-    })
 }
 
 /// All pins, that of the repository around `folder` first.
@@ -89,7 +80,7 @@ pub enum What {
 /// Trusts a list of allowed signers of the repository around `folder`, once the policy
 /// is shown to be signed by it.
 pub fn add(deps: &Deps<'_>, folder: &Path, what: &What) -> Result<Trusted, Error> {
-    let root = root(deps, folder)?;
+    let root = root::around(deps, folder)?;
     let path = root.join(signer_list::PLACE);
     let current = deps.files.read(&path).map_err(Error::Read)?.bytes.to_vec();
     let found = digest::of(&current);
@@ -176,10 +167,11 @@ pub struct SignedList {
 /// Signs a changed list of allowed signers by a key of the one that is trusted so far,
 /// and trusts it from now on. `None`: nothing was changed.
 pub fn sign(deps: &Deps<'_>, folder: &Path, key: Option<&str>) -> Result<Option<SignedList>, Error> {
-    let root = root(deps, folder)?;
+    let root = root::around(deps, folder)?;
     record::attempt_to(deps, Action::PolicyChange);
+    write::finish_unfinished(deps, &root)?;
     let path = root.join(signer_list::PLACE);
-    let current = deps.files.read(&path).map_err(Error::Read)?.bytes;
+    let Contents { bytes: current, fingerprint } = deps.files.read(&path).map_err(Error::Read)?;
     let repo = here(deps, folder)?.unwrap_or_default();
     let pins = deps.trust.pins().map_err(untold)?;
     let pin = pins.0.get(&repo).ok_or_else(|| {
@@ -202,8 +194,11 @@ pub fn sign(deps: &Deps<'_>, folder: &Path, key: Option<&str>) -> Result<Option<
     let list = signer_list::follow(&current, &previous);
     authority::read_signers(&path, &list)?;
     let signature = key.sign(deps, &list, signer_list::NAMESPACE)?;
-    signing::write(deps, &root.join(signer_list::SIGNATURE), signature.as_bytes())?;
-    signing::write(deps, &path, &list)?;
+    let writes = [
+        Write::replacing(deps, root.join(signer_list::SIGNATURE), signature.into_bytes())?,
+        Write::read(path.clone(), list.clone(), fingerprint),
+    ];
+    write::commit(deps, write::COMMAND, &root, &writes)?;
     let moved = Pin {
         list: String::from_utf8_lossy(&list).into_owned(),
         since: deps.clock.now(),

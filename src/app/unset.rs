@@ -39,6 +39,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     if index.is_empty() {
         return Err(argument("the index is empty: it must name a key, as in '[\"a\"][\"b\"]'".into()));
     };
+    let _turn = change::turn(deps, &request.path)?;
     let input = change::read(deps, &request.path, &request.file)?;
     let file = change::unlock(deps, &input, &request.file, &request.open.to(Action::Unset).of_value(&index))?;
     let Opened { plain, known, mut notices } = change::open(&file, &request.open, false)?;

@@ -1,7 +1,7 @@
 //! What somebody may do: every secret that is granted, and by which rules.
 
 use super::Deps;
-use super::can::{decide, wrong};
+use super::can::{decide, demand_known, wrong};
 use super::error::Error;
 use super::governed;
 use super::request::Notice;
@@ -33,10 +33,11 @@ pub struct Outcome {
 /// Asks the policy about `agent`.
 ///
 /// # Errors
-/// No policy, or a word that is no name.
+/// No policy, or a name that it does not know.
 pub fn run(deps: &Deps<'_>, agent: &str) -> Result<Outcome, Error> {
     pattern::check_name(agent).map_err(wrong)?;
     let governed = governed::load(deps)?;
+    demand_known(&governed, agent)?;
     let mut granted = Vec::new();
     for source in &governed.sources {
         let mut parts = decide(&governed, agent, source, &source.leaves.iter().collect::<Vec<_>>(), 0);

@@ -22,7 +22,8 @@ use crate::domain::agent::policy::Role;
 /// --recipient and --signing-key name public keys that exist. Private halves are
 /// written to the folder of --out, outside of the repository, for their owner alone;
 /// public ones to .leaflock/policy.yaml, in its own layout. The policy is signed in
-/// the same step if your key may sign it. What the agent may have is up to the rules
+/// the same step if your own key (LEAFLOCK_SIGNING_KEY, else git's user.signingKey)
+/// may sign it. What the agent may have is up to the rules
 /// of the policy; `leaflock agent sync` then makes its files.
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "agent add", override_usage = "leaflock agent add [OPTIONS] NAME", after_help = EXAMPLES)]
@@ -33,8 +34,8 @@ pub struct Arguments {
     /// An age recipient that it has; repeatable
     #[arg(long, value_name = "RECIPIENT")]
     pub recipient: Vec<String>,
-    /// An SSH public key that it has, or the file of one
-    #[arg(long, value_name = "KEY|FILE")]
+    /// Its own SSH key, the public half or the .pub file; not the key that signs the policy
+    #[arg(long, value_name = "PUBLIC-KEY|FILE")]
     pub signing_key: Option<String>,
     /// The folder for new private keys, outside of the repository; or a file for the only one
     #[arg(long, value_name = "FOLDER|FILE")]
@@ -73,7 +74,7 @@ pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
         public_key: args::non_empty(arguments.signing_key),
         out: arguments.out,
     };
-    let request = Request { name, wanted, roles, signing_key: None };
+    let request = Request { name, wanted, roles };
     let outcome = wire::with_deps(&cli.env, |deps| Ok(use_case(deps, &request)?))?;
     Ok(told(&request.name, outcome, "is a principal of the policy"))
 }
@@ -82,7 +83,7 @@ pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
 pub fn named(name: Option<String>) -> Result<String, Usage> {
     let name = name.filter(|name| !name.is_empty());
     name.ok_or_else(|| {
-        Usage::with_code(exit::CANNOT_READ, "no agent is named").hint("`leaflock agent list` lists them")
+        Usage::with_code(exit::USAGE, "no agent is named").hint("`leaflock agent list` lists them")
     })
 }
 

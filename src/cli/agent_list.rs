@@ -35,7 +35,7 @@ Examples:
 
 /// Lists principals.
 pub fn answer(_: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
-    let all = wire::with_deps(&cli.env, |deps| Ok(use_case::run(deps, None)?))?;
+    let all = wire::with_deps(&cli.env, |deps| Ok(use_case::run(deps)?))?;
     let mut text = String::new();
     for listed in &all {
         let files = count(listed.files.len(), "file");

@@ -15,9 +15,9 @@ use crate::app::principals::Wanted;
 /// Give an agent other keys, and make its files anew for them
 ///
 /// The new keys take the place of the old ones in the policy, and every derived file
-/// of the agent gets a new data key: all of it happens, or nothing. What the old
-/// key could read it reads still, in the history of git: `leaflock agent exposure`
-/// lists that.
+/// of the agent gets a new data key: all of it happens, or nothing. Your own key
+/// (LEAFLOCK_SIGNING_KEY, else git's user.signingKey) signs. What the old key could read
+/// it reads still, in the history of git: `leaflock agent exposure` lists that.
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "agent rekey", override_usage = "leaflock agent rekey [OPTIONS] NAME", after_help = EXAMPLES)]
 pub struct Arguments {
@@ -27,8 +27,8 @@ pub struct Arguments {
     /// An age recipient that it has; repeatable
     #[arg(long, value_name = "RECIPIENT")]
     pub recipient: Vec<String>,
-    /// An SSH public key that it has, or the file of one
-    #[arg(long, value_name = "KEY|FILE")]
+    /// Its own SSH key, the public half or the .pub file; not the key that signs the policy
+    #[arg(long, value_name = "PUBLIC-KEY|FILE")]
     pub signing_key: Option<String>,
     /// The folder for new private keys, outside of the repository; or a file for the only one
     #[arg(long, value_name = "FOLDER|FILE")]
@@ -62,7 +62,7 @@ pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
         public_key: args::non_empty(arguments.signing_key),
         out: arguments.out,
     };
-    let request = Request { name, wanted, signing_key: None, open };
+    let request = Request { name, wanted, open };
     let outcome = wire::with_deps(&cli.env, |deps| Ok(use_case(deps, &request)?))?;
     Ok(agent_add::told(&request.name, outcome, "has other keys").with_warnings(notices))
 }

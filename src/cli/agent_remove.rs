@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Parser;
 use serde_json::json;
 
-use super::args::{self, Reading};
+use super::args::{Reading, SigningKey};
 use super::argv::fields::{flags, words};
 use super::envelope::{Action, Answer};
 use super::report::Failure;
@@ -29,9 +29,9 @@ pub struct Arguments {
     /// Say what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// The SSH key that signs policy and manifest
-    #[arg(long, value_name = "FILE")]
-    pub signing_key: Option<String>,
+    /// Signing.
+    #[command(flatten)]
+    pub signing: SigningKey,
     /// Answer in JSON
     #[arg(long)]
     pub json: bool,
@@ -41,8 +41,8 @@ pub struct Arguments {
 }
 
 flags!(Arguments {
-    dry_run "dry-run" "", signing_key "signing-key" "", json "json" ""
-} reading);
+    dry_run "dry-run" "", json "json" ""
+} signing, reading);
 
 words!(Arguments, 1, name);
 
@@ -57,7 +57,7 @@ pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
     let name = agent_add::named(arguments.name)?;
     let dry_run = arguments.dry_run;
     let (file, open) = arguments.reading.resolve(cli.mode, &cli.env, &mut notices)?;
-    let signing_key = args::non_empty(arguments.signing_key);
+    let signing_key = arguments.signing.file();
     let request = Request { name, dry_run, signing_key, file, open };
     let answer = wire::with_deps(&cli.env, |deps| {
         let report = Report::of_agent(deps, &request.name)?;

@@ -1,25 +1,29 @@
 //! `leaflock agent revoke`.
 
-use std::path::Path;
+use std::fmt::Write as _;
 
 use clap::Parser;
 use serde_json::json;
 
-use super::args::Signing;
+use super::args::{Opening, Signing};
 use super::argv::fields::{flags, words};
 use super::envelope::{Action, Answer};
 use super::report::{Failure, Usage};
 use super::{Cli, exit, wire};
-use crate::app::agent_revoke::{Request, run as use_case};
+use crate::app::agent_revoke::{AgentFiles, Request, Revoked, run as use_case};
+use crate::app::request::Notice;
 use crate::domain::agent::policy::{Level, Levels};
 
 /// Take rights away from an agent, without a new policy
 ///
 /// Appends a signed line to .leaflock/revocations.jsonl that denies: by default every
 /// secret at every level. Administrators and responders may sign it, and an agent
-/// about itself. No line gives anything, and one that a machine has seen may not go
-/// again before an administrator has taken it into the policy. What the agent has
-/// opened before stays known to it: `leaflock agent exposure` lists that.
+/// about itself. If your key may also sign manifests and opens the sources, the agents'
+/// files are made anew in the same step, as `leaflock agent sync` does it; else the line
+/// is written alone, and the answer says who has to sync. No line gives anything, and one
+/// that a machine has seen may not go again before an administrator has taken it into
+/// the policy. What the agent has opened before stays known to it: `leaflock agent
+/// exposure` lists that.
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "agent revoke", override_usage = "leaflock agent revoke [OPTIONS] --reason TEXT AGENT", after_help = EXAMPLES)]
 pub struct Arguments {
@@ -58,7 +62,7 @@ Examples:
 
 /// Revokes.
 pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
-    let usage = |text: &str, hint: &str| Usage::with_code(exit::CANNOT_READ, text).hint(hint);
+    let usage = |text: &str, hint: &str| Usage::with_code(exit::USAGE, text).hint(hint);
     let agent = arguments.agent.filter(|agent| !agent.is_empty());
     let agent =
         agent.ok_or_else(|| usage("no agent is named", "leaflock agent revoke AGENT --reason TEXT"))?;
@@ -72,39 +76,62 @@ pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
         })?;
         levels = levels.with(level);
     }
+    let opening = Opening { reason: Some(reason.clone()), ..Opening::default() };
     let request = Request {
         agent,
         secrets: arguments.secret,
         levels: levels.iter().collect::<Vec<Level>>(),
         files: arguments.file,
         reason,
-        key: arguments.signing.signing_key,
+        key: arguments.signing.key.file(),
+        open: opening.resolve(&cli.env)?,
     };
-    wire::with_deps(&cli.env, |deps| {
-        let revoked = use_case(deps, Path::new("."), &request)?;
-        let levels: Vec<&str> = revoked.statement.levels.iter().map(|level| level.as_str()).collect();
-        let text = format!(
-            "{}:{} denies {} of {} to {}\nsigned by {}\ncommit and push it: machines that fetch it heed it; \
-             `leaflock agent sync` takes the secrets out of the agents' files\n",
-            revoked.path.display(),
-            revoked.line,
-            levels.join(", "),
-            revoked.statement.secrets.join(", "),
-            revoked.principals.join(", "),
-            revoked.signer
-        );
-        let result = json!({
-            "digest": revoked.digest,
-            "line": revoked.line,
-            "agent": revoked.statement.agent,
-            "principals": revoked.principals,
-            "secrets": revoked.statement.secrets,
-            "levels": levels,
-            "files": revoked.statement.files,
-            "reason": revoked.statement.reason,
-            "signer": revoked.signer,
-        });
-        let next = Action::leaflock(["agent", "sync"], "takes the secrets out of the agents' files");
-        Ok(Answer::new(text, result).with_warnings(revoked.notice).then(next))
-    })
+    Ok(told(wire::with_deps(&cli.env, |deps| Ok(use_case(deps, &request)?))?))
+}
+
+fn told(revoked: Revoked) -> Answer {
+    let Revoked { path, line, digest, statement, principals, signer, files, notices } = revoked;
+    let levels: Vec<&str> = statement.levels.iter().map(|level| level.as_str()).collect();
+    let mut text = format!(
+        "{}:{line} denies {} of {} to {}\nsigned by {signer}\n",
+        path.display(),
+        levels.join(", "),
+        statement.secrets.join(", "),
+        principals.join(", "),
+    );
+    let (state, made, removed) = match &files {
+        AgentFiles::Synced { made, removed } => ("synced", &made[..], &removed[..]),
+        AgentFiles::None => ("none", &[][..], &[][..]),
+        AgentFiles::Stale(_) => ("stale", &[][..], &[][..]),
+    };
+    for (did, name) in
+        made.iter().map(|name| ("made", name)).chain(removed.iter().map(|name| ("removed", name)))
+    {
+        let _ = writeln!(text, "{did} {name}");
+    }
+    text.push_str("commit and push: machines that fetch it heed it\n");
+    let result = json!({
+        "digest": digest,
+        "line": line,
+        "agent": statement.agent,
+        "principals": principals,
+        "secrets": statement.secrets,
+        "levels": levels,
+        "files": statement.files,
+        "reason": statement.reason,
+        "signer": signer,
+        "agent_files": state,
+        "made": made,
+        "removed": removed,
+    });
+    let answer = Answer::new(text, result).with_warnings(notices);
+    match files {
+        AgentFiles::Stale(why) => {
+            let text = format!("the agents' files still hold what was taken away: {why}");
+            let hint = "somebody who may sign manifests, and whose keys open the sources, runs `leaflock agent sync`";
+            let next = Action::leaflock(["agent", "sync"], "takes the secrets out of the agents' files");
+            answer.with_warnings([Notice::warning(text).with_hint(hint)]).then(next)
+        }
+        AgentFiles::Synced { .. } | AgentFiles::None => answer,
+    }
 }

@@ -36,8 +36,7 @@ Examples:
 /// Shows a principal.
 pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
     let name = agent_add::named(arguments.name)?;
-    let found = wire::with_deps(&cli.env, |deps| Ok(use_case(deps, &name)?))?;
-    let Some(listed) = found else { return Ok(Answer::default()) };
+    let listed = wire::with_deps(&cli.env, |deps| Ok(use_case(deps, &name)?))?;
     let mut text = format!("{}  {}\n", listed.principal.name, agent_list::roles(&listed));
     for key in listed.principal.age.iter().chain(&listed.principal.sign) {
         let _ = writeln!(text, "    {key}");

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::Parser;
 use serde_json::json;
 
-use super::args::{self, Reading};
+use super::args::{Reading, SigningKey};
 use super::argv::fields::{flags, words};
 use super::envelope::code::Code;
 use super::envelope::{Action, Answer};
 use super::keychange::count;
+use super::output::one_line;
 use super::report::{Failure, Usage};
 use super::{Cli, exit, wire};
 use crate::app::agent_sync::{self as use_case, Accepted, Outcome, Request, Stale};
@@ -23,23 +24,24 @@ use crate::app::agent_sync::{self as use_case, Accepted, Outcome, Request, Stale
 /// derived files. All of it changes, or nothing; what need not change keeps its bytes.
 /// set, unset, edit, rotate, updatekeys, groups, encrypt -i and revoke do the same for
 /// the sources that they change. A source that another program changed or put there is
-/// refused until --accept takes it over. --check needs no key: it lists what is out of
-/// date, and ends with exit code 1, or 5 where a file is not the one that was signed for.
+/// refused until --accept takes it over; at the first sync that is every source, and at a
+/// terminal you are asked. --check needs no key: it lists what is out of date, and ends
+/// with exit code 1, or 5 where a file is not the one that was signed for.
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "agent sync", override_usage = "leaflock agent sync [OPTIONS]\n       leaflock agent sync --check [--json]\n       leaflock agent sync --continue|--abort", after_help = EXAMPLES)]
 pub struct Arguments {
     /// Change nothing, open nothing; list what is out of date
     #[arg(long)]
     pub check: bool,
-    /// Take over a source, or those of a folder, and say what changed; repeatable
+    /// Take over a source, those of a folder, or what .leaflock/revocations.jsonl lost; repeatable
     #[arg(long, value_name = "FILE")]
     pub accept: Vec<String>,
     /// Say what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// The SSH key that signs the manifest
-    #[arg(long, value_name = "FILE")]
-    pub signing_key: Option<String>,
+    /// Signing.
+    #[command(flatten)]
+    pub signing: SigningKey,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -55,9 +57,9 @@ pub struct Arguments {
 }
 
 flags!(Arguments {
-    check "check" "", accept "accept" "", dry_run "dry-run" "", signing_key "signing-key" "", json "json" "",
+    check "check" "", accept "accept" "", dry_run "dry-run" "", json "json" "",
     go_on "continue" "", abort "abort" ""
-} reading);
+} signing, reading);
 
 words!(Arguments, 0);
 
@@ -69,14 +71,14 @@ Examples:
 
 /// Syncs, or tells what a sync would change.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
-    let Arguments { check, accept, dry_run, signing_key, go_on, abort, reading, .. } = arguments;
+    let Arguments { check, accept, dry_run, signing, go_on, abort, reading, .. } = arguments;
     if check && (dry_run || !accept.is_empty()) || go_on && abort {
         let text = "--check, --accept and --dry-run, --continue and --abort exclude each other";
         return Err(Usage::with_code(exit::CONFLICT, text).into());
     }
     let mut notices = Vec::new();
     let (_, open) = reading.resolve(cli.mode, &cli.env, &mut notices)?;
-    let signing_key = args::non_empty(signing_key);
+    let signing_key = signing.file();
     let accept = accept.into_iter().map(PathBuf::from).collect();
     let request = Request { accept, dry_run, signing_key, open };
     let answer = wire::with_deps(&cli.env, |deps| {
@@ -111,7 +113,7 @@ fn settled(settled: Option<(usize, Vec<PathBuf>)>, forward: bool) -> Result<Answ
 fn checked(found: &[Stale]) -> Answer {
     let mut text = String::new();
     for Stale { file, reason } in found {
-        let _ = writeln!(text, "{file} {}", reason.text());
+        let _ = writeln!(text, "{} {}", one_line(file), reason.text());
     }
     if found.is_empty() {
         text.push_str("everything is up to date\n");
@@ -136,14 +138,14 @@ fn synced(outcome: Outcome, dry_run: bool) -> Answer {
     };
     let mut text = String::new();
     for Accepted { name, changes } in &accepted {
-        let _ = writeln!(text, "{takes} {name}");
+        let _ = writeln!(text, "{takes} {}", one_line(name));
         for (what, key) in changes.iter().flatten() {
             let _ = writeln!(text, "    {key} {}", what.word());
         }
     }
     for (did, name) in made.iter().map(|name| (makes, name)).chain(removed.iter().map(|name| (removes, name)))
     {
-        let _ = writeln!(text, "{did} {name}");
+        let _ = writeln!(text, "{did} {}", one_line(name));
     }
     let kept_files = if kept > 0 { format!(", {} kept", count(kept, "derived file")) } else { String::new() };
     let _ = match changed {

@@ -48,18 +48,35 @@ flags!(General {
     disable_version_check "disable-version-check" "", check_for_updates "check-for-updates" ""
 });
 
-/// Flags of commands that sign.
+/// The key of commands that sign.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Signing {
-    /// SSH key to sign with, its file [env: LEAFLOCK_SIGNING_KEY; else git's user.signingKey]
+pub struct SigningKey {
+    /// Your private SSH key to sign with, its file [env: LEAFLOCK_SIGNING_KEY; else git's user.signingKey]
     #[arg(long, value_name = "FILE")]
     pub signing_key: Option<String>,
+}
+
+flags!(SigningKey { signing_key "signing-key" "" });
+
+impl SigningKey {
+    /// The file; empty is none.
+    pub fn file(self) -> Option<String> {
+        non_empty(self.signing_key)
+    }
+}
+
+/// Flags of commands that sign and open nothing.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Signing {
+    /// The key.
+    #[command(flatten)]
+    pub key: SigningKey,
     /// Program that asks for passphrases and PINs [env: LEAFLOCK_ASKPASS]
     #[arg(long, value_name = "PROGRAM", hide_short_help = true)]
     pub askpass: Option<PathBuf>,
 }
 
-flags!(Signing { signing_key "signing-key" "", askpass "askpass" "" });
+flags!(Signing { askpass "askpass" "" } key);
 
 /// Which key services are asked.
 #[derive(Args, Clone, Debug, Default)]

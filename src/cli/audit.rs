@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::argv::fields::{flags, words};
 use super::envelope::code::Code;
 use super::envelope::{Action as Next, Answer};
+use super::output::one_line;
 use super::report::{Failure, Usage};
 use super::{Cli, wire};
 use crate::app::audit::checkpoint;
@@ -276,7 +277,7 @@ fn told(entry: &Entry, owners: &BTreeMap<String, String>) -> String {
     if let Some(reason) = entry.reason.as_ref().map(Reason::as_str) {
         add(&format!("\"{reason}\""));
     }
-    line
+    one_line(&line)
 }
 
 /// Find out whether the log is what was written

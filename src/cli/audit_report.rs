@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::argv::fields::{flags, words};
 use super::audit::time;
@@ -50,16 +50,23 @@ Examples:
 /// Writes the report.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
     let since = args::non_empty(arguments.since).map(|text| time(text, "--since")).transpose()?;
+    let is_object_wanted = cli.output.holds_notices();
     wire::with_deps(&cli.env, |deps| {
         let outcome = use_case(deps, since)?;
-        let page = html::render(&outcome.report);
-        let mut result = object::render(&outcome.report);
+        let mut result = match is_object_wanted {
+            true => object::render(&outcome.report),
+            false => Value::Null,
+        };
         let text = match &arguments.out {
-            None => page,
+            None if is_object_wanted => String::new(),
+            None => html::render(&outcome.report),
             Some(out) => {
+                let page = html::render(&outcome.report);
                 let written = deps.files.write(out, page.as_bytes(), Durability::Process);
                 written.map_err(|error| Error::Write { in_place: false, error })?;
-                result["out"] = json!(out.to_string_lossy());
+                if is_object_wanted {
+                    result["out"] = json!(out.to_string_lossy());
+                }
                 let reach = &outcome.report.reach;
                 let principals = count(reach.columns.len(), "principal");
                 let secrets = count(reach.secrets(), "secret");

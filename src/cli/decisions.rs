@@ -130,6 +130,8 @@ pub fn decided(part: &Subtree<Decision>) -> Value {
 /// What to say of a name that is no principal's.
 pub fn stranger(agent: &str, is_principal: bool) -> Option<Notice> {
     let text = format!("{agent} is no principal of the policy: it has no key, and gets no file");
-    (!is_principal)
-        .then(|| Notice::warning(text).with_hint(format!("`leaflock agent add {agent}` makes it one")))
+    (!is_principal).then(|| {
+        Notice::warning(text)
+            .with_hint(format!("`leaflock agent add {agent} --out ~/.config/leaflock/agents` makes it one"))
+    })
 }

@@ -3,7 +3,7 @@
 //! prints this table.
 #![expect(clippy::disallowed_methods, reason = "the home of the environment and the arguments")]
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use Variable as V;
@@ -283,10 +283,18 @@ impl Environment {
         }
     }
 
-    /// Lets `--askpass` win over its variable, for all that is built from here on.
-    pub fn heed<'f>(&mut self, flags: impl IntoIterator<Item = &'f Flag>) {
-        let given = flags.into_iter().filter(|flag| flag.name == "askpass").last();
-        self.replaced.extend(given.and_then(|flag| Some((V::Askpass, flag.value.clone()?))));
+    /// Lets `--askpass` and `--json` win over their variables, for all that is built from
+    /// here on.
+    pub fn heed<'f>(&mut self, flags: impl IntoIterator<Item = &'f Flag> + Clone) {
+        let last = |name: &str| flags.clone().into_iter().filter(|flag| flag.name == name).last();
+        let askpass = last("askpass").and_then(|flag| Some((V::Askpass, flag.value.clone()?)));
+        let json = last("json").map(|_| (V::Output, OsString::from("json")));
+        self.replaced.extend(askpass.into_iter().chain(json));
+    }
+
+    /// True where a program reads the answer: by `--json`, else by its variable.
+    pub fn answers_in_json(&self) -> bool {
+        self.get(V::Output).as_deref() == Some(OsStr::new("json"))
     }
 
     /// The value; empty is unset.

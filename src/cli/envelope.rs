@@ -171,7 +171,7 @@ fn is_wanted(rest: &[OsString], env: &Environment) -> bool {
         }
     };
     let by_flag = flags.filter_map(switch).last();
-    by_flag.unwrap_or_else(|| env.get(Variable::Output).as_deref() == Some(OsStr::new("json")))
+    by_flag.unwrap_or_else(|| env.answers_in_json())
 }
 
 /// How far this call is kept apart from the program that makes it: 1 within a program

@@ -86,7 +86,9 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         manner,
     };
     cli.output.notices(&notices);
-    wire::with_deps(&cli.env, |deps| ended(use_case(deps, &request)?))
+    let output = &mut cli.output;
+    let mut tell = |notice| output.notice(&notice);
+    wire::with_deps(&cli.env, |deps| ended(use_case(deps, &request, &mut tell)?))
 }
 
 /// The error for a wrong number of words, in SOPS's words.

@@ -167,6 +167,19 @@ pub fn escape(text: &str) -> std::borrow::Cow<'_, str> {
     escaped.into()
 }
 
+/// The same for what stands in a line with others: a name with a line break would begin a
+/// line of its own.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in escape(text).chars() {
+        match c {
+            '\n' | '\u{2028}' | '\u{2029}' => line.extend(c.escape_unicode()),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Output, escape};

@@ -63,7 +63,7 @@ pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
             folder: arguments.directory.unwrap_or_else(|| PathBuf::from(".")),
             name,
             age,
-            key: arguments.signing.signing_key,
+            key: arguments.signing.key.file(),
         };
         let made = use_case::run(deps, &request)?;
         let mut text = String::new();

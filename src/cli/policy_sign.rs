@@ -1,7 +1,6 @@
 //! `leaflock policy sign` and `leaflock policy verify`.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use clap::Parser;
 use serde_json::json;
@@ -67,9 +66,9 @@ Examples:
 
 /// Signs.
 pub fn sign(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
-    let request = Request { key: arguments.signing.signing_key, bump: arguments.bump };
+    let request = Request { key: arguments.signing.key.file(), bump: arguments.bump };
     wire::with_deps(&cli.env, |deps| {
-        let signed = use_case::sign(deps, Path::new("."), &request)?;
+        let signed = use_case::sign(deps, &request)?;
         let mut text = String::new();
         if let Some(before) = signed.raised_from {
             let _ = writeln!(text, "serial {before} → {}", signed.serial);
@@ -109,7 +108,7 @@ pub fn sign(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
 /// Verifies.
 pub fn verify(_: Verify, cli: &mut Cli) -> Result<Answer, Failure> {
     wire::with_deps(&cli.env, |deps| {
-        let authority = use_case::verify(deps, Path::new("."))?;
+        let authority = use_case::verify(deps)?;
         let signer = trust::named(&authority);
         let serial = authority.policy.serial.unwrap_or_default();
         let mut text =

@@ -52,7 +52,16 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
     if failed == 0 {
         return Ok(answer);
     }
-    Ok(answer.but(code::Code::Findings, format!("{failed} assertions do not hold")))
+    Ok(answer.but(
+        code::Code::Findings,
+        format!(
+            "{} not hold",
+            match failed {
+                1 => "1 assertion does".to_owned(),
+                _ => format!("{failed} assertions do"),
+            }
+        ),
+    ))
 }
 
 fn failed(outcome: &Outcome) -> usize {

@@ -157,19 +157,23 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
         Err(Error::NoSuchFile(_)) if by_default => Err(no_file().into()),
         ended => Ok(ended?),
     })?;
+    end_as(ended)
+}
+
+/// Ends as the program did, where this process can die of a signal; else as a shell says
+/// that it did.
+fn end_as(ended: Ending) -> Result<(), Failure> {
+    /// What shells add to the number of a signal.
+    const SIGNALLED: u8 = 128;
     match ended {
         Ending::Code(0) => Ok(()),
-        Ending::Code(code) => Err(Failure::Command { code, message: None }),
+        Ending::Code(code) => Err(Failure::Told { code }),
         Ending::Signal(signal) => {
             wire::die_of(signal);
-            let code = u8::try_from(signal).unwrap_or(0).saturating_add(SIGNALLED);
-            Err(Failure::Command { code, message: None })
+            Err(Failure::Told { code: u8::try_from(signal).unwrap_or(0).saturating_add(SIGNALLED) })
         }
     }
 }
-
-/// What shells add to the number of a signal.
-const SIGNALLED: u8 = 128;
 
 fn no_command(files: &[PathBuf]) -> Usage {
     let words: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();

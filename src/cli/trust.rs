@@ -116,7 +116,7 @@ Examples:
 pub fn add(arguments: Add, cli: &mut Cli) -> Result<Answer, Failure> {
     let what = match (arguments.digest, arguments.yes) {
         (Some(text), _) if !digest::is_one(&text) => {
-            return Err(Usage::with_code(exit::CANNOT_READ, "DIGEST is no digest of a list")
+            return Err(Usage::with_code(exit::USAGE, "DIGEST is no digest of a list")
                 .hint("a digest is sha256: and 64 hexadecimal digits")
                 .into());
         }
@@ -162,7 +162,7 @@ pub fn remove(arguments: Remove, cli: &mut Cli) -> Result<Answer, Failure> {
 /// Signs a changed list.
 pub fn sign(arguments: Sign, cli: &mut Cli) -> Result<Answer, Failure> {
     wire::with_deps(&cli.env, |deps| {
-        let signed = use_case::sign(deps, Path::new("."), arguments.signing.signing_key.as_deref())?;
+        let signed = use_case::sign(deps, Path::new("."), arguments.signing.key.file().as_deref())?;
         let Some(signed) = signed else {
             return Ok(Answer::new(
                 "the list of allowed signers is the one that is trusted: nothing to sign\n",

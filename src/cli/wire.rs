@@ -102,7 +102,7 @@ impl Machine {
             leaflock_folders: leaflock_folders::Memory::default(),
             settings: integrity::Memory::default(),
             trust: SystemTrustStore::new(env.config_folder(), env.state_folder(), env.text(Variable::Trust)),
-            authorities: authority::Memory::default(),
+            authorities: authority::Memory::new(env.answers_in_json()),
         }
     }
 

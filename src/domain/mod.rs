@@ -3,6 +3,8 @@
 //! arguments. Modules import only those listed above them.
 
 pub mod search;
+pub mod globs;
+pub mod nearest;
 pub mod digest;
 pub mod secret;
 pub mod scalar;

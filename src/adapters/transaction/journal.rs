@@ -136,6 +136,9 @@ impl Journal {
     pub(super) fn open(root: &Path) -> Result<Option<Self>, FileError> {
         let path = root.join(NAME);
         let failed = |action, error: io::Error| file_error(action, &path, &error);
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(failed("open", io::Error::other("this is no journal of leaflock")));
+        }
         let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

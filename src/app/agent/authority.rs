@@ -10,19 +10,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::former_agents;
+use super::own_files;
 use super::refusal::{refused, refused_at, untold};
 use super::signer_chain;
 use super::trust_store::TrustError;
 use crate::app::error::{Error, Place};
-use crate::app::ports::FileKind;
+use crate::app::ports::Fingerprint;
 use crate::app::{Deps, leaflock_folders};
 use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{self, Manifest};
-use crate::domain::agent::policy::{self, Policy, Revocation};
+use crate::domain::agent::policy::{self, NoSigner, Policy, PolicyError, Revocation};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::trust::{Mark, Marks, Pin};
-use crate::domain::agent::{revocations, signer_list, sshsig};
+use crate::domain::agent::{place, revocations, signer_list, sshsig};
 use crate::domain::digest;
 
 /// The signature of the policy, from the folder that it governs.
@@ -45,10 +46,16 @@ pub struct Authority {
     /// The manifest. It may have been made by an older policy: see
     /// [`Authority::current_manifest`].
     pub manifest: Option<Manifest>,
+    /// The state of its file when it was read, whether it verifies or not; `None` where
+    /// there is no such file.
+    pub manifest_file: Option<Option<Fingerprint>>,
     /// The highest serial of a manifest that was seen; the next one has a higher.
     pub manifest_serial: u64,
     /// The denials beside the policy.
     pub revocations: Vec<Revocation>,
+    /// The digests of those that were seen, or that the manifest heeds, whose lines are
+    /// gone though no policy has taken their place. Always empty in what [`load`] returns.
+    pub missing_revocations: BTreeSet<String>,
     /// Whose signatures count.
     pub signers: AllowedSigners,
     /// The digest of that list.
@@ -82,23 +89,76 @@ impl Authority {
 #[derive(Debug, Default)]
 pub struct Memory {
     roots: Mutex<BTreeMap<PathBuf, Option<PathBuf>>>,
+    /// Roots whose files lie where they should.
+    sound: Mutex<BTreeSet<PathBuf>>,
     loaded: Mutex<BTreeMap<PathBuf, Arc<Authority>>>,
-    /// Lists of signers that the person at the terminal did not want, by their digests.
-    declined: Mutex<BTreeSet<String>>,
+    /// What [`super::root`] found gone, by the folder that was asked about.
+    pub(super) vanished: Mutex<BTreeMap<PathBuf, Option<Vanished>>>,
+    /// Whether somebody was told of it.
+    pub(super) is_vanished_told: Mutex<bool>,
+    /// Lists of signers that the person at the terminal was asked about and did not trust,
+    /// by their digests.
+    declined: Mutex<BTreeMap<String, Declined>>,
+    /// True if the person at the terminal is not asked about signers: a program reads the
+    /// answer of the call.
+    is_silent: bool,
+}
+
+/// Why a list of signers was not trusted.
+#[derive(Clone, Copy, Debug)]
+enum Declined {
+    /// The answer was no.
+    Refused,
+    /// There was none.
+    Unanswered,
+}
+
+impl Memory {
+    /// One for a call whose answer a program reads, or a person.
+    pub fn new(is_silent: bool) -> Self {
+        Self { is_silent, ..Self::default() }
+    }
+}
+
+/// A policy that this machine has seen, and that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Vanished {
+    /// The folder that it governed.
+    pub(super) root: PathBuf,
+    /// The `repo` that it named.
+    pub(super) repo: String,
 }
 
 /// The folder whose policy governs `folder`: the nearest one at or above it with a
 /// policy, not above the top of the repository. Nothing is verified.
+///
+/// # Errors
+/// [`DenyCode::PolicyInvalid`] where what belongs to the policy is behind a symbolic link,
+/// or another policy stands above.
 pub fn find_root(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error> {
+    let Some(root) = nearest(deps, folder)? else { return Ok(None) };
+    let sound = || deps.authorities.sound.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_known = sound().contains(&root);
+    if !is_known {
+        own_files::refuse_links(deps, &root)?;
+        own_files::refuse_second(deps, &root)?;
+        sound().insert(root.clone());
+    }
+    Ok(Some(root))
+}
+
+/// The same for whoever writes down that it was refused.
+pub fn nearest(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error> {
     let folder = deps.files.absolute(folder).map_err(Error::Read)?;
-    let mut roots = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(root) = roots.get(&folder) {
+    if let Some(root) = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner).get(&folder) {
         return Ok(root.clone());
     }
+    // By whatever links it was reached: names are those from where it is.
+    let real = deps.files.real(&folder).map_err(Error::Read)?;
+    let mut roots = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner);
     let mut found = None;
-    for above in leaflock_folders::above(deps, &folder)?.iter() {
-        let kind = deps.files.kind(&above.join(policy::PLACE)).map_err(Error::Read)?;
-        if kind.is_some_and(|kind| kind != FileKind::Directory) {
+    for above in leaflock_folders::above(deps, &real)?.iter() {
+        if own_files::is_there(deps, above)? {
             found = Some(above.clone());
             break;
         }
@@ -126,15 +186,25 @@ pub fn load(deps: &Deps<'_>, root: &Path) -> Result<Arc<Authority>, Error> {
 pub fn forget(deps: &Deps<'_>) {
     leaflock_folders::forget(deps);
     deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    deps.authorities.sound.lock().unwrap_or_else(PoisonError::into_inner).clear();
     deps.authorities.loaded.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
 /// The folder that names the clone: its common git directory, else the root itself.
 pub fn clone_of(deps: &Deps<'_>, root: &Path) -> Result<String, Error> {
+    Ok(places_of(deps, root)?.0)
+}
+
+/// The same, and the root from the top of the work tree.
+fn places_of(deps: &Deps<'_>, root: &Path) -> Result<(String, String), Error> {
     let place = deps.repository.place(root).map_err(Error::Read)?;
-    let folder = place.map_or_else(|| root.to_owned(), |place| place.common_dir);
+    let (folder, prefix) = match place {
+        Some(place) => (place.common_dir, place.prefix),
+        None => (root.to_owned(), PathBuf::new()),
+    };
     let real = deps.files.real(&folder).map_err(Error::Read)?;
-    Ok(real.to_string_lossy().into_owned())
+    let prefix = prefix.to_string_lossy();
+    Ok((real.to_string_lossy().into_owned(), prefix.trim_end_matches('/').to_owned()))
 }
 
 /// A file of the policy, which has to be there.
@@ -161,8 +231,10 @@ fn signed(
         policy_digest: digest::of(bytes),
         policy,
         manifest: None,
+        manifest_file: None,
         manifest_serial: 0,
         revocations: Vec::new(),
+        missing_revocations: BTreeSet::new(),
         signers,
         signers_digest: digest::of(list),
     })
@@ -178,17 +250,20 @@ pub fn unpinned(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
     let policy = read_policy(&path, &bytes)?;
     let signers = read_signers(&list_path, &list)?;
     let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
-    authority.manifest = read_manifest(deps, &authority, &Mark::default(), &now).unwrap_or_default();
+    authority.manifest = read_manifest(deps, &mut authority, &Mark::default(), &now).unwrap_or_default();
     Ok(authority)
 }
 
 /// The policy of `root` for whoever makes the manifest anew: one that does not verify,
-/// or is gone, is none. Everything else is verified as by [`load`].
+/// or is gone, is none, and revocations may be missing. Everything else is verified as by
+/// [`load`].
 pub fn load_to_remake(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
     verify(deps, root, false)
 }
 
 fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authority, Error> {
+    own_files::refuse_links(deps, root)?;
+    own_files::refuse_second(deps, root)?;
     let now = deps.clock.now();
     let path = root.join(policy::PLACE);
     let bytes = demanded(deps, &path, DenyCode::PolicyInvalid, SIGN)?;
@@ -196,9 +271,10 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     let repo = policy.repo.clone().unwrap_or_default();
     let list_path = root.join(signer_list::PLACE);
     let list = demanded(deps, &list_path, DenyCode::UntrustedSigners, MAKE_LIST)?;
-    let clone = clone_of(deps, root)?;
+    let places = places_of(deps, root)?;
+    let clone = &places.0;
     let marks = deps.trust.marks().map_err(untold)?;
-    if marks.clones.get(&clone).is_some_and(|known| *known != repo) {
+    if marks.clones.get(clone).is_some_and(|known| *known != repo) {
         return Err(refused(
             &path,
             DenyCode::ForeignRepo,
@@ -217,7 +293,7 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
     former_agents::refuse(&root.join(SIGNATURE), &authority.signer, &seen)?;
     check_age(&path, &authority, &seen, &now)?;
-    authority.manifest = match read_manifest(deps, &authority, &seen, &now) {
+    authority.manifest = match read_manifest(deps, &mut authority, &seen, &now) {
         Err(_) if !needs_manifest => None,
         found => found?,
     };
@@ -228,7 +304,10 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
         signer_chain::refuse_forked(deps, root, &list, &trust.lists, &now)?;
     }
     authority.manifest_serial = found.max(seen.manifest).unwrap_or_default();
-    authority.revocations = read_revocations(deps, &authority, &seen)?;
+    authority.revocations = read_revocations(deps, &mut authority, &seen)?;
+    if let (true, Some(gone)) = (needs_manifest, authority.missing_revocations.first()) {
+        return Err(revocation_gone(&authority, gone));
+    }
     if trust.by == By::Nobody {
         ask(deps, &authority)?;
     }
@@ -236,13 +315,29 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     if is_followed && trust.is_pinned || trust.by == By::Nobody {
         pin(deps, &authority, &list)?;
     }
-    remember(deps, &authority, &marks, &clone, is_announced || !trust.is_pinned && is_followed)?;
+    remember(deps, &authority, &marks, &places, is_announced || !trust.is_pinned && is_followed)?;
     Ok(authority)
+}
+
+/// Reads a policy for whoever writes it or asks about it: it need not be one that can be
+/// signed.
+pub fn read_draft(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
+    Policy::parse(bytes).map_err(|error| fault(path, error))
+}
+
+/// What is wrong with a policy that is only read.
+pub fn fault(path: &Path, error: PolicyError) -> Error {
+    Error::Config {
+        place: Place::file(path).at_line(error.line),
+        hints: error.advice.clone().into_iter().collect(),
+        cause: Box::new(error),
+    }
 }
 
 /// Reads a policy, and demands of it what one that is signed has.
 pub fn read_policy(path: &Path, bytes: &[u8]) -> Result<Policy, Error> {
-    let policy = Policy::parse(bytes).map_err(|error| {
+    let parsed = Policy::parse(bytes).and_then(|policy| policy.check_recipients().map(|()| policy));
+    let policy = parsed.map_err(|error| {
         let hint = error.advice.clone().unwrap_or_else(|| SIGN.to_owned());
         refused_at(Place::file(path).at_line(error.line), DenyCode::PolicyInvalid, error, &hint)
     })?;
@@ -317,19 +412,21 @@ fn signer_of(
     let signature = String::from_utf8_lossy(&signature);
     let key = sshsig::verify(&signature, message, namespace)
         .map_err(|error| refused(signature_path, code, error, SIGN))?;
-    if signers.allows(&key, namespace, now).is_none() {
-        let cause = format!(
-            "it is signed by {}, which the list of allowed signers does not allow now to sign in {namespace}",
-            key.fingerprint()
-        );
-        return Err(refused(signature_path, code, cause, SIGN));
+    match policy.signer(&key, (signers, namespace), now) {
+        Ok(_) => Ok(key),
+        Err(NoSigner::NotListed) => {
+            let cause = format!(
+                "it is signed by {}, which the list of allowed signers does not allow now to sign in {namespace}",
+                key.fingerprint()
+            );
+            Err(refused(signature_path, code, cause, SIGN))
+        }
+        Err(NoSigner::Agent(name)) => {
+            let cause = format!("it is signed by {name}, which is an agent");
+            let hint = "give that principal a role (admin, human, ci), or have somebody else sign";
+            Err(refused(signature_path, code, cause, hint))
+        }
     }
-    if let Some(agent) = policy.principal_of_key(&key.to_string()).filter(|signer| signer.is_agent()) {
-        let cause = format!("it is signed by {}, which is an agent", agent.name);
-        let hint = "give that principal a role (admin, human, ci), or have somebody else sign";
-        return Err(refused(signature_path, code, cause, hint));
-    }
-    Ok(key)
 }
 
 fn policy_signer(
@@ -367,20 +464,39 @@ fn check_age(path: &Path, authority: &Authority, seen: &Mark, now: &str) -> Resu
 
 const SYNC: &str = "`leaflock agent sync`, run by somebody who may sign, makes it anew";
 
+const RESTORE_MANIFEST: &str = "restore it from git with its signature; where it cannot be restored, `leaflock agent \
+                                sync --accept .` makes one anew of the sources as they stand";
+
+/// Why a manifest that is not there was there before; `None` where nothing was synced
+/// yet. A machine without a past goes by what the repository still has of it.
+fn gone(deps: &Deps<'_>, root: &Path, seen: &Mark) -> Result<Option<&'static str>, Error> {
+    if seen.manifest.is_some() {
+        return Ok(Some("the manifest that was seen before is gone"));
+    }
+    if !deps.files.entries(&root.join(place::DERIVED)).map_err(Error::Read)?.is_empty() {
+        return Ok(Some("there are files of agents here, and the manifest of them is gone"));
+    }
+    let history = deps.repository.history_of(root, manifest::PLACE, Some("HEAD")).map_err(Error::Read)?;
+    let had = history.is_some_and(|versions| !versions.is_empty());
+    Ok(had.then_some("the repository had a manifest, and it is gone"))
+}
+
 fn read_manifest(
     deps: &Deps<'_>,
-    authority: &Authority,
+    authority: &mut Authority,
     seen: &Mark,
     now: &str,
 ) -> Result<Option<Manifest>, Error> {
     let path = authority.root.join(manifest::PLACE);
     let code = DenyCode::ManifestMismatch;
     let Some(contents) = deps.files.read_if_there(&path).map_err(Error::Read)? else {
-        return match seen.manifest {
+        return match gone(deps, &authority.root, seen)? {
             None => Ok(None),
-            Some(_) => Err(refused(&path, code, "the manifest that was seen before is gone", SYNC)),
+            Some(cause) => Err(refused(&path, code, cause, RESTORE_MANIFEST)),
         };
     };
+    // Whoever writes the next one writes it in place of this one and of no other.
+    authority.manifest_file = Some(contents.fingerprint);
     let signature_path = authority.root.join(manifest::SIGNATURE);
     let signed = (&*signature_path, &contents.bytes[..], manifest::NAMESPACE);
     signer_of(deps, signed, (&authority.policy, &authority.signers), code, now)?;
@@ -401,20 +517,39 @@ fn read_manifest(
     Ok(Some(manifest))
 }
 
-fn read_revocations(deps: &Deps<'_>, authority: &Authority, seen: &Mark) -> Result<Vec<Revocation>, Error> {
-    const HINT: &str = "restore the file from git; what is no longer to be denied belongs to a policy with a \
-                        higher serial, and is then taken out by `leaflock agent sync`";
+const RESTORE: &str = "restore the file from git; to give the right back, sign a policy with a higher serial, take \
+                       the line out, and run `leaflock agent sync --accept .leaflock/revocations.jsonl`";
+
+/// That a revocation is gone which no policy has taken the place of.
+pub fn revocation_gone(authority: &Authority, gone: &str) -> Error {
+    let lists = |it: &Manifest| it.revocations.contains_key(gone) || it.absorbed.contains_key(gone);
+    let is_listed = authority.manifest.as_ref().is_some_and(lists);
+    let by = if is_listed { "the signed manifest lists" } else { "this machine has seen" };
+    let path = authority.root.join(policy::REVOCATIONS);
+    refused(&path, DenyCode::PolicyStale, format!("a revocation that {by} is gone ({gone})"), RESTORE)
+}
+
+/// The denials in force. Those that should be there and are not are noted in `authority`.
+///
+/// A line counts if its signer may revoke, or if the signed manifest heeds it: whoever
+/// signed that vouches for it, also when its signer has left since.
+fn read_revocations(
+    deps: &Deps<'_>,
+    authority: &mut Authority,
+    seen: &Mark,
+) -> Result<Vec<Revocation>, Error> {
     let path = authority.root.join(policy::REVOCATIONS);
     let contents = deps.files.read_if_there(&path).map_err(Error::Read)?;
     let bytes = contents.map(|contents| contents.bytes).unwrap_or_default();
-    let absorbed = authority.manifest.as_ref().map(|manifest| &manifest.revocations);
-    let is_absorbed = |digest: &String| absorbed.is_some_and(|absorbed| absorbed.contains(digest));
+    let Manifest { revocations: heeded, absorbed, .. } = authority.manifest.clone().unwrap_or_default();
+    let serial = authority.policy.serial.unwrap_or_default();
+    let is_absorbed = |digest: &String| absorbed.get(digest).is_some_and(|by| *by <= serial);
     let mut found = Vec::new();
     let mut digests = BTreeSet::new();
     for (number, line) in revocations::lines(&bytes) {
         let digest = revocations::digest_of(line);
         let wrong = |code: DenyCode, cause: String| {
-            refused_at(Place::file(&path).at_line(Some(number)), code, cause, HINT)
+            refused_at(Place::file(&path).at_line(Some(number)), code, cause, RESTORE)
         };
         let denial = revocations::read(line, number)
             .map_err(|error| wrong(DenyCode::PolicyInvalid, error.to_string()))
@@ -428,7 +563,8 @@ fn read_revocations(deps: &Deps<'_>, authority: &Authority, seen: &Mark) -> Resu
                     revocations::NAMESPACE,
                     &signed.statement.timestamp,
                 );
-                if allowed.is_none() && !signed.may_be_said(&authority.policy) {
+                let may = allowed.is_some() || signed.may_be_said(&authority.policy);
+                if !may && !heeded.contains_key(&signed.digest) {
                     let cause = format!("{} may not revoke this", signed.key.fingerprint());
                     return Err(wrong(DenyCode::PolicyInvalid, cause));
                 }
@@ -445,10 +581,9 @@ fn read_revocations(deps: &Deps<'_>, authority: &Authority, seen: &Mark) -> Resu
         digests.insert(digest);
     }
     let is_gone = |digest: &&String| !digests.contains(*digest) && !is_absorbed(digest);
-    if let Some(gone) = seen.revocations.iter().find(is_gone) {
-        let cause = format!("a revocation that this machine has seen is gone ({gone})");
-        return Err(refused(&path, DenyCode::PolicyStale, cause, HINT));
-    }
+    // Of an older policy, the manifest of a newer one tells what must not be missing.
+    let known = seen.revocations.iter().chain(heeded.keys()).chain(absorbed.keys());
+    authority.missing_revocations = known.filter(is_gone).cloned().collect();
     Ok(found)
 }
 
@@ -463,23 +598,35 @@ pub fn ask(deps: &Deps<'_>, authority: &Authority) -> Result<(), Error> {
         authority.root.display(),
         shown(&authority.signers)
     );
-    let refuse = |cause: &str| {
+    let refuse = |why: Declined| {
+        let cause = match why {
+            Declined::Refused => "the signers of the policy are not trusted",
+            Declined::Unanswered => {
+                "nobody has said on this machine whose signatures count for this repository"
+            }
+        };
         let hint = format!(
             "compare the digest of the list with the administrators, then `leaflock trust add {digest}`; in CI, \
              set LEAFLOCK_TRUST={digest}"
         );
-        Err(refused(&path, DenyCode::UntrustedSigners, cause.to_owned(), &hint))
+        Err(refused(&path, DenyCode::UntrustedSigners, cause, &hint))
     };
-    let declined = || deps.authorities.declined.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_declined = declined().contains(digest);
-    match if is_declined { Ok(false) } else { deps.prompt.confirm(&question) } {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            declined().insert(digest.clone());
-            refuse("the signers of the policy are not trusted")
-        }
-        Err(_) => refuse("nobody has said on this machine whose signatures count for this repository"),
+    if deps.authorities.is_silent {
+        return refuse(Declined::Unanswered);
     }
+    // Once a call: the refusal is looked into again when it is written down.
+    let mut declined = deps.authorities.declined.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(why) = declined.get(digest) {
+        return refuse(*why);
+    }
+    // Not on standard input: whoever feeds that chose no signers.
+    let why = match deps.prompt.choose(&question, "trust it", Some("do not")) {
+        Ok(true) => return Ok(()),
+        Ok(false) => Declined::Refused,
+        Err(_) => Declined::Unanswered,
+    };
+    declined.insert(digest.clone(), why);
+    refuse(why)
 }
 
 /// The signers, a line each, for people.
@@ -507,12 +654,13 @@ fn remember(
     deps: &Deps<'_>,
     authority: &Authority,
     marks: &Marks,
-    clone: &str,
+    (clone, prefix): &(String, String),
     is_optional: bool,
 ) -> Result<(), Error> {
     let repo = authority.repo().to_owned();
     let mut move_on = |marks: &mut Marks| {
-        marks.clones.insert(clone.to_owned(), repo.clone());
+        marks.clones.insert(clone.clone(), repo.clone());
+        marks.roots.entry(clone.clone()).or_default().insert(prefix.clone());
         let mark = marks.repositories.entry(repo.clone()).or_default();
         let serial = authority.policy.serial.unwrap_or_default();
         if serial >= mark.serial {
@@ -522,7 +670,7 @@ fn remember(
         }
         mark.manifest = mark.manifest.max(authority.manifest.as_ref().map(|manifest| manifest.serial));
         if let Some(manifest) = &authority.manifest {
-            mark.revocations.retain(|digest| !manifest.revocations.contains(digest));
+            mark.revocations.retain(|digest| !manifest.absorbed.contains_key(digest));
         }
         mark.revocations.extend(authority.revocations.iter().map(|it| it.digest.clone()));
     };

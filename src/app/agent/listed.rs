@@ -2,55 +2,117 @@
 //! somebody else changed, or a file among the derived ones that nobody signed for, may be
 //! encrypted for the right recipients and still be planted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::authority::{self, Authority};
 use crate::app::Deps;
 use crate::app::error::{Error, Place};
+use crate::app::request::Notice;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{self, Verdict};
+use crate::domain::agent::policy::Policy;
 
 /// Refuses the file at `path`, absolute, if the manifest around it speaks against
-/// `bytes`. Where no policy is, this is one look at the folders above it.
+/// `bytes`, or does not hold them though they are a source. Where no policy is, this is one
+/// look at the folders above it.
+///
+/// With `is_for_people` a source is not refused: SOPS's verbs show what there is. The
+/// notice says that nobody signed for it.
 ///
 /// # Errors
 /// [`DenyCode::ManifestMismatch`]; all of [`authority::load`].
-pub fn check(deps: &Deps<'_>, path: Option<&Path>, bytes: &[u8]) -> Result<(), Error> {
-    let Some(folder) = path.and_then(Path::parent) else { return Ok(()) };
-    match authority::find_root(deps, folder)? {
-        Some(root) => verdict(&*authority::load(deps, &root)?, path.unwrap_or(folder), bytes),
-        None => Ok(()),
+pub fn check(
+    deps: &Deps<'_>,
+    path: Option<&Path>,
+    bytes: &[u8],
+    is_for_people: bool,
+) -> Result<Option<Notice>, Error> {
+    let Some(path) = path else { return Ok(None) };
+    let mut said = None;
+    for place in places(deps, path)? {
+        let Some(folder) = place.parent() else { continue };
+        let Some(root) = authority::find_root(deps, folder)? else { continue };
+        let authority = authority::load(deps, &root)?;
+        let Some(name) = name_of(&authority.root, &place) else { continue };
+        match verdict(deps, &authority, (&place, &name), bytes)? {
+            Some(Error::Integrity { cause, hints, .. }) if is_for_people && !manifest::is_derived(&name) => {
+                let notice = Notice::warning(format!("{}: {cause}", path.display()));
+                said = Some(hints.into_iter().last().map_or(notice.clone(), |hint| notice.with_hint(hint)));
+            }
+            Some(error) => return Err(error),
+            None => {}
+        }
     }
+    Ok(said)
 }
 
-/// The same under an authority that was verified.
-pub fn verdict(authority: &Authority, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let Some(name) = name_of(&authority.root, path) else { return Ok(()) };
+/// Where a file is, whatever links were followed to it: its own place first; then, if that
+/// is another, the place of the link that was named, which a policy may know as well.
+pub fn places(deps: &Deps<'_>, path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut places = vec![deps.files.real(path).map_err(Error::Read)?];
+    if let (Some(folder), Some(name), true) = (path.parent(), path.file_name(), deps.files.is_link(path)) {
+        places.push(deps.files.real(folder).map_err(Error::Read)?.join(name));
+        places.dedup();
+    }
+    Ok(places)
+}
+
+/// What to end with where `bytes` do not even read as an encrypted file: that it is not what
+/// was signed for says more.
+pub fn unreadable(deps: &Deps<'_>, path: Option<&Path>, bytes: &[u8], error: Error) -> Error {
+    check(deps, path, bytes, false).err().unwrap_or(error)
+}
+
+/// What the manifest says against a file, if anything.
+fn verdict(
+    deps: &Deps<'_>,
+    authority: &Authority,
+    (path, name): (&Path, &str),
+    bytes: &[u8],
+) -> Result<Option<Error>, Error> {
     let refuse = |cause: &str, hints: Vec<String>| {
         let code = DenyCode::ManifestMismatch;
-        Err(Error::Integrity { place: Place::file(path), code, cause: cause.into(), hints })
+        Ok(Some(Error::Integrity { place: Place::file(path), code, cause: cause.into(), hints }))
     };
+    let accept = || format!("`leaflock agent sync --accept {name}` takes it over");
     let Some(manifest) = &authority.manifest else {
-        return match manifest::is_derived(&name) {
+        return match manifest::is_derived(name) {
             true => refuse("nobody has signed for this file: there is no manifest", vec![SYNC.to_owned()]),
-            false => Ok(()),
+            false => Ok(None),
         };
     };
-    match manifest.verdict(&name, bytes) {
-        Verdict::Held | Verdict::Unknown => Ok(()),
+    match manifest.verdict(name, bytes) {
+        Verdict::Held => Ok(None),
+        Verdict::Unknown if !may_be_source(&authority.policy, name) || is_ignored(deps, path)? => Ok(None),
+        Verdict::Unknown => refuse("nobody has signed for this source: the manifest does not hold it", vec![
+            "somebody put it there, or moved it there, by another program".to_owned(),
+            accept(),
+        ]),
         Verdict::Planted => refuse("nobody has signed for this file: the manifest does not hold it", vec![
             "`leaflock agent sync` removes what does not belong there".to_owned(),
         ]),
-        Verdict::Changed if manifest::is_derived(&name) => {
+        Verdict::Changed if manifest::is_derived(name) => {
             refuse("this is not the file that was signed for", vec![SYNC.to_owned()])
         }
         Verdict::Changed => refuse("this is not the state that was signed for", vec![
             "another program changed it, or somebody put another file there: `leaflock diff --names` shows what \
              changed"
                 .to_owned(),
-            format!("`leaflock agent sync --accept {name}` takes it over"),
+            accept(),
         ]),
     }
+}
+
+/// True for a file that git leaves out: it is nobody's source.
+fn is_ignored(deps: &Deps<'_>, path: &Path) -> Result<bool, Error> {
+    let Some(folder) = path.parent() else { return Ok(false) };
+    let present = deps.repository.present(folder).map_err(Error::Read)?;
+    Ok(present.is_some_and(|present| !present.iter().any(|it| it == path)))
+}
+
+/// True if `name` may be a source of `policy`, given that it is an encrypted file.
+pub fn may_be_source(policy: &Policy, name: &str) -> bool {
+    !name.starts_with(".leaflock/") && policy.governs(name)
 }
 
 /// What makes derived files anew.

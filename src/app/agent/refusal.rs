@@ -6,6 +6,8 @@ use std::path::Path;
 use super::trust_store::TrustError;
 use crate::app::error::{Cause, Error, Place};
 use crate::domain::agent::denial::DenyCode;
+use crate::domain::agent::pattern::show_path;
+use crate::domain::agent::policy::{Because, Decision, Level, Subject};
 
 /// Exit 5: the file does not verify.
 pub fn refused(path: &Path, code: DenyCode, cause: impl Into<Cause>, hint: &str) -> Error {
@@ -25,5 +27,33 @@ pub fn untold(error: TrustError) -> Error {
         code: DenyCode::UntrustedSigners,
         cause: error.into(),
         hints: vec![hint],
+    }
+}
+
+/// Exit 3: an agent has none of `levels` for a value.
+pub fn not_granted(subject: &Subject<'_>, decision: &Decision, levels: &[Level]) -> Error {
+    let Subject { agent, source, path } = subject;
+    let path = show_path(path);
+    let words: Vec<&str> = levels.iter().map(|level| level.as_str()).collect();
+    let because = |level: &Level| decision.because(*level);
+    // A rule that denies says more than that there is none.
+    let telling = levels.iter().map(because).find(|because| because.rule().is_some());
+    let (code, why) = telling.unwrap_or(Because::NoRule).refusal();
+    let why = why.unwrap_or_else(|| "no rule allows it".to_owned());
+    let mut hints = Vec::new();
+    if decision.levels.has(Level::Exec) {
+        hints.push(format!(
+            "`leaflock run --agent {agent} --only {path} -- COMMAND` gives it to a program without showing it"
+        ));
+    } else if decision.levels.has(Level::Use) {
+        hints.push("only its broker may use it".to_owned());
+    }
+    hints.push(format!(
+        "`leaflock policy explain {agent} {path}` tells what is allowed; administrators change it"
+    ));
+    Error::Denied {
+        code,
+        message: format!("{agent} may not {} {path} of {source}: {why}", words.join(" or ")),
+        hints,
     }
 }

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use crate::app::Deps;
 use crate::app::error::{Error, Place};
-use crate::app::ports::Durability;
 use crate::app::signers::SignerError;
+use crate::domain::agent::allowed_signers::AllowedSigners;
+use crate::domain::agent::denial::DenyCode;
+use crate::domain::agent::policy::Policy;
 use crate::domain::agent::public_key::PublicKey;
 
 /// A key to sign with.
@@ -34,6 +36,30 @@ impl Key {
         Ok(Self { public, chosen: chosen.map(str::to_owned) })
     }
 
+    /// How it was chosen: a path, or none for the user's own.
+    pub fn chosen(&self) -> Option<&str> {
+        self.chosen.as_deref()
+    }
+
+    /// Refuses a key whose signatures in `namespace` would not count; `what` is what it
+    /// is to sign.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] with [`DenyCode::NotAllowed`].
+    pub fn demand(
+        &self,
+        deps: &Deps<'_>,
+        (policy, signers): (&Policy, &AllowedSigners),
+        (namespace, what): (&str, &str),
+    ) -> Result<(), Error> {
+        let may = policy.signer(&self.public, (signers, namespace), &deps.clock.now());
+        may.map(drop).map_err(|why| Error::Denied {
+            code: DenyCode::NotAllowed,
+            message: format!("{} may not sign {what}: {why}", self.public.fingerprint()),
+            hints: vec![why.hint().to_owned()],
+        })
+    }
+
     /// The armoured signature of `message`.
     pub fn sign(&self, deps: &Deps<'_>, message: &[u8], namespace: &str) -> Result<String, Error> {
         let signed = deps.signers.sign(self.chosen.as_deref(), message, namespace).map_err(unusable)?;
@@ -47,15 +73,6 @@ impl Key {
 fn unusable(error: SignerError) -> Error {
     let hints = error.hint().map(str::to_owned).into_iter().collect();
     Error::NoIdentity { cause: error.into(), hints }
-}
-
-/// Replaces a file of the policy, or makes it.
-pub fn write(deps: &Deps<'_>, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |error| Error::Write { in_place: false, error };
-    match deps.files.kind(path).map_err(failed)? {
-        Some(_) => deps.files.write(path, bytes, Durability::Power).map_err(failed),
-        None => deps.files.create(path, bytes, false).map_err(failed),
-    }
 }
 
 /// That a file is there already which would have to be made.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::log::Ends;
 use super::state::{Span, State};
 use crate::app::Deps;
+use crate::app::agent::own_files;
 use crate::app::error::{Cause, Error};
 use crate::app::ports::{Durability, FileError, FileKind};
 use crate::app::repository::Snapshot;
@@ -96,8 +97,7 @@ pub fn write(deps: &Deps<'_>, writer: &Writer, entries: Vec<Entry>) -> Result<()
         let mut genesis = writer.blank(Action::Genesis);
         let mut nonce = [0; 16];
         deps.random.rng().fill_bytes(&mut nonce);
-        let nonce = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-        genesis.genesis = Some(Genesis { key: writer.key.to_string(), nonce });
+        genesis.genesis = Some(Genesis { key: writer.key.to_string(), nonce: digest::to_hex(&nonce) });
         all.push(genesis);
     }
     if ends.torn > 0 {
@@ -229,6 +229,11 @@ fn publish(
     new: &New<'_>,
     state: &mut State,
 ) -> Result<(), Error> {
+    // Behind links nothing is written: the chain has the refusal of them, and the work tree
+    // gets it once they are gone.
+    if own_files::refuse_links(deps, &writer.root).is_err() {
+        return Ok(());
+    }
     let last = new.last;
     let folder = writer.root.join(segments::FOLDER).join(id);
     deps.audit_log.sweep(&folder);

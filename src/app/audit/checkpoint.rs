@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::verify::{self, may_check};
-use super::{chains, material, record};
+use super::{chains, record};
 use crate::app::Deps;
 use crate::app::agent::authority;
+use crate::app::agent::root;
 use crate::app::error::{Error, Place};
 use crate::app::request::Intent;
 use crate::domain::agent::audit::checkpoint::{self, Checkpoint};
@@ -30,7 +31,7 @@ pub struct Made {
 /// [`Error::Denied`] for a key that is no administrator's or auditor's, and
 /// [`Error::Integrity`] for a log that does not verify.
 pub fn run(deps: &Deps<'_>) -> Result<Made, Error> {
-    let root = material::root(deps)?;
+    let root = root::here(deps)?;
     let policy_path = root.join(crate::domain::agent::policy::PLACE);
     let authority = authority::load(deps, &root)?;
     let key = deps.signers.public_key(None).map_err(|error| chains::unsigned(&error))?;

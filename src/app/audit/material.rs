@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::chains;
 use crate::app::Deps;
-use crate::app::agent::authority;
-use crate::app::error::{Error, Place};
+use crate::app::error::Error;
 use crate::app::repository::Version;
 use crate::domain::agent::audit::chain::Piece;
 use crate::domain::agent::audit::segments::{self, SegmentName};
@@ -46,16 +45,6 @@ pub struct History {
     pub past: Vec<Held>,
     /// In all others.
     pub elsewhere: Vec<Held>,
-}
-
-/// The folder of the policy that the working folder is under.
-pub fn root(deps: &Deps<'_>) -> Result<PathBuf, Error> {
-    let working = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
-    authority::find_root(deps, &working)?.ok_or_else(|| Error::Other {
-        place: Place::default(),
-        cause: "there is no policy here, so nothing is recorded".into(),
-        hints: vec!["`.leaflock/policy.yaml` is looked for in this folder and those above it".to_owned()],
-    })
 }
 
 /// Reads the log of the policy at `root`.

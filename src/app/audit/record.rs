@@ -13,14 +13,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::chains::{self, Writer};
 use crate::app::Deps;
 use crate::app::agent::authority::{self, Authority};
+use crate::app::agent::listed;
+use crate::app::agent::showing;
 use crate::app::error::Error;
+use crate::app::ports::FileKind;
 use crate::app::request::{Intent, Notice};
 use crate::domain::agent::audit::entry::{Action, Actor, ActorKind, Entry, Outcome, Target};
 use crate::domain::agent::audit::paths;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::show_path;
-use crate::domain::agent::policy::Subject;
-use crate::domain::agent::policy::{Allow, Policy, Principal, Role};
+use crate::domain::agent::place;
+use crate::domain::agent::policy::{Allow, Policy, Principal, PrincipalKind};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::digest;
 
@@ -71,6 +74,14 @@ struct Site {
     authority: Arc<Authority>,
 }
 
+impl Site {
+    /// Who works in it, if that is an agent.
+    fn agent(&self) -> Option<&str> {
+        let principal = self.authority.policy.principals.get(self.writer.agent.as_ref()?)?;
+        principal.is_agent().then_some(principal.name.as_str())
+    }
+}
+
 /// That it is written down, or need not be.
 #[derive(Clone, Debug)]
 pub struct Recorded(Option<(Arc<Site>, Entry)>);
@@ -83,6 +94,8 @@ pub struct Opening<'o> {
     pub bytes: &'o [u8],
     /// The paths of all of its values.
     pub leaves: &'o dyn Fn() -> Vec<Vec<String>>,
+    /// A verb of SOPS's shows it.
+    pub is_for_people: bool,
     /// The other files of the call, each with the digest of its bytes. They are
     /// written down together with the first, at the price of one.
     pub others: &'o dyn Fn() -> Vec<(PathBuf, String)>,
@@ -118,7 +131,7 @@ fn open_under(
 ) -> Result<Recorded, Error> {
     let _turn = deps.audit.turn.lock().unwrap_or_else(PoisonError::into_inner);
     let path = opening.path.or(intent.path.as_deref());
-    let file = path.and_then(|path| below(&root, path));
+    let file = path.and_then(|path| below(deps, &root, path));
     // Of all states that history holds of a file, one entry tells.
     let written = |digest: String| (intent.action != Action::Exposure).then_some(digest);
     let of_bytes = written(digest::of(opening.bytes));
@@ -126,13 +139,14 @@ fn open_under(
     let mut entry = entry(&site, intent, file.clone(), of_bytes.clone());
     entry.secret_path = paths::shortened(&intent.secrets, opening.leaves);
     let recorded = Recorded(Some((Arc::clone(&site), entry.clone())));
+    demand_levels(deps, &site, intent, file.as_deref(), opening)?;
     let granted = granted(&root, intent, file.clone(), of_bytes);
     if !lock(deps).granted.contains(&granted) {
         demand_reason(deps, &site, intent, file.as_deref(), opening)?;
         let mut all = vec![granted];
         let mut entries = vec![entry.clone()];
         for (path, of_bytes) in (opening.others)() {
-            let Some(other) = below(&root, &path).filter(|other| Some(other) != file.as_ref()) else {
+            let Some(other) = below(deps, &root, &path).filter(|other| Some(other) != file.as_ref()) else {
                 continue;
             };
             // Which of its leaves a rule is about shows when it is opened.
@@ -171,7 +185,7 @@ pub fn writing(
     let Some(root) = root(deps, path)? else { return Ok(Recorded(None)) };
     attempt(deps, intent);
     let _turn = deps.audit.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    let file = path.and_then(|path| below(&root, path));
+    let file = path.and_then(|path| below(deps, &root, path));
     let site = site(deps, &root, intent, file.as_deref())?;
     let recorded = Recorded(Some((Arc::clone(&site), entry(&site, intent, file.clone(), None))));
     let key = |file: Option<String>| granted(&root, intent, file, None);
@@ -180,7 +194,7 @@ pub fn writing(
     }
     let mut files = vec![file];
     for other in batch {
-        let other = below(&root, &deps.files.absolute(other).map_err(Error::Read)?);
+        let other = below(deps, &root, &deps.files.absolute(other).map_err(Error::Read)?);
         files.extend(other.filter(|other| !files.iter().flatten().any(|file| file == other)).map(Some));
     }
     let entries = files.iter().map(|file| entry(&site, intent, file.clone(), None)).collect();
@@ -202,7 +216,7 @@ pub fn event(
     outcome: Outcome,
 ) -> Result<Recorded, Error> {
     let Some(root) = root(deps, path)? else { return Ok(Recorded(None)) };
-    let file = path.and_then(|path| below(&root, path));
+    let file = path.and_then(|path| below(deps, &root, path));
     let site = site(deps, &root, intent, file.as_deref())?;
     let mut entry = entry(&site, intent, file, None);
     entry.outcome = outcome;
@@ -238,14 +252,16 @@ pub fn attempt_to(deps: &Deps<'_>, action: Action) {
 /// nobody knows whose key it is that signs, and the entry names no principal.
 pub fn denied(deps: &Deps<'_>, intent: &Intent, path: Option<&Path>, error: Error) -> Error {
     let (Error::Denied { code, .. } | Error::Integrity { code, .. }) = &error else { return error };
-    let found = path.and_then(|path| Some((root(deps, Some(path)).ok()??, Some(path))));
-    let Some((root, path)) = found.or_else(|| Some((root(deps, None).ok()??, None))) else { return error };
+    // What the refusal is about may be what `find_root` refuses.
+    let root = |path| root_by(deps, path, authority::nearest).ok()?;
+    let found = path.and_then(|path| Some((root(Some(path))?, Some(path))));
+    let Some((root, path)) = found.or_else(|| Some((root(None)?, None))) else { return error };
     let known = lock(deps).sites.get(&root).cloned();
     let writer = match known {
         Some(site) => Ok(site.writer.clone()),
         None => writer(deps, &root, verified(deps, &root, intent.action).ok().as_deref()),
     };
-    let file = path.and_then(|path| below(&root, path));
+    let file = path.and_then(|path| below(deps, &root, path));
     let written = writer.and_then(|writer| write_denial(deps, &writer, intent, file, *code));
     told(deps, error, written)
 }
@@ -271,6 +287,11 @@ impl Recorded {
     /// True where a policy is.
     pub fn is_under_policy(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// The caller, if it is an agent.
+    pub fn agent(&self) -> Option<&str> {
+        self.0.as_ref().and_then(|(site, _)| site.agent())
     }
 
     /// Writes down how it ended. What was granted stays written down even if this fails.
@@ -364,23 +385,36 @@ fn lock<'d>(deps: &Deps<'d>) -> std::sync::MutexGuard<'d, Known> {
     deps.audit.known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The folder of the policy that counts for a file; for standard input, the one around
-/// the working folder.
+/// The folder of the policy that counts for a file; for standard input, also under its
+/// names in the system, the one around the working folder.
 fn root(deps: &Deps<'_>, path: Option<&Path>) -> Result<Option<PathBuf>, Error> {
-    let working;
-    let folder = match path.and_then(Path::parent) {
-        Some(folder) => folder,
-        None => {
-            working = deps.files.absolute(Path::new(".")).map_err(Error::Read)?;
-            &working
-        }
-    };
-    authority::find_root(deps, folder)
+    root_by(deps, path, authority::find_root)
 }
 
-/// The path below `root`, with `/`.
-fn below(root: &Path, path: &Path) -> Option<String> {
-    let parts = path.strip_prefix(root).ok()?.components();
+/// The same by `find`: [`authority::find_root`], or what stands behind it.
+fn root_by<'d>(
+    deps: &Deps<'d>,
+    path: Option<&Path>,
+    find: impl Fn(&Deps<'d>, &Path) -> Result<Option<PathBuf>, Error>,
+) -> Result<Option<PathBuf>, Error> {
+    let Some(path) = path else { return find(deps, Path::new(".")) };
+    for place in listed::places(deps, path)? {
+        if let Some(root) = place.parent().map(|folder| find(deps, folder)).transpose()?.flatten() {
+            return Ok(Some(root));
+        }
+    }
+    // What comes out of a pipe is where whoever reads it is.
+    match deps.files.kind(path) {
+        Ok(Some(FileKind::Other)) => find(deps, Path::new(".")),
+        _ => Ok(None),
+    }
+}
+
+/// The path below `root`, with `/`, of the file itself or of the link that leads out of
+/// `root` to it.
+fn below(deps: &Deps<'_>, root: &Path, path: &Path) -> Option<String> {
+    let places = listed::places(deps, path).ok()?;
+    let parts = places.iter().find_map(|place| place.strip_prefix(root).ok())?.components();
     let parts: Vec<String> = parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
     Some(parts.join("/"))
 }
@@ -455,12 +489,11 @@ fn listed(policy: &Policy) -> BTreeSet<String> {
 
 /// What a principal is.
 pub fn kind(principal: &Principal) -> ActorKind {
-    let has = |role| principal.roles.contains(&role);
-    match () {
-        () if has(Role::Broker) => ActorKind::Broker,
-        () if has(Role::Ci) => ActorKind::Ci,
-        () if has(Role::Admin) || has(Role::Human) => ActorKind::Human,
-        () => ActorKind::Agent,
+    match principal.kind() {
+        PrincipalKind::Agent => ActorKind::Agent,
+        PrincipalKind::Broker => ActorKind::Broker,
+        PrincipalKind::Ci => ActorKind::Ci,
+        PrincipalKind::Human => ActorKind::Human,
     }
 }
 
@@ -530,6 +563,28 @@ fn told(deps: &Deps<'_>, mut error: Error, written: Result<(), Error>) -> Error 
     error
 }
 
+/// Refuses an agent what it may not be shown. What it may use on somebody's behalf is
+/// decided where that is asked for.
+fn demand_levels(
+    deps: &Deps<'_>,
+    site: &Site,
+    intent: &Intent,
+    file: Option<&str>,
+    opening: &Opening<'_>,
+) -> Result<(), Error> {
+    let Some(agent) = site.agent().filter(|_| intent.on_behalf.is_none()) else { return Ok(()) };
+    let Authority { policy, manifest, .. } = &*site.authority;
+    // Standard input has no name; a file that was signed for is known by its bytes.
+    let listed = || manifest.as_ref()?.holder(opening.bytes);
+    let Some(file) = file.or_else(listed) else { return Ok(()) };
+    let subject = (agent, source_of(policy, file));
+    let shown = showing::check(&site.authority, subject, &(opening.leaves)(), intent, opening.is_for_people);
+    let Err(error) = shown else { return Ok(()) };
+    let Error::Denied { code, .. } = &error else { return Err(error) };
+    let written = write_denial(deps, &site.writer, intent, Some(file.to_owned()), *code);
+    Err(told(deps, error, written))
+}
+
 /// Refuses where the policy asks for a reason and none was given.
 fn demand_reason(
     deps: &Deps<'_>,
@@ -579,11 +634,9 @@ fn needs_reason(site: &Site, intent: &Intent, file: Option<&str>, opening: &Open
     let is_all = intent.on_behalf.is_none() || intent.secrets.is_empty();
     let named: BTreeSet<&str> = intent.secrets.iter().map(String::as_str).collect();
     let is_meant = |path: &&Vec<String>| is_all || named.contains(show_path(path).as_str());
+    let scope = policy.scope(revocations, agent, source);
     policy.require_reason
-        || (opening.leaves)()
-            .iter()
-            .filter(is_meant)
-            .any(|path| policy.decide(revocations, &Subject { agent, source, path }).needs_reason)
+        || (opening.leaves)().iter().filter(is_meant).any(|path| scope.decide(path).needs_reason)
 }
 
 /// The principal that something is done for.
@@ -593,7 +646,5 @@ fn agent<'s>(site: &'s Site, intent: &'s Intent) -> Option<&'s str> {
 
 /// The source that a file is made from: itself, but for those made for principals.
 fn source_of<'f>(policy: &Policy, file: &'f str) -> &'f str {
-    let Some(made) = file.strip_prefix(".leaflock/agents/") else { return file };
-    let behind = |name: &String| made.strip_prefix(name.as_str())?.strip_prefix('/');
-    policy.principals.keys().find_map(behind).unwrap_or(file)
+    policy.principals.keys().find_map(|name| place::made_for(file, name)).unwrap_or(file)
 }

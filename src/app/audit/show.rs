@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::material::{self, Log};
 use crate::app::Deps;
+use crate::app::agent::root;
 use crate::app::error::Error;
 use crate::domain::agent::audit::entry::{Action, Entry, Outcome as Ending};
 use crate::domain::agent::audit::segments;
@@ -96,7 +97,7 @@ pub struct Outcome {
 /// The entries of all writers, of the work tree and of this clone, each once. None of
 /// them is verified. `last` takes that many from the end.
 pub fn run(deps: &Deps<'_>, filter: &Filter, last: Option<usize>) -> Result<Outcome, Error> {
-    let root = material::root(deps)?;
+    let root = root::here(deps)?;
     let mut outcome = of(&material::read(deps, &root)?, filter, last);
     outcome.owners = owners(deps, &root, &outcome.lines)?;
     Ok(outcome)

@@ -7,6 +7,7 @@ use super::material::{self, Log};
 use super::record;
 use crate::app::Deps;
 use crate::app::agent::authority;
+use crate::app::agent::root;
 use crate::app::error::Error;
 use crate::domain::agent::audit::chain::{Finding, Kind};
 use crate::domain::agent::audit::checkpoint::{self, Checkpoint};
@@ -49,7 +50,7 @@ struct Signed {
 /// There is no policy, it does not verify, or something cannot be read. What is wrong
 /// with the log is no error.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
-    let root = material::root(deps)?;
+    let root = root::here(deps)?;
     let mut log = material::read(deps, &root)?;
     for path in &request.checkpoints {
         let bytes = deps.files.read(path).map_err(Error::Read)?.bytes.to_vec();

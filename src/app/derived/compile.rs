@@ -67,39 +67,48 @@ pub fn derived(
         emitted.map_err(|error| Error::Emit { place: place.clone(), during: While::Encrypting, error })?;
     let data_key = DataKey::generate(&mut *deps.random.rng());
     let metadata = metadata(deps, recipients, &data_key)?;
-    let bytes = locked(deps, &plain, documents, format, metadata, &data_key, place)?;
+    let draft = Draft { plain: &plain, documents, format, place };
+    let bytes = draft.locked(deps, metadata, &data_key)?;
     let wanted = Wanted::by_new(deps, place.path.as_deref(), false)?;
     Unsealed { bytes, format, place, data_key: &data_key }.finish(deps, wanted, &mut Vec::new())
 }
 
-fn locked(
-    deps: &Deps<'_>,
-    plain: &[u8],
-    documents: &[Value],
+/// A derived file that is not encrypted yet.
+struct Draft<'d> {
+    plain: &'d [u8],
+    /// What `plain` was printed from.
+    documents: &'d [Value],
     format: Format,
-    metadata: Metadata,
-    data_key: &DataKey,
-    place: &Place,
-) -> Result<SecretBytes, Error> {
-    let cipher = Cipher::new(data_key);
-    if format == Format::Binary {
-        let mut bytes = lock::room_for_binary(plain.len());
-        let metadata = Metadata { selection: Selection::everything(), ..metadata };
-        let mac = lock::lock_binary(deps, plain, &cipher, metadata, &mut bytes);
-        let failed = |error| Error::Emit { place: place.clone(), during: While::Encrypting, error };
-        lock::prove_binary(&bytes, &cipher, plain, &mac.map_err(failed)?, place)?;
-        return Ok(bytes);
+    place: &'d Place,
+}
+
+impl Draft<'_> {
+    fn locked(&self, deps: &Deps<'_>, metadata: Metadata, data_key: &DataKey) -> Result<SecretBytes, Error> {
+        let Self { plain, documents, format, place } = *self;
+        let cipher = Cipher::new(data_key);
+        if format == Format::Binary {
+            let mut bytes = lock::room_for_binary(plain.len());
+            let metadata = Metadata { selection: Selection::everything(), ..metadata };
+            let mac = lock::lock_binary(deps, plain, &cipher, metadata, &mut bytes);
+            let failed = |error| Error::Emit { place: place.clone(), during: While::Encrypting, error };
+            lock::prove_binary(&bytes, &cipher, plain, &mac.map_err(failed)?, place)?;
+            return Ok(bytes);
+        }
+        refuse_other_values(plain, documents, format, place)?;
+        let mut parsed = Plain::parse(plain, format, place)?;
+        metadata.selection.mark(&mut parsed.tree, Stage::Plain);
+        let selection = metadata.selection.clone();
+        let file = PlainFile {
+            store: parsed.store,
+            tree: &parsed.tree,
+            selection: &selection,
+            keep_spellings: true,
+        };
+        let locking = file.plan(None);
+        let locked = lock::lock_new(deps, &parsed, data_key, metadata, locking, None)?;
+        let expected = Expected { format, cipher: &cipher, plain, place, hoist: true };
+        Ok(lock::proven(deps, locked, expected)?.bytes)
     }
-    refuse_other_values(plain, documents, format, place)?;
-    let mut parsed = Plain::parse(plain, format, place)?;
-    metadata.selection.mark(&mut parsed.tree, Stage::Plain);
-    let selection = metadata.selection.clone();
-    let file =
-        PlainFile { store: parsed.store, tree: &parsed.tree, selection: &selection, keep_spellings: true };
-    let locking = file.plan(None);
-    let locked = lock::lock_new(deps, &parsed, data_key, metadata, locking, None)?;
-    let expected = Expected { format, cipher: &cipher, plain, place, hoist: true };
-    Ok(lock::proven(deps, locked, expected)?.bytes)
 }
 
 /// What is printed must read back as what was cut, or a wrong value would be handed out.

@@ -4,16 +4,16 @@
 //! A derived file is kept byte for byte as long as it is what the manifest lists, for the
 //! recipients that it should have, and its mark says that it holds what it should.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::compile::{self, Opened};
 use super::sources::{self, Source};
 use crate::app::Deps;
-use crate::app::agent::authority::Authority;
+use crate::app::agent::authority::{self, Authority};
+use crate::app::agent::write::Write;
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
-use crate::app::ports::Fingerprint;
 use crate::app::request::{Notice, OpenOptions};
 use crate::app::sealing::Wanted;
 use crate::domain::agent::audit::entry::Action;
@@ -21,8 +21,8 @@ use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::leaves;
 use crate::domain::agent::manifest::{self, Derived, Manifest, derived_path};
 use crate::domain::agent::pattern::show_path;
-use crate::domain::agent::policy::{self, Principal};
-use crate::domain::agent::view::{self, View};
+use crate::domain::agent::policy::{Compiled, Principal};
+use crate::domain::agent::view::View;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::digest;
 use crate::domain::scalar::LARGEST_EXACT;
@@ -38,19 +38,6 @@ pub struct Fresh<'f> {
     pub bytes: &'f [u8],
     /// Their data key; without it, the file is opened as others are.
     pub data_key: Option<&'f DataKey>,
-}
-
-/// A file that changes.
-#[derive(Debug)]
-pub struct Write {
-    /// The file, absolute.
-    pub path: PathBuf,
-    /// Its new bytes; `None` if it goes.
-    pub bytes: Option<SecretBytes>,
-    /// Its state before; `None` if it is new.
-    pub seen: Option<Fingerprint>,
-    /// False if it is new.
-    pub exists: bool,
 }
 
 /// What is to be done.
@@ -79,6 +66,8 @@ pub struct Plan {
 pub struct Accept {
     /// These, by their names.
     pub names: BTreeSet<String>,
+    /// Revocations may be gone, if the policy is newer than they are: it takes their place.
+    pub revocations: bool,
 }
 
 /// Plans for `fresh` states of sources. If the manifest is of the policy in force, the
@@ -96,21 +85,26 @@ pub fn plan(
     let old = authority.manifest.clone().unwrap_or_default();
     let is_current = authority.manifest.is_some()
         && old.policy == authority.policy_digest
-        && old.revocations == revocations(authority);
+        && old.revocations.keys().eq(&revocations(authority))
+        && authority.missing_revocations.is_empty();
     let new = Manifest {
         repo: authority.policy.repo.clone().unwrap_or_default(),
         policy: authority.policy_digest.clone(),
-        revocations: listed(authority, &old),
+        revocations: heeded(authority, &old),
+        absorbed: absorbed(authority, &old, accept)?,
         ..old.clone()
     };
-    let plan = Plan { manifest: new, ..Plan::default() };
+    let mut plan = Plan { manifest: new, ..Plan::default() };
+    if let count @ 1.. = authority.missing_revocations.len() {
+        let text = format!("the policy takes the place of {count} revocations that are gone");
+        plan.notices.push(Notice::note(text));
+    }
     let mut planner = Planner { deps, authority, old, accept, open, plan };
     match is_current && !fresh.is_empty() {
         true => planner.some(fresh)?,
         false => planner.all(fresh)?,
     }
     let Planner { mut plan, old, .. } = planner;
-    refuse_gone(authority, &old, &plan.manifest)?;
     plan.is_change = plan.manifest != old || !plan.writes.is_empty() || authority.manifest.is_none();
     plan.manifest.serial = old.serial + u64::from(plan.is_change);
     if plan.manifest.serial > LARGEST_EXACT {
@@ -128,37 +122,36 @@ pub fn revocations(authority: &Authority) -> BTreeSet<String> {
     authority.revocations.iter().map(|it| it.digest.clone()).collect()
 }
 
-/// The revocations that a manifest lists. Where a new policy has taken the place of some,
-/// they are listed once more, so that others know that they may go.
-fn listed(authority: &Authority, old: &Manifest) -> BTreeSet<String> {
-    let mut listed = revocations(authority);
-    if old.policy != authority.policy_digest {
-        listed.extend(old.revocations.iter().cloned());
-    }
-    listed
+/// The revocations that a manifest lists as heeded, each with the serial of the policy
+/// under which it first was.
+fn heeded(authority: &Authority, old: &Manifest) -> BTreeMap<String, u64> {
+    let serial = authority.policy.serial.unwrap_or_default();
+    let since = |digest: &String| old.revocations.get(digest).copied().unwrap_or(serial);
+    revocations(authority).into_iter().map(|digest| (digest.clone(), since(&digest))).collect()
 }
 
-/// Refuses to give back what a revocation took, only because its line is gone: it takes
-/// another policy.
-fn refuse_gone(authority: &Authority, old: &Manifest, new: &Manifest) -> Result<(), Error> {
-    let gone = old.revocations.difference(&new.revocations).next();
-    let gains = |(name, file): (&String, &Derived)| {
-        let had = old.derived.get(name).map(|file| file.secrets.as_slice()).unwrap_or_default();
-        file.secrets.iter().any(|secret| !had.contains(secret))
+/// The revocations whose place policies have taken. One whose line is gone becomes one of
+/// them if whoever signs says so, and if the policy is newer than what it denied: else an
+/// empty file would give back what was taken. A line that is back denies again.
+///
+/// # Errors
+/// [`DenyCode::PolicyStale`] for one that is merely gone.
+fn absorbed(authority: &Authority, old: &Manifest, accept: &Accept) -> Result<BTreeMap<String, u64>, Error> {
+    let serial = authority.policy.serial.unwrap_or_default();
+    let is_newer = |gone: &String| match old.revocations.get(gone) {
+        Some(heeded) => serial > *heeded,
+        None => old.policy != authority.policy_digest,
     };
-    if gone.is_none() || old.policy != new.policy || !new.derived.iter().any(gains) {
-        return Ok(());
+    let mut absorbed = old.absorbed.clone();
+    let there = revocations(authority);
+    absorbed.retain(|digest, _| !there.contains(digest));
+    for gone in &authority.missing_revocations {
+        if !accept.revocations || !is_newer(gone) {
+            return Err(authority::revocation_gone(authority, gone));
+        }
+        absorbed.insert(gone.clone(), serial);
     }
-    Err(Error::Integrity {
-        place: Place::file(authority.root.join(policy::REVOCATIONS)),
-        code: DenyCode::PolicyStale,
-        cause: "a revocation that the derived files heed is gone, and its agent would get back what it took"
-            .into(),
-        hints: vec![
-            "restore the file from git; who gives a right back signs a policy with a higher serial"
-                .to_owned(),
-        ],
-    })
+    Ok(absorbed)
 }
 
 /// The recipients of the derived files of `principal`, sorted, each once.
@@ -179,12 +172,15 @@ struct Planner<'p> {
     plan: Plan,
 }
 
-impl Planner<'_> {
+impl<'p> Planner<'p> {
     /// Only what is made from `fresh` sources.
     fn some(&mut self, fresh: &[Fresh<'_>]) -> Result<(), Error> {
-        for file in fresh {
-            let Some(source) = self.source_of(file) else { continue };
-            self.source(&source, file.data_key)?;
+        let of = |file: &Fresh<'_>| Some((self.source_of(file)?, file.data_key.cloned()));
+        let new: Vec<(Source, Option<DataKey>)> = fresh.iter().filter_map(of).collect();
+        let names = names_of(new.iter().map(|(source, _)| source));
+        self.plan.manifest.derived.retain(|_, file| !names.contains(file.source.as_str()));
+        for (source, data_key) in &new {
+            self.source(source, data_key.as_ref())?;
         }
         Ok(())
     }
@@ -194,22 +190,22 @@ impl Planner<'_> {
         let mut found = sources::all(self.deps, &self.authority.root, &self.authority.policy)?;
         let of = |file: &Fresh<'_>| Some((self.source_of(file)?, file.data_key.cloned()));
         let new: Vec<(Source, Option<DataKey>)> = fresh.iter().filter_map(of).collect();
-        found.retain(|source| !new.iter().any(|(new, _)| new.name == source.name));
+        let replaced = names_of(new.iter().map(|(source, _)| source));
+        found.retain(|source| !replaced.contains(source.name.as_str()));
         self.check(&found)?;
+        let mut now = replaced;
+        now.extend(names_of(&found));
         let (sources, derived) =
             (std::mem::take(&mut self.plan.manifest.sources), &mut self.plan.manifest.derived);
         derived.clear();
         self.plan.notices.extend(
             sources
                 .keys()
-                .filter(|name| {
-                    let now = found.iter().chain(new.iter().map(|(source, _)| source));
-                    !now.into_iter().any(|source| source.name == **name)
-                })
+                .filter(|name| !now.contains(name.as_str()))
                 .map(|name| Notice::note(format!("{name} is no source any more"))),
         );
-        for source in found {
-            self.source(&source, None)?;
+        for source in &found {
+            self.source(source, None)?;
         }
         for (source, data_key) in &new {
             self.source(source, data_key.as_ref())?;
@@ -219,26 +215,19 @@ impl Planner<'_> {
 
     fn source_of(&self, file: &Fresh<'_>) -> Option<Source> {
         // A source is known by its own name, not by those of links to it.
-        let path = match self.deps.files.is_link(file.path) {
-            true => self.deps.files.real(file.path).ok()?,
-            false => file.path.to_owned(),
-        };
+        let path = self.deps.files.real(file.path).ok()?;
         let name = sources::name_of(&self.authority.root, &path)?;
         Some(Source {
             name,
             path,
             bytes: SecretBytes::new(file.bytes.to_vec()),
             seen: None,
-            sha256: digest::hex(file.bytes),
+            sha256: digest::hex_of(file.bytes),
         })
     }
 
     /// Refuses sources that somebody changed or put there whom nobody has looked after.
     fn check(&mut self, found: &[Source]) -> Result<(), Error> {
-        if self.authority.manifest.is_none() {
-            self.plan.accepted = found.iter().map(|source| source.name.clone()).collect();
-            return Ok(());
-        }
         let differs =
             |source: &&Source| self.old.sources.get(&source.name).is_none_or(|it| it.sha256 != source.sha256);
         let (accepted, refused): (Vec<&Source>, Vec<&Source>) =
@@ -266,9 +255,12 @@ impl Planner<'_> {
             sha256: source.sha256.clone(),
             recipients: sources::recipients(&locked.metadata),
         };
+        self.refuse_strangers(source, &entry.recipients)?;
         self.plan.manifest.sources.insert(source.name.clone(), entry);
-        self.plan.manifest.derived.retain(|_, file| file.source != source.name);
-        let opened = match (self.is_wanted(source, &locked), data_key) {
+        let Authority { policy, revocations, .. } = self.authority;
+        let of = |it: &'p Principal| Some((it, policy.compiled(revocations, &it.name, &source.name)?));
+        let compiled: Vec<(&Principal, Compiled<'_>)> = policy.principals.values().filter_map(of).collect();
+        let opened = match (is_wanted(&locked, &compiled), data_key) {
             (false, _) => None,
             (true, Some(data_key)) => Some(compile::made(&source.bytes, source.format(), &place, data_key)?),
             (true, None) => {
@@ -277,8 +269,8 @@ impl Planner<'_> {
                 Some(compile::opened(&locked.unlock(self.deps, &open)?)?)
             }
         };
-        for principal in self.authority.policy.principals.values() {
-            let view = opened.as_ref().and_then(|opened| self.view(source, principal, opened));
+        for (principal, compiled) in &compiled {
+            let view = opened.as_ref().and_then(|opened| self.view(principal, compiled, opened));
             match (view, &opened) {
                 (Some(view), Some(opened)) => self.derived(source, principal, &view, opened)?,
                 _ => self.gone(&derived_path(&principal.name, &source.name))?,
@@ -287,22 +279,37 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// True if somebody may have something of the source: its keys are in the clear.
-    fn is_wanted(&self, source: &Source, locked: &Locked<'_>) -> bool {
-        // What an alias stands for has paths of its own.
-        locked.tree.nodes.iter().any(|node| node.kind == Kind::Alias)
-            || leaves::paths(&locked.tree).iter().any(|path| {
-                self.authority.policy.principals.values().any(|it| self.may_have(it, &source.name, path))
-            })
+    /// Refuses a source that is encrypted for somebody whom the policy does not list; where
+    /// it lists nobody, those who are new are named. `.sops.yaml` says for whom a file is
+    /// encrypted, and nobody signs that.
+    fn refuse_strangers(&mut self, source: &Source, recipients: &[String]) -> Result<(), Error> {
+        let strangers = sources::strangers(&self.authority.policy, &source.name, recipients);
+        if !strangers.is_empty() {
+            return Err(Error::Integrity {
+                place: source.place(),
+                code: DenyCode::ManifestMismatch,
+                cause: format!("the policy does not list {} for this source", strangers.join(", ")).into(),
+                hints: vec![
+                    "whose key it is has to be in `sources:` of the policy, under `recipients:`; if it does not \
+                     belong there, look who put it into .sops.yaml, then `leaflock updatekeys` takes it out"
+                        .to_owned(),
+                ],
+            });
+        }
+        let is_listed = self.authority.policy.source_recipients(&source.name).is_some();
+        let Some(old) = self.old.sources.get(&source.name).filter(|_| !is_listed) else { return Ok(()) };
+        let new: Vec<&str> =
+            recipients.iter().filter(|key| !old.recipients.contains(key)).map(String::as_str).collect();
+        if !new.is_empty() {
+            let text = format!("{} can be opened by {} from now on", source.name, new.join(", "));
+            let hint = "`sources:` with `recipients:` in the policy says who may; others are then refused";
+            self.plan.notices.push(Notice::warning(text).with_hint(hint));
+        }
+        Ok(())
     }
 
-    fn may_have(&self, principal: &Principal, source: &str, path: &[String]) -> bool {
-        let Authority { policy, revocations, .. } = self.authority;
-        view::keeps(path, &|path| policy.is_compiled_for(revocations, &principal.name, source, path))
-    }
-
-    fn view(&mut self, source: &Source, principal: &Principal, opened: &Opened) -> Option<View> {
-        let view = View::cut(&opened.documents, &|path| self.may_have(principal, &source.name, path))?;
+    fn view(&mut self, principal: &Principal, compiled: &Compiled<'_>, opened: &Opened) -> Option<View> {
+        let view = View::cut(&opened.documents, &|path| compiled.holds(path))?;
         if principal.age.is_empty() {
             let text = format!("{} has no age recipient: no file can be made for it", principal.name);
             let notice = Notice::warning(text);
@@ -337,7 +344,7 @@ impl Planner<'_> {
         if let (Some(old), Some(there)) = (self.old.derived.get(&name), &there) {
             entry.sha256.clone_from(&old.sha256);
             if entry == *old
-                && digest::hex(&there.bytes) == old.sha256
+                && digest::hex_of(&there.bytes) == old.sha256
                 && self.is_sealed(source, &path, &there.bytes)?
             {
                 self.plan.kept += 1;
@@ -348,12 +355,13 @@ impl Planner<'_> {
         let place = Place::file(&path);
         let format = source.format();
         let bytes = compile::derived(self.deps, &view.documents, format, &entry.recipients, &place)?;
-        entry.sha256 = digest::hex(&bytes);
+        entry.sha256 = digest::hex_of(&bytes);
         self.plan.manifest.derived.insert(name.clone(), entry);
         self.plan.made.push(name);
-        let exists = there.is_some();
-        let seen = there.and_then(|there| there.fingerprint);
-        self.plan.writes.push(Write { path, bytes: Some(bytes), seen, exists });
+        self.plan.writes.push(match there {
+            Some(there) => Write::read(path, bytes, there.fingerprint),
+            None => Write::new(path, bytes),
+        });
         Ok(())
     }
 
@@ -369,18 +377,29 @@ impl Planner<'_> {
         let path = self.authority.root.join(name);
         let Some(there) = self.deps.files.read_if_there(&path).map_err(Error::Read)? else { return Ok(()) };
         self.plan.removed.push(name.to_owned());
-        self.plan.writes.push(Write { path, bytes: None, seen: there.fingerprint, exists: true });
+        self.plan.writes.push(Write::removing(path, there.fingerprint));
         Ok(())
     }
 
     /// Every other file below the folder of derived files goes.
     fn sweep(&mut self) -> Result<(), Error> {
+        let planned: BTreeSet<PathBuf> = self.plan.writes.iter().map(|write| write.path.clone()).collect();
         for (name, path) in sources::derived(self.deps, &self.authority.root)? {
-            let is_planned = self.plan.writes.iter().any(|write| write.path == path);
-            if !is_planned && !self.plan.manifest.derived.contains_key(&name) {
+            if !planned.contains(&path) && !self.plan.manifest.derived.contains_key(&name) {
                 self.gone(&name)?;
             }
         }
         Ok(())
     }
+}
+
+/// True if somebody may have something of the source: its keys are in the clear.
+fn is_wanted(locked: &Locked<'_>, compiled: &[(&Principal, Compiled<'_>)]) -> bool {
+    // What an alias stands for has paths of its own.
+    locked.tree.nodes.iter().any(|node| node.kind == Kind::Alias)
+        || leaves::paths(&locked.tree).iter().any(|path| compiled.iter().any(|(_, it)| it.holds(path)))
+}
+
+fn names_of<'s>(sources: impl IntoIterator<Item = &'s Source>) -> BTreeSet<&'s str> {
+    sources.into_iter().map(|source| source.name.as_str()).collect()
 }

@@ -6,23 +6,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::plan::{self, Accept, Fresh, Plan, Write};
+use super::plan::{self, Accept, Fresh, Plan};
 use super::sources;
 use crate::app::Deps;
 use crate::app::agent::authority::{self, Authority};
 use crate::app::agent::signing;
+use crate::app::agent::write::{self, Write};
+use crate::app::audit::log::Held;
 use crate::app::error::Error;
 use crate::app::open;
 use crate::app::ports::Fingerprint;
 use crate::app::request::{Destination, Done, Notice, OpenOptions};
-use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{NAMESPACE, PLACE, SIGNATURE};
-use crate::domain::agent::policy::Principal;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::secret::SecretBytes;
-
-/// What the journal calls a change that goes on by itself.
-pub const COMMAND: &str = "agent sync";
 
 /// Threads of a batch write one after the other: each reads the manifest of the last.
 static TURN: Mutex<()> = Mutex::new(());
@@ -51,7 +48,8 @@ pub type Governing = (Arc<Authority>, Vec<usize>);
 /// The policies that govern some of `paths`.
 pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<Governing>, Error> {
     let mut roots: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
-    let targets = paths.iter().map(|path| target(deps, path)).collect::<Result<Vec<PathBuf>, Error>>()?;
+    let real = |path: &&Path| deps.files.real(path).map_err(Error::Read);
+    let targets = paths.iter().map(real).collect::<Result<Vec<PathBuf>, Error>>()?;
     for (at, path) in targets.iter().enumerate() {
         let Some(folder) = path.parent() else { continue };
         if let Some(root) = authority::find_root(deps, folder)? {
@@ -66,7 +64,7 @@ pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<Governing>,
         }
         places.retain(|&at| {
             let name = sources::name_of(&root, &targets[at]);
-            name.is_some_and(|name| sources::may_be(&authority.policy, &name))
+            name.is_some_and(|name| authority.policy.governs(&name))
         });
         if !places.is_empty() {
             found.push((authority, places));
@@ -75,13 +73,19 @@ pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<Governing>,
     Ok(found)
 }
 
-/// The file itself: a source is known by its own name, not by those of links to it.
-fn target(deps: &Deps<'_>, path: &Path) -> Result<PathBuf, Error> {
-    match deps.files.is_link(path) {
-        true => deps.files.real(path).map_err(Error::Read),
-        false => Ok(path.to_owned()),
-    }
+/// Waits until no other call of this clone changes what the policy around `path`, absolute,
+/// governs; dropped, the next one may. To be taken before the file is read, by what ends
+/// without a person's doing. Without it, a call that was slower is refused.
+pub fn turn(deps: &Deps<'_>, path: &Path) -> Result<Option<Box<dyn Held>>, Error> {
+    let path = deps.files.real(path).map_err(Error::Read)?;
+    let root = path.parent().map(|folder| authority::find_root(deps, folder)).transpose()?.flatten();
+    let place = root.map(|root| deps.repository.place(&root)).transpose().map_err(Error::Read)?.flatten();
+    // Where nothing can be locked, the states that were read still tell who was slower.
+    Ok(place.and_then(|place| deps.audit_log.lock(&place.common_dir.join(LOCKED)).ok()))
 }
+
+/// The folder of the lock, from git's own.
+const LOCKED: &str = "leaflock";
 
 /// Writes a new state of a source with what is made from it; `None`, and nothing is done,
 /// if no policy governs it.
@@ -95,13 +99,9 @@ pub fn source(deps: &Deps<'_>, new: &NewState<'_>) -> Result<Option<Vec<Notice>>
     let fresh = [Fresh { path: new.path, bytes: new.bytes, data_key: new.data_key }];
     let open = OpenOptions::default();
     let plan = plan::plan(deps, &authority, &fresh, &Accept::default(), &open)?;
-    let exists = deps.files.kind(new.path).map_err(Error::Read)?.is_some();
-    let own = Write {
-        path: new.path.to_owned(),
-        bytes: Some(SecretBytes::new(new.bytes.to_vec())),
-        seen: new.seen,
-        exists,
-    };
+    let path = deps.files.real(new.path).map_err(Error::Read)?;
+    let exists = deps.files.kind(&path).map_err(Error::Read)?.is_some();
+    let own = Write { path, bytes: Some(SecretBytes::new(new.bytes.to_vec())), seen: new.seen, exists };
     let notices = plan.notices.clone();
     write(deps, &authority, plan, vec![own], None)?;
     Ok(Some(notices))
@@ -140,10 +140,10 @@ pub fn write(
     key: Option<&str>,
 ) -> Result<(), Error> {
     let root = &authority.root;
-    finish_unfinished(deps, root)?;
+    write::finish_unfinished(deps, root)?;
     let mut writes = others;
     writes.extend(finished(deps, authority, plan, key)?);
-    commit(deps, COMMAND, root, &writes)
+    write::commit(deps, write::COMMAND, root, &writes)
 }
 
 /// The files of `plan`, the manifest and its signature among them.
@@ -161,9 +161,15 @@ pub fn finished(
     let signature = sign(deps, authority, &bytes, key)?;
     for (place, bytes) in [(PLACE, bytes), (SIGNATURE, signature.into_bytes())] {
         let path = authority.root.join(place);
-        let there = deps.files.read_if_there(&path).map_err(Error::Read)?;
-        let seen = there.as_ref().and_then(|there| there.fingerprint);
-        writes.push(Write { path, bytes: Some(SecretBytes::new(bytes)), seen, exists: there.is_some() });
+        writes.push(match place {
+            // The manifest in the state in which the plan knows it: another call may have
+            // written one since.
+            PLACE => match authority.manifest_file {
+                Some(seen) => Write::read(path, bytes, seen),
+                None => Write::new(path, bytes),
+            },
+            _ => Write::replacing(deps, path, bytes)?,
+        });
     }
     Ok(writes)
 }
@@ -174,57 +180,6 @@ pub fn finished(
 /// [`Error::NoIdentity`] without a key, [`Error::Denied`] where it may not sign manifests.
 fn sign(deps: &Deps<'_>, authority: &Authority, bytes: &[u8], key: Option<&str>) -> Result<String, Error> {
     let key = signing::Key::of(deps, key)?;
-    let is_listed = authority.signers.allows(&key.public, NAMESPACE, &deps.clock.now()).is_some();
-    let principal = authority.policy.principal_of_key(&key.public.to_string());
-    if !is_listed || principal.is_some_and(Principal::is_agent) {
-        return Err(Error::Denied {
-            code: DenyCode::NoSigner,
-            message: format!(
-                "{} may not sign for derived files, so nothing was written",
-                key.public.fingerprint()
-            ),
-            hints: vec![
-                "somebody whom .leaflock/allowed_signers lists, and who is no agent, makes this change"
-                    .to_owned(),
-            ],
-        });
-    }
+    key.demand(deps, (&authority.policy, &authority.signers), (NAMESPACE, "manifests"))?;
     key.sign(deps, bytes, NAMESPACE)
-}
-
-/// What a call that was killed left of one source, or of a sync, is complete and signed:
-/// it goes on before anything else is written. What changes many files by a question to
-/// the user waits for his answer.
-pub fn finish_unfinished(deps: &Deps<'_>, root: &Path) -> Result<(), Error> {
-    let failed = |error| Error::Write { in_place: true, error };
-    match deps.transactions.unfinished(root).map_err(failed)? {
-        Some(left) if left.command() == COMMAND => left.settle(true).map(drop).map_err(failed),
-        Some(left) => Err(Error::Unfinished {
-            command: left.command().to_owned(),
-            done: left.done(),
-            total: left.files().len(),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Brings files to the disk: all of them or none.
-pub fn commit(deps: &Deps<'_>, command: &str, root: &Path, writes: &[Write]) -> Result<(), Error> {
-    let failed = |error| Error::Write { in_place: true, error };
-    if writes.is_empty() {
-        return Ok(());
-    }
-    let paths: Vec<PathBuf> = writes.iter().map(|write| write.path.clone()).collect();
-    let transaction = deps.transactions.begin(root, command, &paths).map_err(failed)?;
-    for (index, write) in writes.iter().enumerate() {
-        let staged = match (&write.bytes, write.exists) {
-            (Some(bytes), true) => transaction.stage(index, bytes, write.seen),
-            (Some(bytes), false) => transaction.create(index, bytes),
-            (None, _) => transaction.remove(index, write.seen),
-        };
-        staged.map_err(failed)?;
-    }
-    transaction.commit().map_err(failed)?;
-    authority::forget(deps);
-    Ok(())
 }

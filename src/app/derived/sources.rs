@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::Deps;
-pub use crate::app::agent::listed::name_of;
+pub use crate::app::agent::listed::{may_be_source as may_be, name_of};
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
 use crate::app::ports::{Contents, FileKind, Fingerprint};
-use crate::domain::agent::manifest::DERIVED;
+use crate::domain::agent::place::DERIVED;
 use crate::domain::agent::policy::Policy;
 use crate::domain::crypto::token;
 use crate::domain::digest;
@@ -15,8 +15,8 @@ use crate::domain::metadata::{MasterKey, Metadata};
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
 
-/// The folder of everything that is no source.
-const OWN: &str = ".leaflock/";
+/// What to do about one that is cut off or otherwise broken.
+const DAMAGED: &str = "the file is damaged: bring it back from git, `git checkout -- FILE`, and sync then";
 
 /// A source as it stands on the disk.
 #[derive(Debug)]
@@ -45,11 +45,6 @@ impl Source {
     }
 }
 
-/// True if `name` may be a source of `policy`, given that it is an encrypted file.
-pub fn may_be(policy: &Policy, name: &str) -> bool {
-    !name.starts_with(OWN) && policy.governs(name)
-}
-
 /// The keys that a file is encrypted for, sorted, each once.
 pub fn recipients(metadata: &Metadata) -> Vec<String> {
     let mut names: Vec<String> = metadata.keys().map(MasterKey::name).map(|it| it.into_owned()).collect();
@@ -58,26 +53,42 @@ pub fn recipients(metadata: &Metadata) -> Vec<String> {
     names
 }
 
-/// All sources, sorted by name: the encrypted files that git tracks, or would if they
-/// were added.
-pub fn all(deps: &Deps<'_>, root: &Path, policy: &Policy) -> Result<Vec<Source>, Error> {
+/// Those of `recipients` whom the policy does not list for the source; none where it lists
+/// nobody.
+pub fn strangers(policy: &Policy, source: &str, recipients: &[String]) -> Vec<String> {
+    let listed = policy.source_recipients(source);
+    let is_stranger = |key: &&String| listed.as_ref().is_some_and(|listed| !listed.contains(key));
+    recipients.iter().filter(is_stranger).cloned().collect()
+}
+
+/// The files that may be sources, sorted by name: those that git tracks, or would if they
+/// were added, and that the policy governs. Whether they are encrypted is not looked at.
+pub fn files(deps: &Deps<'_>, root: &Path, policy: &Policy) -> Result<Vec<(String, PathBuf)>, Error> {
     let files = match deps.repository.present(root).map_err(Error::Read)? {
         Some(files) => files,
         None => deps.files.expand(&[root.to_owned()]).map_err(Error::Read)?,
     };
-    let mut sources = Vec::new();
+    let mut found = Vec::new();
     for path in files {
-        let Some(name) = name_of(root, &path).filter(|name| may_be(policy, name)) else { continue };
-        if deps.files.is_link(&path)
-            || deps.files.kind(&path).map_err(Error::Read)? != Some(FileKind::Regular)
-        {
-            continue;
+        let Some(name) = name_of(root, &path).filter(|name| policy.governs(name)) else { continue };
+        // What is behind a link is a source under its own name, or not of this repository.
+        let is_regular = deps.files.kind(&path).map_err(Error::Read)? == Some(FileKind::Regular);
+        if is_regular && !deps.files.is_link(&path) {
+            found.push((name, path));
         }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// All sources, sorted by name: the encrypted ones of these files.
+pub fn all(deps: &Deps<'_>, root: &Path, policy: &Policy) -> Result<Vec<Source>, Error> {
+    let mut sources = Vec::new();
+    for (name, path) in files(deps, root, policy)? {
         let contents = deps.files.read(&path).map_err(Error::Read)?;
         sources.extend(source(name, path, contents)?);
     }
-    sources.sort_by(|one, other| one.name.cmp(&other.name));
-    sources.dedup_by(|one, other| one.name == other.name);
     Ok(sources)
 }
 
@@ -92,9 +103,17 @@ fn source(name: String, path: PathBuf, contents: Contents) -> Result<Option<Sour
         // A text that tells of tokens: this manual, for one.
         Err(Error::NotEncrypted(_)) => return Ok(None),
         Err(Error::Syntax { .. }) if Format::of_path(&name) == Format::Binary => return Ok(None),
-        Err(error) => return Err(error),
+        Err(mut error) => {
+            if let Error::Metadata { hints, .. } = &mut error {
+                hints.push(DAMAGED.to_owned());
+            }
+            if let Error::Syntax { error, .. } = &mut error {
+                error.hint.get_or_insert(DAMAGED);
+            }
+            return Err(error);
+        }
     }
-    let sha256 = digest::hex(&bytes);
+    let sha256 = digest::hex_of(&bytes);
     Ok(Some(Source { name, path, bytes, seen: fingerprint, sha256 }))
 }
 

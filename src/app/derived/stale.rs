@@ -1,6 +1,7 @@
 //! What of the derived files is out of date, told without any key: by the manifest, the
 //! policy, and the bytes on the disk. Names, never values.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::plan;
@@ -10,9 +11,8 @@ use crate::app::agent::authority::Authority;
 use crate::app::error::Error;
 use crate::app::open::Locked;
 use crate::domain::agent::leaves;
-use crate::domain::agent::manifest::{Manifest, derived_path};
+use crate::domain::agent::manifest::{Derived, Manifest, derived_path};
 use crate::domain::agent::pattern::show_path;
-use crate::domain::agent::view;
 use crate::domain::digest;
 use crate::domain::tree::Kind;
 
@@ -37,7 +37,7 @@ pub enum Reason {
     DerivedMissing,
     /// A file where derived files lie that the manifest does not hold.
     DerivedUnlisted,
-    /// A derived file has other recipients than the policy says.
+    /// A source or derived file has other recipients than the policy says.
     Recipients,
     /// A derived file holds other secrets than the policy says, or should not be there.
     Secrets,
@@ -108,24 +108,37 @@ pub fn all(deps: &Deps<'_>, authority: &Authority) -> Result<Vec<Stale>, Error> 
     if manifest.policy != authority.policy_digest {
         add(policy::PLACE, Reason::Policy);
     }
-    if !plan::revocations(authority).is_subset(&manifest.revocations) {
+    if plan::revocations(authority).iter().any(|digest| !manifest.revocations.contains_key(digest)) {
         add(policy::REVOCATIONS, Reason::Revocation);
     }
     let sources = sources::all(deps, &authority.root, &authority.policy)?;
+    let mut unchanged = BTreeSet::new();
     for source in &sources {
         match manifest.sources.get(&source.name) {
             None => add(&source.name, Reason::SourceUnlisted),
             Some(known) if known.sha256 != source.sha256 => add(&source.name, Reason::SourceChanged),
             Some(_) => {
+                unchanged.insert(source.name.as_str());
                 let locked = Locked::parse(&source.bytes, source.format(), &source.place())?;
+                let recipients = sources::recipients(&locked.metadata);
+                if !sources::strangers(&authority.policy, &source.name, &recipients).is_empty() {
+                    add(&source.name, Reason::Recipients);
+                }
                 for (name, reason) in rights(authority, manifest, &source.name, &locked) {
                     add(&name, reason);
                 }
             }
         }
     }
-    for name in manifest.sources.keys().filter(|name| !sources.iter().any(|it| it.name == **name)) {
+    let there: BTreeSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    for name in manifest.sources.keys().filter(|name| !there.contains(name.as_str())) {
         add(name, Reason::SourceGone);
+    }
+    let is_nobodys = |file: &Derived| {
+        unchanged.contains(file.source.as_str()) && !authority.policy.principals.contains_key(&file.agent)
+    };
+    for (name, _) in manifest.derived.iter().filter(|(_, file)| is_nobodys(file)) {
+        add(name, Reason::Secrets);
     }
     for (name, reason) in files(deps, &authority.root, manifest)? {
         add(&name, reason);
@@ -149,9 +162,8 @@ fn rights(
     let mut found = Vec::new();
     for principal in policy.principals.values() {
         let name = derived_path(&principal.name, source);
-        let may_have = |path: &&Vec<String>| {
-            view::keeps(path, &|path| policy.is_compiled_for(revocations, &principal.name, source, path))
-        };
+        let compiled = policy.compiled(revocations, &principal.name, source);
+        let may_have = |path: &&Vec<String>| compiled.as_ref().is_some_and(|it| it.holds(path));
         let mut wanted: Vec<String> = paths.iter().filter(may_have).map(|path| show_path(path)).collect();
         wanted.sort();
         if principal.age.is_empty() {
@@ -167,11 +179,6 @@ fn rights(
             _ => found.push((name, Reason::Secrets)),
         }
     }
-    let others = manifest
-        .derived
-        .iter()
-        .filter(|(_, file)| file.source == source && !policy.principals.contains_key(&file.agent));
-    found.extend(others.map(|(name, _)| (name.clone(), Reason::Secrets)));
     found
 }
 
@@ -184,14 +191,14 @@ fn files(deps: &Deps<'_>, root: &Path, manifest: &Manifest) -> Result<Vec<(Strin
             None => found.push((name.clone(), Reason::DerivedUnlisted)),
             Some(known) => {
                 let bytes = deps.files.read(path).map_err(Error::Read)?.bytes;
-                if digest::hex(&bytes) != known.sha256 {
+                if digest::hex_of(&bytes) != known.sha256 {
                     found.push((name.clone(), Reason::DerivedChanged));
                 }
             }
         }
     }
-    for name in manifest.derived.keys().filter(|name| !there.iter().any(|(it, _)| it == *name)) {
-        found.push((name.clone(), Reason::DerivedMissing));
-    }
+    let there: BTreeSet<&String> = there.iter().map(|(name, _)| name).collect();
+    let missing = manifest.derived.keys().filter(|name| !there.contains(name));
+    found.extend(missing.map(|name| (name.clone(), Reason::DerivedMissing)));
     Ok(found)
 }

@@ -207,7 +207,7 @@ impl Class {
             Error::NoSuchFile(_) | Error::NotFound { .. } | Error::KeysOfNoFile { .. } => Code::NotFound,
             Error::Read(error) if error.kind == FileErrorKind::NotFound => Code::NotFound,
             Error::Read(_) => Code::CannotRead,
-            Error::Write { error, .. } if error.kind == FileErrorKind::Changed => Code::Busy,
+            Error::Write { error, .. } if error.is_race() => Code::Busy,
             Error::Write { .. } | Error::Emit { .. } => Code::CannotWrite,
             Error::Mac { .. } | Error::Seal { .. } | Error::Decrypt { .. } => Code::FileChanged,
             Error::NotEncrypted(_) => Code::NotEncrypted,

@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{Arguments, FILE, SIGNALLED, keys, pairs, prefix};
-use crate::app::ports::Ending;
+use super::{Arguments, FILE, end_as, keys, pairs, prefix};
 use crate::app::request::Notice;
 use crate::app::run_agent::{Request, run as use_case};
 use crate::app::variables::Variables;
@@ -97,14 +96,7 @@ pub fn run(agent: String, arguments: Arguments, cli: &mut Cli) -> Result<(), Fai
         output.hold_notices(holds);
     };
     let ended = wire::with_deps(&cli.env, |deps| Ok(use_case(deps, &request, &mut tell)?))?;
-    match ended {
-        Ending::Code(0) => Ok(()),
-        Ending::Code(code) => Err(Failure::Told { code }),
-        Ending::Signal(signal) => {
-            wire::die_of(signal);
-            Err(Failure::Told { code: u8::try_from(signal).unwrap_or(0).saturating_add(SIGNALLED) })
-        }
-    }
+    end_as(ended)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! dates without a `Z`, which `ssh-keygen` takes in the time zone of whoever checks: a
 //! list must mean the same on every machine.
 
+use super::hidden_characters;
 use super::public_key::{PublicKey, PublicKeyError};
 use crate::domain::scalar::Timestamp;
 
@@ -75,6 +76,9 @@ impl AllowedSigners {
             return Err(whole("the list of signers is larger than 1 MiB"));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| whole("the list of signers is no text"))?;
+        if let Some((line, message)) = hidden_characters::first(text) {
+            return Err(AllowedSignersError { message, line, advice: hidden_characters::ADVICE });
+        }
         let mut signers = Vec::new();
         for (index, line) in text.split('\n').enumerate() {
             let line = line.strip_suffix('\r').unwrap_or(line).trim_start_matches(BLANK);

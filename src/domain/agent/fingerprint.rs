@@ -1,12 +1,10 @@
 //! Values compared without being shown.
 
-use hkdf::Hkdf;
-use hkdf::hmac::{Hmac, Mac as _};
-use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
 
 use crate::domain::crypto::data_key::DataKey;
+use crate::domain::crypto::derived_mac::derived_mac;
+use crate::domain::digest::to_hex;
 
 /// What the key of a fingerprint is derived for: HKDF's `info`.
 const PURPOSE: &[u8] = b"leaflock-fingerprint@v1";
@@ -24,16 +22,9 @@ const LENGTH: usize = 16;
 /// a fingerprint is of, however few there could be; whoever has the data key can open
 /// the value itself.
 pub fn of(data_key: &DataKey, text: &[u8]) -> String {
-    let mut key = Zeroizing::new([0; 32]);
-    // Fails for more than 8160 bytes only.
-    let _ = Hkdf::<Sha256>::new(None, data_key.expose()).expand(PURPOSE, key.as_mut_slice());
-    // HMAC takes keys of any length.
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key.as_slice()).unwrap_or_else(|_| Hmac::new(&Default::default()));
+    let mut mac = derived_mac(data_key, PURPOSE);
     mac.update(text);
-    let bytes = mac.finalize().into_bytes();
-    let digits: String = bytes[..LENGTH].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("fp1:{digits}")
+    format!("fp1:{}", to_hex(&mac.finish()[..LENGTH]))
 }
 
 /// True if two texts are the same, in a time that depends on their lengths alone.

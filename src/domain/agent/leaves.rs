@@ -18,6 +18,22 @@ pub struct Source {
     pub has_other_keys: bool,
 }
 
+impl Source {
+    /// Its leaves at and below `path`.
+    pub fn below(&self, path: &[String]) -> Vec<&Vec<String>> {
+        self.leaves.iter().filter(|leaf| leaf.starts_with(path)).collect()
+    }
+}
+
+/// A source, and leaves of it.
+pub type Held<'s> = (&'s Source, Vec<&'s Vec<String>>);
+
+/// Those of `sources` that hold `path`, each with its leaves at and below it.
+pub fn holders<'s>(sources: impl IntoIterator<Item = &'s Source>, path: &[String]) -> Vec<Held<'s>> {
+    let held = sources.into_iter().map(|source| (source, source.below(path)));
+    held.filter(|(_, leaves)| !leaves.is_empty()).collect()
+}
+
 /// The path of `id`: the keys on the way to it. Places in lists have none.
 pub fn path_of(tree: &Tree<'_>, mut id: NodeId) -> Vec<String> {
     let mut path = Vec::new();

@@ -5,10 +5,11 @@
 //! changed. No field tells anything of a value: contents are told by SHA-256 of
 //! encrypted files, and by marks (see [`super::view::View::mark`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::place;
 use crate::domain::digest;
 use crate::domain::scalar::LARGEST_EXACT;
 
@@ -20,9 +21,6 @@ pub const SIGNATURE: &str = ".leaflock/manifest.json.sig";
 
 /// The namespace of its signature.
 pub const NAMESPACE: &str = "leaflock-manifest@v1";
-
-/// The folder of derived files, from the same folder.
-pub const DERIVED: &str = ".leaflock/agents";
 
 /// The version of the layout.
 const VERSION: u64 = 1;
@@ -36,8 +34,12 @@ pub struct Manifest {
     pub serial: u64,
     /// SHA-256 of the policy that it was made by: `sha256:HEX`.
     pub policy: String,
-    /// The revocations that it was made by, each as `sha256:HEX`.
-    pub revocations: BTreeSet<String>,
+    /// The revocations that it heeds, each as `sha256:HEX`, with the serial of the policy
+    /// in force when they were first heeded. Their lines have to be there.
+    pub revocations: BTreeMap<String, u64>,
+    /// The revocations whose place a policy has taken, with its serial, which is higher
+    /// than the one they were heeded under. Their lines may go.
+    pub absorbed: BTreeMap<String, u64>,
     /// The sources, by their paths from the folder that the policy governs, with `/`.
     pub sources: BTreeMap<String, Source>,
     /// The derived files, by their paths from the same folder.
@@ -85,7 +87,7 @@ pub enum Verdict {
 
 /// True where only derived files belong.
 pub fn is_derived(path: &str) -> bool {
-    path.strip_prefix(DERIVED).is_some_and(|rest| rest.starts_with('/'))
+    path.starts_with(place::DERIVED)
 }
 
 /// Why a manifest cannot be used.
@@ -104,7 +106,7 @@ fn fault(message: impl Into<String>) -> ManifestError {
 
 /// Where the derived file of `agent` for `source` lies.
 pub fn derived_path(agent: &str, source: &str) -> String {
-    format!("{DERIVED}/{agent}/{source}")
+    format!("{}{agent}/{source}", place::DERIVED)
 }
 
 impl Manifest {
@@ -125,7 +127,8 @@ impl Manifest {
             repo: fields.text("repo")?.to_owned(),
             serial: fields.number("serial")?,
             policy: fields.text("policy")?.to_owned(),
-            revocations: fields.texts("revocations")?.into_iter().collect(),
+            revocations: fields.serials("revocations")?,
+            absorbed: fields.serials("absorbed")?,
             sources: fields.entries("sources", |fields| {
                 Ok(Source { sha256: fields.digest()?, recipients: fields.texts("recipients")? })
             })?,
@@ -168,7 +171,8 @@ impl Manifest {
                 }),
             )
         });
-        let mut text = String::from("{\n\"derived\":");
+        let mut text = String::from("{\n");
+        text.push_str(&format!("\"absorbed\":{},\n\"derived\":", json!(self.absorbed)));
         lines(&mut text, derived);
         let [policy, repo] = [&self.policy, &self.repo].map(|text| json!(text));
         let revocations = json!(self.revocations);
@@ -179,11 +183,19 @@ impl Manifest {
         text.into_bytes()
     }
 
+    /// The path of the file that has these bytes, if one has.
+    pub fn holder(&self, bytes: &[u8]) -> Option<&str> {
+        let sha256 = digest::hex_of(bytes);
+        let sources = self.sources.iter().map(|(path, file)| (path, &file.sha256));
+        let mut all = sources.chain(self.derived.iter().map(|(path, file)| (path, &file.sha256)));
+        all.find(|(_, known)| **known == sha256).map(|(path, _)| path.as_str())
+    }
+
     /// What the manifest says of a file at `path`, from the policy's folder, with `bytes`.
     pub fn verdict(&self, path: &str, bytes: &[u8]) -> Verdict {
         let source = self.sources.get(path).map(|it| &it.sha256);
         match source.or_else(|| self.derived.get(path).map(|it| &it.sha256)) {
-            Some(known) if *known == digest::hex(bytes) => Verdict::Held,
+            Some(known) if *known == digest::hex_of(bytes) => Verdict::Held,
             Some(_) => Verdict::Changed,
             None if is_derived(path) => Verdict::Planted,
             None => Verdict::Unknown,
@@ -238,10 +250,14 @@ impl<'v> Fields<'v> {
         self.take(name, |value| value.as_array()?.iter().map(text).collect())
     }
 
+    fn serials(&mut self, name: &'static str) -> Result<BTreeMap<String, u64>, ManifestError> {
+        let serial = |(digest, serial): (&String, &Value)| Some((digest.clone(), serial.as_u64()?));
+        self.take(name, |value| value.as_object()?.iter().map(serial).collect())
+    }
+
     fn digest(&mut self) -> Result<String, ManifestError> {
-        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let is_digest = |text: &&str| text.len() == 64 && text.bytes().all(is_digit);
-        self.take("sha256", |value| value.as_str().filter(is_digest).map(str::to_owned))
+        // The field's name says what it is a digest by.
+        self.take("sha256", |value| value.as_str().filter(|text| digest::is_hex(text)).map(str::to_owned))
     }
 
     fn entries<T>(
@@ -280,7 +296,7 @@ mod tests {
     use super::{Derived, Manifest, Source, Verdict, digest};
 
     fn manifest() -> Manifest {
-        let digest = digest::hex(b"");
+        let digest = digest::hex_of(b"");
         let source = Source { sha256: digest.clone(), recipients: vec!["age1a".to_owned()] };
         let derived = Derived {
             agent: "ops/x".to_owned(),
@@ -294,7 +310,8 @@ mod tests {
             repo: "r".to_owned(),
             serial: 7,
             policy: "sha256:00".to_owned(),
-            revocations: ["sha256:01".to_owned()].into(),
+            revocations: [("sha256:01".to_owned(), 3)].into(),
+            absorbed: [("sha256:02".to_owned(), 2)].into(),
             sources: [("s/ä.yaml".to_owned(), source.clone()), ("t.env".to_owned(), source)].into(),
             derived: [(".leaflock/agents/ops/x/s/ä.yaml".to_owned(), derived)].into(),
         }

@@ -1,5 +1,6 @@
 //! Agents: who may have which value, by what right, and what is written down about it.
-//! `pattern` has the wildcards for names, key paths and files; `policy` what
+//! `place` says where their files lie; `hidden_characters` are those that no signed text may hold; `pattern` has the
+//! wildcards for names, key paths and files; `policy` what
 //! `.leaflock/policy.yaml` says and how it decides; `leaves` the secrets of a file;
 //! `sshsig` signatures, `allowed_signers` and `signer_list` whose count, `trust` what is
 //! known of that outside of the repository; `revocations` the denials beside the policy;
@@ -10,6 +11,8 @@
 //! opened what.
 
 pub mod denial;
+pub mod hidden_characters;
+pub mod place;
 pub mod redact;
 pub mod child_environment;
 pub mod fingerprint;

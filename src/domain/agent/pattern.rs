@@ -9,6 +9,8 @@ use std::fmt;
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use crate::domain::globs;
+
 /// Why a text is no pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -103,6 +105,7 @@ fn is_wild(text: &str) -> bool {
 
 /// A glob of globset, whose other characters mean themselves.
 fn glob(text: &str, literal_separator: bool) -> Result<GlobMatcher, PatternError> {
+    globs::check(text).map_err(|error| PatternError::new(error, WILDCARDS))?;
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         if matches!(c, '?' | '[' | ']' | '\\' | '!') {

@@ -60,6 +60,8 @@ pub struct Mark {
 pub struct Marks {
     /// The `repo` that a clone was seen to be, by its common git directory.
     pub clones: BTreeMap<String, String>,
+    /// Where its policy was seen, from the top of a work tree, by the same directory.
+    pub roots: BTreeMap<String, BTreeSet<String>>,
     /// How far each repository was, by its `repo`.
     pub repositories: BTreeMap<String, Mark>,
 }
@@ -105,6 +107,12 @@ impl Marks {
         for (place, repo) in object(&top, "clones")? {
             marks.clones.insert(place.clone(), repo.as_str().ok_or(Damaged)?.to_owned());
         }
+        // Earlier builds did not write it.
+        for (place, roots) in top.get("roots").and_then(Value::as_object).into_iter().flatten() {
+            let roots = roots.as_array().ok_or(Damaged)?.iter();
+            let roots = roots.map(|root| root.as_str().map(str::to_owned).ok_or(Damaged));
+            marks.roots.insert(place.clone(), roots.collect::<Result<_, _>>()?);
+        }
         for (repo, value) in object(&top, "repositories")? {
             let fields = value.as_object().ok_or(Damaged)?;
             let number = |name| fields.get(name).ok_or(Damaged);
@@ -135,7 +143,10 @@ impl Marks {
             (repo.clone(), fields)
         };
         let repositories: Map<String, Value> = self.repositories.iter().map(mark).collect();
-        written(&json!({ "version": VERSION, "clones": self.clones, "repositories": repositories }))
+        let Self { clones, roots, .. } = self;
+        written(
+            &json!({ "version": VERSION, "clones": clones, "roots": roots, "repositories": repositories }),
+        )
     }
 }
 
@@ -191,6 +202,10 @@ mod tests {
         };
         Marks {
             clones: BTreeMap::from([("/work/.git".to_owned(), "6f0c".to_owned())]),
+            roots: BTreeMap::from([(
+                "/work/.git".to_owned(),
+                BTreeSet::from([String::new(), "svc".to_owned()]),
+            )]),
             repositories: BTreeMap::from([("6f0c".to_owned(), mark), ("new".to_owned(), Mark::default())]),
         }
     }

@@ -5,24 +5,15 @@
 //! something left: an item that has nothing is an empty map, or an empty list if it was a
 //! list. The documents of a YAML file keep their places in the same way. What was empty
 //! in the source holds no leaf, and goes too.
-//!
-//! A leaf below a merge key (`<<`) is another leaf to applications: to be kept it must be
-//! allowed under the path that SOPS gives it, and under the one without the merge key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hkdf::Hkdf;
-use hkdf::hmac::{Hmac, Mac as _};
-use sha2::Sha256;
-use zeroize::Zeroizing;
 
 use crate::domain::crypto::data_key::DataKey;
+use crate::domain::crypto::derived_mac::{DerivedMac, derived_mac};
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::SecretBytes;
 use crate::domain::value::{Entry, Value};
-
-/// YAML's merge key.
-const MERGE: &str = "<<";
 
 /// What the key of a mark is derived for: HKDF's `info`.
 const PURPOSE: &[u8] = b"leaflock-manifest@v1";
@@ -67,31 +58,14 @@ impl View {
     /// text     = length bytes        length: 8 bytes, most significant first
     /// ```
     pub fn mark(&self, agent: &str, data_key: &DataKey) -> String {
-        let mut key = Zeroizing::new([0; 32]);
-        // Fails for more than 8160 bytes only.
-        let _ = Hkdf::<Sha256>::new(None, data_key.expose()).expand(PURPOSE, key.as_mut_slice());
-        // HMAC takes keys of any length.
-        let mac = Hmac::new_from_slice(key.as_slice()).unwrap_or_else(|_| Hmac::new(&Default::default()));
-        let mut message = Message(mac);
+        let mut message = Message(derived_mac(data_key, PURPOSE));
         message.text(agent.as_bytes());
         for document in &self.documents {
             message.0.update(b"d");
             message.value(document);
         }
-        STANDARD.encode(message.0.finalize().into_bytes())
+        STANDARD.encode(message.0.finish())
     }
-}
-
-/// Whether the leaf at `path` is kept: see above for what is below a merge key.
-pub fn keeps(path: &[String], allowed: Allowed<'_>) -> bool {
-    if !allowed(path) {
-        return false;
-    }
-    if !path.iter().any(|key| key == MERGE) {
-        return true;
-    }
-    let merged: Vec<String> = path.iter().filter(|key| *key != MERGE).cloned().collect();
-    allowed(&merged)
 }
 
 struct Cutter<'a> {
@@ -105,7 +79,7 @@ impl Cutter<'_> {
     fn cut(&mut self, value: &Value) -> Option<Value> {
         match value {
             Value::Scalar(_) => {
-                if !keeps(&self.path, self.allowed) {
+                if !(self.allowed)(&self.path) {
                     return None;
                 }
                 self.paths.push(self.path.clone());
@@ -139,7 +113,7 @@ impl Cutter<'_> {
 }
 
 /// Takes the message of a mark, piece by piece.
-struct Message(Hmac<Sha256>);
+struct Message(DerivedMac);
 
 impl Message {
     fn text(&mut self, text: &[u8]) {
@@ -220,14 +194,6 @@ mod tests {
         );
         assert_eq!(text(Format::Yaml, source, &["m"]), "{}\n---\nm: 5\n");
         assert_eq!(view(Format::Yaml, source, &["l", "l.z"]), None);
-    }
-
-    #[test]
-    fn a_merge_key_hides_nothing() {
-        let source = "base: &b\n  p: 1\n  q: 2\nprod:\n  <<: *b\n";
-        let view = |kept| view(Format::Yaml, source, kept);
-        assert_eq!(view(&["prod.<<.p", "prod.<<.q", "prod.q"]).unwrap().paths, [["prod", "<<", "q"]]);
-        assert_eq!(view(&["prod.p"]), None);
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub use plain::plain;
 pub use recipients::recipients;
 pub use rulebook::{Rule, Rulebook};
 pub use secrets::secrets;
+pub use wrapped_keys::is_recipient;
 
 #[cfg(test)]
 mod tests;

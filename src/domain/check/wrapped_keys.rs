@@ -122,8 +122,8 @@ fn age_problem(key: &MasterKey, enc: &str, payload: usize) -> Option<&'static st
     }
 }
 
-/// True for a recipient that decodes.
-fn is_recipient(kind: RecipientKind, recipient: &str) -> bool {
+/// True for a recipient that decodes; of kinds that programs beside this one know, any.
+pub fn is_recipient(kind: RecipientKind, recipient: &str) -> bool {
     match kind {
         RecipientKind::X25519 => {
             use bech32::FromBase32;

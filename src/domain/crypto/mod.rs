@@ -6,4 +6,5 @@ pub mod gcm;
 pub mod token;
 pub mod cipher;
 pub mod mac;
+pub mod derived_mac;
 pub mod shamir;

@@ -37,13 +37,13 @@ impl Patch {
             same -= 1;
         }
         let piece = SecretBytes::new(source[start..source.len() - same].to_vec());
-        Self { start, end: printed.len() - same, piece, digest: digest::hex(printed) }
+        Self { start, end: printed.len() - same, piece, digest: digest::hex_of(printed) }
     }
 
     /// The source, if `printed` is the text that the patch was made for.
     pub fn apply(&self, printed: &[u8]) -> Option<SecretBytes> {
         let (before, behind) = (printed.get(..self.start)?, printed.get(self.end..)?);
-        if digest::hex(printed) != self.digest {
+        if digest::hex_of(printed) != self.digest {
             return None;
         }
         let mut whole = Vec::with_capacity(before.len() + self.piece.len() + behind.len());

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use globset::{Glob, GlobMatcher};
 
+use super::globs;
 use super::secret::SecretBytes;
 use super::store::flat_names::{self, Case, Leaf};
 use super::store::{WriteError, shell};
@@ -75,7 +76,8 @@ pub struct Pattern {
 impl Pattern {
     /// The pattern of `text`.
     pub fn new(text: &str) -> Self {
-        let matcher = text.contains(['*', '?']).then(|| Glob::new(text).ok()).flatten();
+        let is_glob = text.contains(['*', '?']) && globs::check(text).is_ok();
+        let matcher = is_glob.then(|| Glob::new(text).ok()).flatten();
         Self { text: text.to_owned(), matcher: matcher.map(|glob| glob.compile_matcher()) }
     }
 

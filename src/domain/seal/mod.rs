@@ -12,12 +12,9 @@ pub mod signature;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hkdf::Hkdf;
-use hkdf::hmac::{Hmac, Mac as _};
-use sha2::Sha256;
-use zeroize::Zeroizing;
 
 use crate::domain::crypto::data_key::DataKey;
+use crate::domain::crypto::derived_mac::{DerivedMac, derived_mac};
 use crate::domain::metadata::{SEAL, SIGNATURE};
 use crate::domain::store::Store;
 use crate::domain::tree::Tree;
@@ -54,24 +51,19 @@ pub struct Sealable<'f, 's> {
 impl Sealable<'_, '_> {
     /// The value of [`SEAL`] for this file.
     pub fn seal(&self, data_key: &DataKey) -> String {
-        format!("{VERSION}{}", STANDARD.encode(self.mac(data_key).finalize().into_bytes()))
+        format!("{VERSION}{}", STANDARD.encode(self.mac(data_key).finish()))
     }
 
     /// Compares `seal`, the value of [`SEAL`], with what it should be; in constant time.
     pub fn verify(&self, seal: &str, data_key: &DataKey) -> Result<(), SealError> {
         let stored = seal.strip_prefix(VERSION).and_then(|text| STANDARD.decode(text).ok());
         let stored = stored.ok_or(SealError::Unknown)?;
-        self.mac(data_key).verify_slice(&stored).map_err(|_| SealError::Broken)
+        if self.mac(data_key).is(&stored) { Ok(()) } else { Err(SealError::Broken) }
     }
 
-    /// HMAC-SHA256 of the encoding under a key that the data key yields by
-    /// HKDF-SHA256 without salt: a MAC key tells nothing of the cipher's.
-    fn mac(&self, data_key: &DataKey) -> Hmac<Sha256> {
-        let mut key = Zeroizing::new([0; 32]);
-        // Fails for more than 8160 bytes only.
-        let _ = Hkdf::<Sha256>::new(None, data_key.expose()).expand(PURPOSE, key.as_mut_slice());
-        // HMAC takes keys of any length.
-        let mut mac = Hmac::new_from_slice(key.as_slice()).unwrap_or_else(|_| Hmac::new(&Default::default()));
+    /// HMAC-SHA256 of the encoding under a key that the data key yields.
+    fn mac(&self, data_key: &DataKey) -> DerivedMac {
+        let mut mac = derived_mac(data_key, PURPOSE);
         encoding::write(self, &[SEAL, SIGNATURE], &mut |bytes| mac.update(bytes));
         mac
     }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::{Sealable, encoding};
+use crate::domain::digest;
 use crate::domain::metadata::SIGNATURE;
 
 /// The namespace of signatures: one made for anything else never passes for one
@@ -22,10 +23,9 @@ const WIDTH: usize = 70;
 impl Sealable<'_, '_> {
     /// What is signed: one line with the SHA-256 of the encoding, the seal included.
     pub fn message(&self) -> String {
-        let mut digest = Sha256::new();
-        encoding::write(self, &[SIGNATURE], &mut |bytes| digest.update(bytes));
-        let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{NAMESPACE} sha256:{hex}\n")
+        let mut sha256 = Sha256::new();
+        encoding::write(self, &[SIGNATURE], &mut |bytes| sha256.update(bytes));
+        format!("{NAMESPACE} {}{}\n", digest::PREFIX, digest::to_hex(&sha256.finalize()))
     }
 }
 

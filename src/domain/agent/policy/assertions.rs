@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Agents, Because, Decision, Level, Levels, Policy, Revocation, RuleRef, Subject};
+use super::{Agents, Because, Decision, Level, Levels, Policy, Revocation, RuleRef, Scope};
 use crate::domain::agent::leaves::Source;
 use crate::domain::agent::pattern::{FilePattern, NamePattern, PathPattern, PatternError, show_path};
 
@@ -144,12 +144,12 @@ impl Assertion {
         }
         let mut example: Option<Verdict> = None;
         for source in sources {
+            let scope = |agent: &String| policy.scope(revocations, agent, &source.path);
+            let scopes: Vec<Scope<'_>> = agents.iter().map(scope).collect();
             let leaves = source.leaves.iter();
             for leaf in leaves.filter(|leaf| self.path.as_ref().is_none_or(|path| path.covers(leaf))) {
-                for agent in &agents {
-                    let decision =
-                        policy.decide(revocations, &Subject { agent, source: &source.path, path: leaf });
-                    let verdict = self.verdict(agent, source, leaf, &decision);
+                for (agent, scope) in agents.iter().zip(&scopes) {
+                    let verdict = self.verdict(agent, source, leaf, &scope.decide(leaf));
                     if !verdict.holds {
                         return verdict;
                     }

@@ -1,8 +1,8 @@
 //! What a policy decides: for a principal, a source and the path of a leaf in it.
 
+use super::{Agents, Allow, Deny, Level, Levels, PLACE, Policy, REVOCATIONS, Revocation};
 use crate::domain::agent::denial::DenyCode;
-
-use super::{Allow, Deny, Level, Levels, PLACE, Policy, REVOCATIONS, Revocation};
+use crate::domain::agent::pattern::{FilePattern, PathPattern};
 
 /// What is asked about.
 #[derive(Clone, Copy, Debug)]
@@ -129,47 +129,109 @@ impl Decision {
         denied.or_else(|| of(level, true).map(Because::NeedsLease)).unwrap_or(Because::NoRule)
     }
 
+    /// What is decided about a leaf that has another path besides, with another decision:
+    /// only what both grant is granted.
+    fn and(mut self, other: Self) -> Self {
+        let with_lease = |it: &Self| {
+            let leases = it.allowed_by.iter().filter(|rule| rule.lease);
+            leases.fold(it.levels, |levels, rule| levels.with(rule.levels.without(it.denied)))
+        };
+        let possible = with_lease(&self).shared(with_lease(&other));
+        let Rights { levels, denied } = self.rights().and(other.rights());
+        self.needs_lease = !possible.without(denied).without(levels).is_empty();
+        self.needs_reason |= other.needs_reason;
+        self.only_post = levels.has(Level::Use) && (self.only_post || other.only_post);
+        for (rules, more) in
+            [(&mut self.allowed_by, other.allowed_by), (&mut self.denied_by, other.denied_by)]
+        {
+            let new: Vec<RuleRef> = more.into_iter().filter(|rule| !rules.contains(rule)).collect();
+            rules.extend(new);
+        }
+        Self { levels, denied, ..self }
+    }
+
+    fn rights(&self) -> Rights {
+        Rights { levels: self.levels, denied: self.denied }
+    }
+}
+
+/// A decision without its reasons.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// What is granted.
+    pub levels: Levels,
+    /// What is denied, whatever allows it.
+    pub denied: Levels,
+}
+
+impl Rights {
+    fn and(self, other: Self) -> Self {
+        let denied = self.denied.with(other.denied);
+        Self { levels: self.levels.shared(other.levels).without(denied), denied }
+    }
+
     /// True when a copy of the leaf goes into the file of a principal with these rights:
     /// it may read it, or start programs with it and nobody else is there to do so.
-    fn is_own(&self, has_broker: bool) -> bool {
+    fn is_own(self, has_broker: bool) -> bool {
         self.levels.has(Level::Read)
             || (self.levels.has(Level::Exec) && !has_broker && !self.denied.has(Level::Read))
     }
 }
 
-impl Policy {
-    /// Decides. Default deny; what several rules allow is their union; any denial wins. Who may read
-    /// may also start programs with the value, unless that is denied.
-    pub fn decide(&self, revocations: &[Revocation], subject: &Subject<'_>) -> Decision {
+/// YAML's merge key.
+const MERGE: &str = "<<";
+
+/// The rules about one principal and one source: found once, asked about every leaf of it.
+///
+/// A leaf below a merge key (`<<`) is another leaf to applications: what is granted of it
+/// must be granted under the path that SOPS gives it, and under the one without the merge
+/// key.
+#[derive(Clone, Debug)]
+pub struct Scope<'p> {
+    allows: Vec<&'p Allow>,
+    denies: Vec<(RuleSource, &'p Deny)>,
+    require_reason: bool,
+}
+
+impl Scope<'_> {
+    /// Decides about the leaf at `path`. Default deny; what several rules allow is their
+    /// union; any denial wins. Who may read may also start programs with the value, unless
+    /// that is denied.
+    pub fn decide(&self, path: &[String]) -> Decision {
+        let decision = self.of_path(path);
+        match merged(path) {
+            Some(merged) => decision.and(self.of_path(&merged)),
+            None => decision,
+        }
+    }
+
+    fn of_path(&self, path: &[String]) -> Decision {
         let mut decision = Decision::default();
         let mut only_post = None;
-        for rule in self.allows.iter().filter(|rule| rule.concerns(subject)) {
-            let what = rule.path.as_str().to_owned();
+        for rule in self.allows.iter().filter(|rule| rule.path.covers(path)) {
             decision.allowed_by.push(RuleRef {
                 source: RuleSource::Policy,
                 line: rule.line,
-                what,
+                what: rule.path.as_str().to_owned(),
                 levels: rule.levels,
                 lease: rule.lease,
             });
             decision.needs_reason |= rule.reason;
-            if rule.lease {
-                continue;
-            }
-            decision.levels = decision.levels.with(rule.levels);
-            if rule.levels.has(Level::Use) {
+            if !rule.lease && rule.levels.has(Level::Use) {
                 only_post = Some(rule.only_post && only_post.unwrap_or(true));
             }
         }
-        let denies = self.denies.iter().map(|deny| (RuleSource::Policy, deny));
-        let revoked = revocations.iter().map(|it| (RuleSource::Revocations, &it.deny));
-        for (source, deny) in denies.chain(revoked) {
-            let Some(what) = deny.concerns(subject) else { continue };
-            decision.denied = decision.denied.with(deny.levels);
-            let (line, levels) = (deny.line, deny.levels);
-            decision.denied_by.push(RuleRef { source, line, what, levels, lease: false });
+        for (source, deny) in &self.denies {
+            let Some(pattern) = deny.pattern_of(path) else { continue };
+            decision.denied_by.push(RuleRef {
+                source: *source,
+                line: deny.line,
+                what: pattern.as_str().to_owned(),
+                levels: deny.levels,
+                lease: false,
+            });
         }
-        decision.levels = settle(decision.levels, decision.denied);
+        Rights { levels: decision.levels, denied: decision.denied } = self.rights_of_path(path);
         decision.only_post = decision.levels.has(Level::Use) && only_post == Some(true);
         decision.needs_reason |= self.require_reason;
         decision.needs_lease = decision.allowed_by.iter().any(|rule| {
@@ -178,9 +240,90 @@ impl Policy {
         decision
     }
 
-    /// True when the leaf goes into the derived file of `principal`: because of its own rights, or
-    /// because it is the broker of an agent that may use it without reading it. What is denied
-    /// to the broker itself it does not get for others either.
+    /// What [`Self::decide`] decides, without the rules by which it does: for many leaves.
+    pub fn rights(&self, path: &[String]) -> Rights {
+        let rights = self.rights_of_path(path);
+        match merged(path) {
+            Some(merged) => rights.and(self.rights_of_path(&merged)),
+            None => rights,
+        }
+    }
+
+    fn rights_of_path(&self, path: &[String]) -> Rights {
+        let standing = self.allows.iter().filter(|rule| !rule.lease && rule.path.covers(path));
+        let allowed = standing.fold(Levels::NONE, |levels, rule| levels.with(rule.levels));
+        let denies = self.denies.iter().filter(|(_, deny)| deny.pattern_of(path).is_some());
+        let denied = denies.fold(Levels::NONE, |levels, (_, deny)| levels.with(deny.levels));
+        Rights { levels: settle(allowed, denied), denied }
+    }
+}
+
+/// The path to applications of a leaf below a merge key.
+fn merged(path: &[String]) -> Option<Vec<String>> {
+    path.iter().any(|key| key == MERGE).then(|| path.iter().filter(|key| *key != MERGE).cloned().collect())
+}
+
+/// Which leaves of a source go into the derived file of a principal.
+#[derive(Clone, Debug)]
+pub struct Compiled<'p> {
+    own: Scope<'p>,
+    has_broker: bool,
+    /// Of the agents whose broker it is.
+    served: Vec<Scope<'p>>,
+}
+
+impl Compiled<'_> {
+    /// True when the leaf goes into it: because of the principal's own rights, or because
+    /// it is the broker of an agent that may use the leaf without reading it. What is
+    /// denied to the broker itself it does not get for others either.
+    pub fn holds(&self, path: &[String]) -> bool {
+        let own = self.own.rights(path);
+        if own.is_own(self.has_broker) {
+            return true;
+        }
+        let handed = Levels::from_iter([Level::Exec, Level::Use]).without(own.denied);
+        self.served.iter().any(|agent| !agent.rights(path).levels.shared(handed).is_empty())
+    }
+}
+
+impl Policy {
+    /// The rules about `agent` and a source.
+    pub fn scope<'p>(&'p self, revocations: &'p [Revocation], agent: &str, source: &str) -> Scope<'p> {
+        let is_about = |files: &[FilePattern], agents: &Agents| {
+            (files.is_empty() || files.iter().any(|file| file.matches(source))) && agents.covers(agent)
+        };
+        let denies = self.denies.iter().map(|deny| (RuleSource::Policy, deny));
+        let revoked = revocations.iter().map(|it| (RuleSource::Revocations, &it.deny));
+        Scope {
+            allows: self.allows.iter().filter(|rule| is_about(&rule.files, &rule.agents)).collect(),
+            denies: denies.chain(revoked).filter(|(_, deny)| is_about(&deny.files, &deny.agents)).collect(),
+            require_reason: self.require_reason,
+        }
+    }
+
+    /// What [`Scope::decide`] says of one leaf.
+    pub fn decide(&self, revocations: &[Revocation], subject: &Subject<'_>) -> Decision {
+        self.scope(revocations, subject.agent, subject.source).decide(subject.path)
+    }
+
+    /// Which leaves of a source go into the derived file of a principal; `None` for a name
+    /// that is none's.
+    pub fn compiled<'p>(
+        &'p self,
+        revocations: &'p [Revocation],
+        principal: &str,
+        source: &str,
+    ) -> Option<Compiled<'p>> {
+        let own = self.principals.get(principal)?;
+        let served = self.principals.values().filter(|agent| agent.broker.as_deref() == Some(principal));
+        Some(Compiled {
+            own: self.scope(revocations, principal, source),
+            has_broker: own.broker.is_some(),
+            served: served.map(|agent| self.scope(revocations, &agent.name, source)).collect(),
+        })
+    }
+
+    /// What [`Compiled::holds`] says of one leaf.
     pub fn is_compiled_for(
         &self,
         revocations: &[Revocation],
@@ -188,17 +331,7 @@ impl Policy {
         source: &str,
         path: &[String],
     ) -> bool {
-        let Some(own) = self.principals.get(principal) else { return false };
-        let decide = |agent: &str| self.decide(revocations, &Subject { agent, source, path });
-        let decision = decide(principal);
-        if decision.is_own(own.broker.is_some()) {
-            return true;
-        }
-        let handed = Levels::from_iter([Level::Exec, Level::Use]).without(decision.denied);
-        self.principals
-            .values()
-            .filter(|agent| agent.broker.as_deref() == Some(principal))
-            .any(|agent| !decide(&agent.name).levels.shared(handed).is_empty())
+        self.compiled(revocations, principal, source).is_some_and(|compiled| compiled.holds(path))
     }
 }
 
@@ -208,24 +341,9 @@ fn settle(allowed: Levels, denied: Levels) -> Levels {
     if granted.has(Level::Read) { granted.with(Levels::from(Level::Exec).without(denied)) } else { granted }
 }
 
-impl Allow {
-    /// True when it is about that principal, file and leaf.
-    pub fn concerns(&self, subject: &Subject<'_>) -> bool {
-        (self.files.is_empty() || self.files.iter().any(|file| file.matches(subject.source)))
-            && self.path.covers(subject.path)
-            && self.agents.covers(subject.agent)
-    }
-}
-
 impl Deny {
-    /// The pattern by which it is about that principal, file and leaf, as it is written.
-    pub fn concerns(&self, subject: &Subject<'_>) -> Option<String> {
-        if !(self.files.is_empty() || self.files.iter().any(|file| file.matches(subject.source)))
-            || !self.agents.covers(subject.agent)
-        {
-            return None;
-        }
-        let path = self.paths.iter().find(|path| path.covers(subject.path))?;
-        Some(path.as_str().to_owned())
+    /// The pattern by which it is about the leaf at `path`.
+    fn pattern_of(&self, path: &[String]) -> Option<&PathPattern> {
+        self.paths.iter().find(|pattern| pattern.covers(path))
     }
 }

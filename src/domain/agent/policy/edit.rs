@@ -307,5 +307,11 @@ access_control:
             text(with_serial(POLICY.as_bytes(), 5).unwrap()),
             POLICY.replace("serial:   4  # up", "serial:   5  # up")
         );
+        let flow = "{version: 1, \"serial\": 7, access_control: {secrets: {}}}";
+        let raised = text(with_serial(flow.as_bytes(), 100).unwrap());
+        assert_eq!(raised, flow.replace('7', "100"));
+        let names = "{repo: serial7, serial: 7, access_control: {secrets: {}}}";
+        let raised = text(with_serial(names.as_bytes(), 100).unwrap());
+        assert_eq!(raised, names.replace("serial: 7", "serial: 100"));
     }
 }

@@ -33,12 +33,16 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use assertions::{Assertion, AssertionError, Verdict, assertions};
-pub use decision::{Because, Decision, RuleRef, RuleSource, Subject};
+pub use decision::{Because, Compiled, Decision, Rights, RuleRef, RuleSource, Scope, Subject};
 pub use levels::{Level, Levels};
 pub use lint::{Finding, LintKind, Severity, lint};
 pub use subtrees::{Subtree, subtrees};
 
+use super::allowed_signers::AllowedSigners;
 use super::pattern::{FilePattern, NamePattern, PathPattern, PatternError};
+use super::place;
+use super::public_key::PublicKey;
+use crate::domain::check::is_recipient;
 use crate::domain::keys::{recipient_kind, same_ssh_key};
 
 /// Where the policy lies, from the folder that it governs.
@@ -93,9 +97,46 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// What it is. Of several roles a person's goes before a broker's, and that before
+    /// a build's: whoever can be asked counts.
+    pub fn kind(&self) -> PrincipalKind {
+        let has = |role| self.roles.contains(&role);
+        match () {
+            () if has(Role::Admin) || has(Role::Human) => PrincipalKind::Human,
+            () if has(Role::Broker) => PrincipalKind::Broker,
+            () if has(Role::Ci) => PrincipalKind::Ci,
+            () => PrincipalKind::Agent,
+        }
+    }
+
     /// True for those that are neither people nor machines that people trust.
     pub fn is_agent(&self) -> bool {
-        ![Role::Admin, Role::Human, Role::Ci, Role::Broker].iter().any(|role| self.roles.contains(role))
+        self.kind() == PrincipalKind::Agent
+    }
+}
+
+/// What a principal is first of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PrincipalKind {
+    /// None of the others.
+    Agent,
+    /// A program that uses secrets for agents.
+    Broker,
+    /// A build machine.
+    Ci,
+    /// A person.
+    Human,
+}
+
+impl PrincipalKind {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Broker => "broker",
+            Self::Ci => "ci",
+            Self::Human => "human",
+        }
     }
 }
 
@@ -252,6 +293,31 @@ pub struct Revocation {
     pub digest: String,
 }
 
+/// Why a key may not sign what gives rights.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSigner {
+    /// The list of allowed signers does not allow it, in that namespace and now.
+    #[error("the list of allowed signers does not allow it")]
+    NotListed,
+    /// It belongs to an agent: what an agent signs gives nobody any rights.
+    #[error("it is the key of {0}, which is an agent")]
+    Agent(String),
+}
+
+impl NoSigner {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotListed => {
+                "--signing-key chooses another key; an administrator adds keys to .leaflock/allowed_signers"
+            }
+            Self::Agent(_) => {
+                "--signing-key chooses another key; who is no agent has a role (admin, human, ci) in the policy"
+            }
+        }
+    }
+}
+
 /// A fault of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -281,6 +347,26 @@ impl Policy {
             .find(|principal| principal.sign.iter().any(|key| same_ssh_key(key, openssh_public)))
     }
 
+    /// Whose key it is, where it may sign policies and manifests; `None` if the policy
+    /// does not know it. `now` is RFC 3339, UTC.
+    ///
+    /// # Errors
+    /// `signers` do not allow it in `namespace`, or it is an agent's.
+    pub fn signer(
+        &self,
+        key: &PublicKey,
+        (signers, namespace): (&AllowedSigners, &str),
+        now: &str,
+    ) -> Result<Option<&Principal>, NoSigner> {
+        if signers.allows(key, namespace, now).is_none() {
+            return Err(NoSigner::NotListed);
+        }
+        match self.principal_of_key(&key.to_string()) {
+            Some(agent) if agent.is_agent() => Err(NoSigner::Agent(agent.name.clone())),
+            principal => Ok(principal),
+        }
+    }
+
     /// The age recipients of every derived file besides its owner.
     pub fn recovery_recipients(&self) -> Vec<String> {
         self.recipients(&self.recovery)
@@ -293,11 +379,36 @@ impl Policy {
         (!words.is_empty()).then(|| self.recipients(&words))
     }
 
-    /// True when the policy governs that file, given that it is an encrypted one.
+    /// True when the policy governs that file, given that it is an encrypted one. What
+    /// belongs to the policy itself is no source.
     pub fn governs(&self, source: &str) -> bool {
-        match &self.sources {
-            Some(rules) => rules.iter().any(|rule| rule.file.matches(source)),
-            None => !source.starts_with(".leaflock/"),
+        let is_listed = |rules: &Vec<SourceRule>| rules.iter().any(|rule| rule.file.matches(source));
+        !source.starts_with(place::OWN) && self.sources.as_ref().is_none_or(is_listed)
+    }
+
+    /// Looks whether something can be encrypted for every age recipient.
+    ///
+    /// # Errors
+    /// The first that does not decode, with whose it is.
+    pub fn check_recipients(&self) -> Result<(), PolicyError> {
+        let of_principals = self.principals.values().flat_map(|principal| {
+            let whose = format!("principals: {}", principal.name);
+            principal.age.iter().map(move |key| (key, whose.clone(), Some(principal.line)))
+        });
+        let of_sources = self.sources.iter().flatten().flat_map(|rule| {
+            let whose = format!("sources: {}", rule.file.as_str());
+            rule.recipients.iter().map(move |key| (key, whose.clone(), Some(rule.line)))
+        });
+        let of_recovery = self.recovery.iter().map(|key| (key, "recovery".to_owned(), None));
+        let is_damaged = |key: &str| recipient_kind(key).is_ok_and(|kind| !is_recipient(kind, key));
+        let mut all = of_principals.chain(of_sources).chain(of_recovery);
+        match all.find(|(key, ..)| is_damaged(key)) {
+            Some((key, whose, line)) => Err(PolicyError {
+                message: format!("{whose}: {key} is no age recipient: it does not decode"),
+                line,
+                advice: Some("copy it anew, whole: age1… in full, or a line of a .pub file".to_owned()),
+            }),
+            None => Ok(()),
         }
     }
 

@@ -7,9 +7,11 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Group, Policy, PolicyError, Principal, Role, SourceRule};
+use crate::domain::agent::hidden_characters;
 use crate::domain::agent::pattern::{FilePattern, NamePattern, PatternError, check_name};
+use crate::domain::agent::public_key::{PublicKey, PublicKeyError};
 use crate::domain::keys::{recipient_kind, same_ssh_key};
-use crate::domain::scalar::Timestamp;
+use crate::domain::scalar::{LARGEST_EXACT, Timestamp};
 use crate::domain::store::{Format, Purpose, ReadErrorKind};
 use field::{Field, Reader};
 
@@ -28,6 +30,10 @@ const TOP: &[&str] = &[
 ];
 
 pub(super) fn read(bytes: &[u8]) -> Result<Policy, PolicyError> {
+    if let Some((line, what)) = hidden_characters::first(&String::from_utf8_lossy(bytes)) {
+        let advice = Some(hidden_characters::ADVICE.to_owned());
+        return Err(PolicyError { message: format!("there is {what}"), line: Some(line), advice });
+    }
     let tree = Format::Yaml.store().read(bytes, Purpose::AsIs).map_err(|error| {
         let nothing = error.kind == ReadErrorKind::Empty || error.message == "EOF";
         let advice =
@@ -42,7 +48,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Policy, PolicyError> {
         match key {
             "version" => version(&reader, &field)?,
             "repo" => policy.repo = Some(repo(&reader, &field)?),
-            "serial" => policy.serial = Some(reader.number(&field)?),
+            "serial" => policy.serial = Some(serial(&reader, &field)?),
             "valid_until" => policy.valid_until = Some(valid_until(&reader, &field)?),
             "principals" => policy.principals = principals(&reader, &field)?,
             "groups" => policy.groups = groups(&reader, &field)?,
@@ -75,6 +81,16 @@ fn version(reader: &Reader<'_>, field: &Field) -> Result<(), PolicyError> {
     match reader.number(field)? {
         1 => Ok(()),
         _ => Err(reader.fault(field, "is not 1", Some("this build knows version 1 of the syntax only"))),
+    }
+}
+
+fn serial(reader: &Reader<'_>, field: &Field) -> Result<u64, PolicyError> {
+    match reader.number(field)? {
+        number if number <= LARGEST_EXACT => Ok(number),
+        _ => {
+            let what = format!("is higher than {LARGEST_EXACT}");
+            Err(reader.fault(field, &what, Some("count on from the serial before: git has it")))
+        }
     }
 }
 
@@ -154,23 +170,9 @@ fn check_recipient(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The kinds of key that OpenSSH signs with.
-const SIGNING_KEYS: &[&str] = &[
-    "ssh-ed25519",
-    "ssh-rsa",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-];
-
+/// A key whose signatures can be verified: with any other nobody could ever sign.
 fn check_signing_key(text: &str) -> Result<(), &'static str> {
-    let mut words = text.split_ascii_whitespace();
-    match (words.next(), words.next()) {
-        (Some(kind), Some(key)) if SIGNING_KEYS.contains(&kind) && key.starts_with("AAAA") => Ok(()),
-        _ => Err("write the line of an OpenSSH public key file: ssh-ed25519 AAAA…"),
-    }
+    PublicKey::parse(text).map(drop).map_err(PublicKeyError::hint)
 }
 
 fn roles(reader: &Reader<'_>, field: &Field) -> Result<BTreeSet<Role>, PolicyError> {

@@ -1,6 +1,6 @@
 //! Policies as people write them, and what they decide.
 
-use super::{Level, Levels, Policy, Revocation, Role, Subject, assertions, lint};
+use super::{Level, Levels, Policy, PrincipalKind, Revocation, Role, Subject, assertions, lint};
 use crate::domain::agent::leaves::Source;
 use crate::domain::agent::pattern::parse_path;
 
@@ -22,9 +22,9 @@ repo: 6f0c51b2
 serial: 42
 valid_until: 2027-03-01T00:00:00Z
 principals:
-  humans/ana: { age: [age1ana], sign: "ssh-ed25519 AAAAana ana@host", roles: [admin, human] }
+  humans/ana: { age: [age1ana], sign: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBTrQAg4bVy9hjI0Ix12gh8V0LF8SPgFTsW/6tEWfXru ana@host", roles: [admin, human] }
   humans/bo:  { age: age1bo, roles: [human] }
-  ops/deploy: { age: [age1deploy], sign: ["ssh-ed25519 AAAAdeploy"], broker: broker/ana }
+  ops/deploy: { age: [age1deploy], sign: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINMt9uO4gr1FAWGsQPxXjWchiNIG98r2W1ps1OAYBOmx"], broker: broker/ana }
   ops/watch:  { age: [age1watch] }
   broker/ana: { age: [age1broker], roles: [broker] }
 groups: { people: ["humans/*"] }
@@ -83,10 +83,20 @@ fn every_field_is_read() {
     assert_eq!((policy.repo.as_deref(), policy.serial), (Some("6f0c51b2"), Some(42)));
     assert_eq!(policy.valid_until.as_deref(), Some("2027-03-01T00:00:00Z"));
     assert_eq!(policy.lines["principals"], 6);
-    let ana = policy.principal_of_key("ssh-ed25519 AAAAana elsewhere").unwrap();
+    let ana = policy
+        .principal_of_key(
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBTrQAg4bVy9hjI0Ix12gh8V0LF8SPgFTsW/6tEWfXru elsewhere",
+        )
+        .unwrap();
     assert_eq!((ana.name.as_str(), ana.line), ("humans/ana", 7));
     assert!(ana.roles.contains(&Role::Admin) && !ana.is_agent() && policy.principals["ops/watch"].is_agent());
-    assert!(policy.principal_of_key("ssh-ed25519 AAAAother").is_none());
+    assert!(
+        policy
+            .principal_of_key(
+                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJcFxZKB/sLrzNm3QjdONmXRvLZCyzSUB+C9GHCq7QS7"
+            )
+            .is_none()
+    );
     assert_eq!(policy.recovery_recipients(), ["age1ana", "age1bo", "age1paper"]);
     let recipients = policy.source_recipients("secrets/prod.yaml").unwrap();
     assert_eq!(recipients, ["age1ana", "age1bo", "age1broker"]);
@@ -316,4 +326,74 @@ fn lint_finds_what_is_probably_wrong() {
     let mut theirs = full_sources();
     theirs[0].recipients = vec!["age1stranger".into()];
     assert!(found(FULL, &theirs).contains(&"14 no-person".to_owned()));
+}
+
+#[test]
+fn a_leaf_below_a_merge_key_is_granted_under_both_of_its_paths_only() {
+    let policy = parse(
+        "principals:\n  ops/x: {}\n  ops/broker: { roles: [broker] }\n  ops/y: { broker: ops/broker }\n\
+         access_control:\n  secrets:\n    prod.<<.p: { allowed_agents: [\"ops/*\"], access_level: [read, use] }\n\
+         \x20   prod.p: { allowed_agents: [\"ops/*\"], access_level: [exec, use], reason: true }\n\
+         \x20   prod.<<.q: { allowed_agents: [\"ops/*\"] }\n    prod.r: { allowed_agents: [\"ops/*\"] }\n\
+         \x20   prod.<<.s: { allowed_agents: [\"ops/*\"] }\n    prod.s: { allowed_agents: [\"ops/*\"] }\n\
+         \x20 deny:\n    - { agents: [ops/x], secrets: prod.s }\n",
+    );
+    let decision = decide(&policy, "ops/x", "f", "prod.<<.p");
+    assert_eq!(decision.levels.to_string(), "exec, use");
+    assert!(decision.needs_reason && decision.allowed_by.len() == 2);
+    for path in ["prod.<<.q", "prod.<<.r", "prod.<<.s"] {
+        let decision = decide(&policy, "ops/x", "f", path);
+        assert!(decision.levels.is_empty(), "{path}");
+    }
+    assert!(!decide(&policy, "ops/y", "f", "prod.<<.s").levels.is_empty());
+    let compiled =
+        |name: &str, path: &str| policy.is_compiled_for(&[], name, "f", &parse_path(path).unwrap());
+    assert!(compiled("ops/x", "prod.<<.p") && compiled("ops/broker", "prod.<<.p"));
+    assert!(!compiled("ops/x", "prod.<<.q") && !compiled("ops/x", "prod.<<.r"));
+    assert!(!compiled("ops/x", "prod.<<.s") && compiled("ops/y", "prod.<<.s"));
+}
+
+#[test]
+fn signing_keys_are_those_that_can_be_verified() {
+    let with = |key: &str| {
+        let text = format!("principals:\n  a:\n    sign: [\"{key}\"]\naccess_control: {{secrets: {{}}}}\n");
+        Policy::parse(text.as_bytes())
+    };
+    assert!(
+        with("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBTrQAg4bVy9hjI0Ix12gh8V0LF8SPgFTsW/6tEWfXru ana@host")
+            .is_ok()
+    );
+    for key in [
+        "ecdsa-sha2-nistp521 AAAAE2VjZHNhLXNoYTItbmlzdHA1MjEAAAAIbmlzdHA1MjEAAACFBAHFX6yONOI5RkMMaPgTVOAg/SiR9nUJuWJb7dvI6Kp6e4hmi7rn79GiE+AYtwI/e9GvjWB34ywsxbmUabKzgXfJuAFHY9YKl6u9N+sw4dYa6+rTRB4UUerHYlUd0mUYgo1iMnm8NFbUxhkbQyhrj7bj4tOjjEF8Nst2R2VqHhQHQNQpng==",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA",
+        "ssh-ed25519 AAAAana",
+        "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIBTrQAg4bVy9hjI0Ix12gh8V0LF8SPgFTsW/6tEWfXru",
+        "ssh-ed25519",
+    ] {
+        let error = with(key).unwrap_err();
+        assert_eq!((error.line, error.advice.is_some()), (Some(3), true), "{key}: {error:?}");
+        assert!(error.message.contains("principals.a.sign"), "{error:?}");
+    }
+}
+
+#[test]
+fn a_serial_can_always_be_counted_on() {
+    let with = |serial: &str| Policy::parse(format!("serial: {serial}\n{SEED}").as_bytes());
+    assert_eq!(with("9007199254740991").unwrap().serial, Some(9_007_199_254_740_991));
+    for serial in ["9007199254740992", "18446744073709551615", "-1"] {
+        let error = with(serial).unwrap_err();
+        assert!(error.line == Some(1) && error.message.starts_with("serial "), "{error:?}");
+    }
+}
+
+#[test]
+fn of_several_roles_a_persons_goes_first() {
+    let kind = |roles: &[Role]| {
+        super::Principal { roles: roles.iter().copied().collect(), ..Default::default() }.kind()
+    };
+    assert_eq!(kind(&[Role::Broker, Role::Ci, Role::Human]), PrincipalKind::Human);
+    assert_eq!(kind(&[Role::Broker, Role::Admin]), PrincipalKind::Human);
+    assert_eq!(kind(&[Role::Broker, Role::Ci]), PrincipalKind::Broker);
+    assert_eq!(kind(&[Role::Ci, Role::Auditor]), PrincipalKind::Ci);
+    assert_eq!(kind(&[Role::Responder]), PrincipalKind::Agent);
 }

@@ -1,5 +1,6 @@
 //! What the report takes from an entry of the audit trail.
 
+use super::super::place;
 use crate::domain::scalar::Timestamp;
 
 /// How an access ended.
@@ -61,10 +62,7 @@ impl Event {
     /// The source that it is about: a file of an agent is one of a source.
     pub fn source(&self) -> Option<&str> {
         let file = self.file.as_deref()?;
-        let own = self
-            .who
-            .as_deref()
-            .and_then(|who| file.strip_prefix(super::reach::DERIVED)?.strip_prefix(who)?.strip_prefix('/'));
+        let own = self.who.as_deref().and_then(|who| place::made_for(file, who));
         Some(own.unwrap_or(file))
     }
 

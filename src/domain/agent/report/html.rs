@@ -12,9 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
+use super::super::policy::PrincipalKind;
 use super::event::seconds_of;
 use super::page::Page;
-use super::reach::{Block, Kind};
+use super::reach::Block;
 use super::{Fate, Report};
 
 const STYLE: &str = include_str!("html/page.css");
@@ -98,11 +99,11 @@ fn title(page: &mut Page, report: &Report) {
     };
     page.markup("</li></ul>\n<dl class=\"tiles\">");
     let reach = &report.reach;
-    let agents = reach.columns.iter().filter(|column| column.kind == Kind::Agent);
+    let agents = reach.columns.iter().filter(|column| column.kind == PrincipalKind::Agent);
     let opened: usize = agents.map(|column| column.opens).sum();
     let tiles = [
-        (reach.of_kind(Kind::Agent), "agent", "agents"),
-        (reach.columns.len() - reach.of_kind(Kind::Agent), "other principal", "other principals"),
+        (reach.of_kind(PrincipalKind::Agent), "agent", "agents"),
+        (reach.columns.len() - reach.of_kind(PrincipalKind::Agent), "other principal", "other principals"),
         (reach.secrets(), "secret", "secrets"),
         (opened, "agent and secret pair, by key", "agent and secret pairs, by key"),
         (report.activity.total.done, "thing done", "things done"),

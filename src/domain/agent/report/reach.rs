@@ -5,49 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::leaves::Source;
 use super::super::pattern::show_path;
-use super::super::policy::{Level, Levels, Policy, Principal, Revocation, Role, Subject};
-
-/// Where the files of agents lie, from the folder of the policy.
-pub const DERIVED: &str = ".leaflock/agents/";
-
-/// What a principal is first of all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Neither of the others.
-    Agent,
-    /// A process that uses secrets for agents.
-    Broker,
-    /// A build.
-    Ci,
-    /// A person.
-    Human,
-}
-
-impl Kind {
-    /// What `principal` is.
-    pub fn of(principal: &Principal) -> Self {
-        let has = |role| principal.roles.contains(&role);
-        if has(Role::Admin) || has(Role::Human) {
-            Self::Human
-        } else if has(Role::Broker) {
-            Self::Broker
-        } else if has(Role::Ci) {
-            Self::Ci
-        } else {
-            Self::Agent
-        }
-    }
-
-    /// As it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Broker => "broker",
-            Self::Ci => "ci",
-            Self::Human => "human",
-        }
-    }
-}
+use super::super::policy::{Compiled, Level, Levels, Policy, Principal, PrincipalKind, Revocation, Scope};
 
 /// A column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +13,7 @@ pub struct Column {
     /// The name of the principal.
     pub name: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: PrincipalKind,
     /// Who holds for it what it may use without reading it.
     pub broker: Option<String>,
     /// True if its key opens the files of all agents.
@@ -116,7 +74,7 @@ impl Reach {
     /// Finds it out.
     pub fn of(policy: &Policy, revocations: &[Revocation], sources: &[Source]) -> Self {
         let mut principals: Vec<&Principal> = policy.principals.values().collect();
-        principals.sort_by_key(|principal| (Kind::of(principal), principal.name.as_str()));
+        principals.sort_by_key(|principal| (principal.kind(), principal.name.as_str()));
         let recovery: BTreeSet<String> = policy.recovery_recipients().into_iter().collect();
         let recovers = |principal: &Principal| principal.age.iter().any(|key| recovery.contains(key));
         let known: BTreeSet<&str> =
@@ -126,7 +84,7 @@ impl Reach {
                 .iter()
                 .map(|principal| Column {
                     name: principal.name.clone(),
-                    kind: Kind::of(principal),
+                    kind: principal.kind(),
                     broker: principal.broker.clone(),
                     recovers: recovers(principal),
                     keyless: principal.age.is_empty(),
@@ -140,16 +98,14 @@ impl Reach {
                 .iter()
                 .map(|principal| principal.age.iter().any(|key| source.recipients.contains(key)))
                 .collect();
+            let rights: Vec<Rights<'_>> = principals
+                .iter()
+                .map(|principal| Rights::of(policy, revocations, principal, &source.path))
+                .collect();
             let row = |leaf: &Vec<String>| {
-                let mut cells: Vec<Cell> = principals
-                    .iter()
-                    .zip(&opens_source)
-                    .map(|(principal, source_key)| {
-                        let mut cell = cell(policy, revocations, principal, &source.path, leaf);
-                        cell.source = *source_key;
-                        cell
-                    })
-                    .collect();
+                let cells = rights.iter().zip(&opens_source);
+                let mut cells: Vec<Cell> =
+                    cells.map(|(rights, source)| Cell { source: *source, ..rights.cell(leaf) }).collect();
                 let compiled = cells.iter().any(|cell| cell.opens);
                 for (cell, column) in cells.iter_mut().zip(&reach.columns) {
                     cell.opens |= cell.source || (column.recovers && compiled);
@@ -178,30 +134,39 @@ impl Reach {
     }
 
     /// How many principals are of that kind.
-    pub fn of_kind(&self, kind: Kind) -> usize {
+    pub fn of_kind(&self, kind: PrincipalKind) -> usize {
         self.columns.iter().filter(|column| column.kind == kind).count()
     }
 }
 
-/// What `principal` has of a leaf by the policy; the key of the source is left out.
-fn cell(
-    policy: &Policy,
-    revocations: &[Revocation],
-    principal: &Principal,
-    file: &str,
-    leaf: &[String],
-) -> Cell {
-    let subject = Subject { agent: &principal.name, source: file, path: leaf };
-    let decision = policy.decide(revocations, &subject);
-    let standing = |rule: &&super::super::policy::RuleRef| !rule.lease;
-    let allowed: Levels =
-        decision.allowed_by.iter().filter(standing).fold(Levels::NONE, |all, rule| all.with(rule.levels));
-    let allowed = if allowed.has(Level::Read) { allowed.with(Level::Exec.into()) } else { allowed };
-    Cell {
-        levels: decision.levels,
-        denied: allowed.without(decision.levels),
-        lease: decision.needs_lease,
-        source: false,
-        opens: !principal.age.is_empty() && policy.is_compiled_for(revocations, &principal.name, file, leaf),
+/// What a principal has of the leaves of a source by the policy; the key of the source is
+/// left out.
+struct Rights<'p> {
+    scope: Scope<'p>,
+    /// Where there is a key to open its file with.
+    file: Option<Compiled<'p>>,
+}
+
+impl<'p> Rights<'p> {
+    fn of(policy: &'p Policy, revocations: &'p [Revocation], principal: &Principal, source: &str) -> Self {
+        let compiled = || policy.compiled(revocations, &principal.name, source);
+        Self {
+            scope: policy.scope(revocations, &principal.name, source),
+            file: if principal.age.is_empty() { None } else { compiled() },
+        }
+    }
+
+    fn cell(&self, leaf: &[String]) -> Cell {
+        let decision = self.scope.decide(leaf);
+        let standing = decision.allowed_by.iter().filter(|rule| !rule.lease);
+        let allowed = standing.fold(Levels::NONE, |all, rule| all.with(rule.levels));
+        let allowed = if allowed.has(Level::Read) { allowed.with(Level::Exec.into()) } else { allowed };
+        Cell {
+            levels: decision.levels,
+            denied: allowed.without(decision.levels),
+            lease: decision.needs_lease,
+            source: false,
+            opens: self.file.as_ref().is_some_and(|file| file.holds(leaf)),
+        }
     }
 }

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::place;
 use super::super::policy::Policy;
-use super::reach::DERIVED;
 use super::{Exposed, Fate, Removed};
 
 /// What stands in for the ciphertext of a secret: equal if that is equal.
@@ -81,8 +81,7 @@ pub fn removed(
 
 /// The source that a file was made of for `agent`, else the file itself.
 fn source_of<'f>(file: &'f str, agent: &str) -> &'f str {
-    let own = file.strip_prefix(DERIVED).and_then(|rest| rest.strip_prefix(agent)?.strip_prefix('/'));
-    own.unwrap_or(file)
+    place::made_for(file, agent).unwrap_or(file)
 }
 
 /// What became of a secret that could be read until the commit `last`.

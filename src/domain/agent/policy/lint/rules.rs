@@ -3,7 +3,7 @@
 use super::{Finding, LintKind};
 use crate::domain::agent::leaves::Source;
 use crate::domain::agent::pattern::{FilePattern, NamePattern, PathPattern, show_path};
-use crate::domain::agent::policy::{Agents, Allow, Deny, Level, Levels, Policy, Principal, Subject};
+use crate::domain::agent::policy::{Agents, Allow, Deny, Level, Levels, Policy, Principal, Rights};
 
 /// The rules of a policy and the files that they are about.
 pub(super) struct Rules<'p> {
@@ -40,7 +40,11 @@ impl<'p> Rules<'p> {
             let is_name = alone.patterns().any(|pattern| pattern.literal() == Some(&entry));
             let (kind, message, advice) = if is_name {
                 let message = format!("{entry} is granted secrets and is no principal: it has no key");
-                (LintKind::NoIdentity, message, format!("`leaflock agent add {entry}` makes it one"))
+                (
+                    LintKind::NoIdentity,
+                    message,
+                    format!("`leaflock agent add {entry} --out ~/.config/leaflock/agents` makes it one"),
+                )
             } else {
                 let message = format!("{entry} matches no principal");
                 (LintKind::MatchesNobody, message, "add principals, or correct the pattern".to_owned())
@@ -68,22 +72,18 @@ impl<'p> Rules<'p> {
             add(format!("no source is {file}"));
         }
         for path in paths {
-            if !self.leaves(files).any(|(_, leaf)| path.covers(leaf)) {
+            if !self.sources(files).any(|source| source.leaves.iter().any(|leaf| path.covers(leaf))) {
                 let of = if files.is_empty() { "no source" } else { "none of its files" };
                 add(format!("{of} holds {path}"));
             }
         }
     }
 
-    /// The leaves of the sources that `files` are about.
-    fn leaves<'f>(
-        &self,
-        files: &'f [FilePattern],
-    ) -> impl Iterator<Item = (&'p Source, &'p [String])> + use<'p, 'f> {
+    /// The sources that `files` are about.
+    fn sources<'f>(&self, files: &'f [FilePattern]) -> impl Iterator<Item = &'p Source> + use<'p, 'f> {
         let about =
             |source: &&Source| files.is_empty() || files.iter().any(|file| file.matches(&source.path));
-        let sources = self.sources.iter().filter(about);
-        sources.flat_map(|source| source.leaves.iter().map(move |leaf| (source, leaf.as_slice())))
+        self.sources.iter().filter(about)
     }
 
     fn width(&self, rule: &Allow, findings: &mut Vec<Finding>) {
@@ -99,15 +99,18 @@ impl<'p> Rules<'p> {
             rule.agents.patterns().find(|it| ["*", "**", "*/*", "*/**", "**/*"].contains(&it.as_str()));
         let everything =
             rule.path.is_everything() && (rule.files.is_empty() || rule.files.iter().any(is_any));
-        let live = is_production(rule.path.as_str())
-            || rule.files.iter().any(|file| is_production(file.as_str()))
-            || self
-                .leaves(&rule.files)
-                .any(|(source, leaf)| rule.path.covers(leaf) && is_production(&source.path));
-        let what = match (everybody, everything, live) {
-            (Some(who), true, _) => format!("{who} is granted {} of every secret", rule.levels),
-            (Some(who), false, true) => format!("{who} is granted {} of secrets of production", rule.levels),
-            (None, true, _) => format!("every secret of every source is granted ({})", rule.levels),
+        let is_live = || {
+            let covers = |source: &Source| source.leaves.iter().any(|leaf| rule.path.covers(leaf));
+            is_production(rule.path.as_str())
+                || rule.files.iter().any(|file| is_production(file.as_str()))
+                || self.sources(&rule.files).any(|source| is_production(&source.path) && covers(source))
+        };
+        let what = match (everybody, everything) {
+            (Some(who), true) => format!("{who} is granted {} of every secret", rule.levels),
+            (Some(who), false) if is_live() => {
+                format!("{who} is granted {} of secrets of production", rule.levels)
+            }
+            (None, true) => format!("every secret of every source is granted ({})", rule.levels),
             _ => return,
         };
         let advice = "name agents and paths: whoever is added later gets it too";
@@ -139,13 +142,9 @@ impl<'p> Rules<'p> {
                 "name a broker in `principals`, which then holds the value",
             ));
         }
-        let leaves: Vec<_> = self.leaves(&rule.files).filter(|(_, leaf)| rule.path.covers(leaf)).collect();
-        let decide = |agent: &Principal, (source, path): &(&Source, &[String])| {
-            self.policy.decide(&[], &Subject { agent: &agent.name, source: &source.path, path })
-        };
-        let pairs = || granted.iter().flat_map(|agent| leaves.iter().map(move |leaf| (*agent, leaf)));
+        let pairs = || granted.iter().flat_map(|agent| self.rights(rule, agent));
         let remains = |levels: Levels| !rule.levels.without(levels).is_empty();
-        if pairs().next().is_some() && !pairs().any(|(agent, leaf)| remains(decide(agent, leaf).denied)) {
+        if pairs().next().is_some() && !pairs().any(|pair| remains(pair.rights.denied)) {
             findings.push(Finding::new(
                 LintKind::DeniedAway,
                 line,
@@ -154,12 +153,11 @@ impl<'p> Rules<'p> {
             ));
             return;
         }
-        let is_blocked = |(agent, leaf): &(&Principal, &(&Source, &[String]))| {
-            let decision = decide(agent, leaf);
-            agent.broker.is_none() && decision.levels.has(Level::Exec) && decision.denied.has(Level::Read)
+        let is_blocked = |Pair { agent, rights, .. }: &Pair<'_>| {
+            agent.broker.is_none() && rights.levels.has(Level::Exec) && rights.denied.has(Level::Read)
         };
         if rule.levels.has(Level::Exec)
-            && let Some((agent, (_, leaf))) = pairs().find(is_blocked)
+            && let Some(Pair { agent, leaf, .. }) = pairs().find(is_blocked)
         {
             let path = show_path(leaf);
             findings.push(Finding::new(
@@ -169,6 +167,15 @@ impl<'p> Rules<'p> {
                 "name a broker in `principals`: without one the value would have to be in the agent's file",
             ));
         }
+    }
+
+    /// What the policy says of `agent` and each leaf that `rule` is about.
+    fn rights<'r>(&'r self, rule: &'r Allow, agent: &'r Principal) -> impl Iterator<Item = Pair<'r>> {
+        self.sources(&rule.files).flat_map(move |source| {
+            let scope = self.policy.scope(&[], &agent.name, &source.path);
+            let leaves = source.leaves.iter().filter(|leaf| rule.path.covers(leaf));
+            leaves.map(move |leaf| Pair { agent, leaf, rights: scope.rights(leaf) })
+        })
     }
 
     fn denied(&self, rule: &Deny, findings: &mut Vec<Finding>) {
@@ -185,6 +192,13 @@ impl<'p> Rules<'p> {
             }
         }
     }
+}
+
+/// What somebody may do with a leaf.
+struct Pair<'r> {
+    agent: &'r Principal,
+    leaf: &'r [String],
+    rights: Rights,
 }
 
 fn is_any(file: &FilePattern) -> bool {

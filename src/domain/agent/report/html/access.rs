@@ -1,8 +1,9 @@
 //! Who can reach what: the matrix.
 
+use super::super::super::policy::PrincipalKind;
 use super::super::Report;
 use super::super::page::Page;
-use super::super::reach::{Block, Cell, Column, Kind, Reach};
+use super::super::reach::{Block, Cell, Column, Reach};
 use crate::domain::agent::policy::Level;
 
 /// Writes the section.
@@ -61,8 +62,12 @@ const LEGEND: &[(&str, &str, &str)] = &[
     ("read denied", "R", "granted, and denied by another rule"),
 ];
 
-const KINDS: &[(Kind, &str)] =
-    &[(Kind::Agent, "Agents"), (Kind::Broker, "Brokers"), (Kind::Ci, "CI"), (Kind::Human, "People")];
+const KINDS: &[(PrincipalKind, &str)] = &[
+    (PrincipalKind::Agent, "Agents"),
+    (PrincipalKind::Broker, "Brokers"),
+    (PrincipalKind::Ci, "CI"),
+    (PrincipalKind::Human, "People"),
+];
 
 fn heads(page: &mut Page, reach: &Reach) {
     page.markup("<thead><tr><th rowspan=\"2\" scope=\"col\">Secret</th>");
