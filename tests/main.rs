@@ -13,6 +13,7 @@
 )]
 
 mod agent_audit;
+mod agent_daily;
 mod agent_guide;
 mod agent_planted;
 mod agent_policy;

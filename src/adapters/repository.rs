@@ -73,7 +73,8 @@ impl Git {
     /// where no repository is, or no git.
     fn log(&self, folder: &Path, revisions: &str, below: &str) -> Result<Option<Vec<Version>>, FileError> {
         let mut command = self.command(folder);
-        command.args(["-c", "core.quotePath=false", "log", revisions, "--reverse"]);
+        // Without --full-history, git leaves out branches of which a merge took nothing.
+        command.args(["-c", "core.quotePath=false", "log", revisions, "--reverse", "--full-history"]);
         command.args(["--date-order", "--raw", "--no-abbrev", "--no-renames", "-m", "--relative"]);
         command.args(["--no-color", "--no-show-signature", "--format=commit %H %cI", "--", below]);
         let done = match command.stderr(Stdio::piped()).output() {

@@ -82,6 +82,7 @@ pub enum AgentFiles {
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Revoked, Error> {
     let root = root::here(deps)?;
     record::attempt_to(deps, Action::Revoke);
+    deps.authorities.take_expired();
     let turn = turn(deps, &root)?;
     write::finish_unfinished(deps, &root)?;
     let authority = authority::load(deps, &root)?;

@@ -50,6 +50,7 @@ pub struct Outcome {
 /// the trail is in the report.
 pub fn run(deps: &Deps<'_>, since: Option<String>) -> Result<Outcome, Error> {
     let root = root::here(deps)?;
+    deps.authorities.take_expired();
     let authority = authority::load(deps, &root)?;
     let (policy, revocations) = (&authority.policy, &authority.revocations);
     let (sources, mut notices) = governed::sources(deps, &root, policy)?;

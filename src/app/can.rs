@@ -1,7 +1,10 @@
 //! Whether somebody may do something with a secret, and by which rule.
 
+use std::path::Path;
+
 use super::Deps;
 use super::absent::nothing_at;
+use super::agent::listed;
 use super::error::{Error, Place};
 use super::governed::{self, Governed};
 use super::request::Notice;
@@ -58,7 +61,8 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let governed = governed::load(deps)?;
     demand_known(&governed, &request.agent)?;
     let path = pattern::parse_path(&request.path).map_err(wrong)?;
-    let answers = match &request.file {
+    let file = request.file.as_ref().map(|file| named(deps, &governed, file)).transpose()?;
+    let answers = match &file {
         Some(file) => vec![in_file(&governed, request, file, &path)?],
         None => holders(&governed, &path)?
             .into_iter()
@@ -129,6 +133,16 @@ pub fn demand_known(governed: &Governed, agent: &str) -> Result<(), Error> {
         message: format!("the policy has no principal {agent}"),
         hints,
     })
+}
+
+/// The name of a source that is meant by a path from the policy's folder, or from the
+/// working folder.
+fn named(deps: &Deps<'_>, governed: &Governed, file: &str) -> Result<String, Error> {
+    let is_source = |name: &str| governed.sources.iter().any(|source| source.path == name);
+    let absolute = deps.files.absolute(Path::new(file)).map_err(Error::Read)?;
+    let from_here = listed::name_of(&governed.root, &deps.files.real(&absolute).unwrap_or(absolute));
+    let is_outside = file.split('/').any(|segment| segment == "..");
+    Ok(from_here.filter(|name| is_outside || !is_source(file) && is_source(name)).unwrap_or(file.to_owned()))
 }
 
 fn in_file(governed: &Governed, request: &Request, file: &str, path: &[String]) -> Result<Answer, Error> {

@@ -271,6 +271,8 @@ pub enum Error {
         total: usize,
         /// The largest variables with their sizes.
         largest: Vec<String>,
+        /// True for commands that SOPS has, which end as they do there.
+        as_sops: bool,
     },
 
     /// Exit 49: keys of a file that does not exist are to change.

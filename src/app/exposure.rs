@@ -12,9 +12,11 @@ use super::error::{Error, Place};
 use super::names;
 use super::open::{self, Locked};
 use super::parallel;
+use super::ports::FileKind;
 use super::repository::{Commit, Version};
 use super::request::{FileOptions, OpenOptions};
 use crate::domain::agent::audit::entry::Action;
+use crate::domain::agent::place;
 use crate::domain::config::Config;
 use crate::domain::crypto::token::{self, Token};
 use crate::domain::document::walk::index_path;
@@ -112,9 +114,13 @@ pub fn of(deps: &Deps<'_>, question: &Question) -> Result<Exposure, Error> {
     versions.retain(|version| is_asked(&version.path));
     let paths: HashSet<&Path> = versions.iter().map(|version| version.path.as_path()).collect();
     let mut now = HashMap::new();
-    for path in paths.into_iter().chain(question.paths.iter().map(PathBuf::as_path)) {
-        if let Ok(contents) = deps.files.read(path) {
-            now.insert(path.to_owned(), contents.bytes);
+    for path in paths.iter().copied().chain(question.paths.iter().map(PathBuf::as_path)) {
+        for path in [Some(path.to_owned()), subject(deps, question, path)].into_iter().flatten() {
+            if !now.contains_key(&path)
+                && let Ok(contents) = deps.files.read(&path)
+            {
+                now.insert(path, contents.bytes);
+            }
         }
     }
     let meant = |key: &str| names.means(&question.wanted, key) || question.keys.iter().any(|own| own == key);
@@ -182,6 +188,20 @@ fn contents(
     Ok(kept)
 }
 
+/// Where a secret of `path` is changed: the file itself, of a derived file its source.
+/// `None` if that source is gone.
+fn subject(deps: &Deps<'_>, question: &Question, path: &Path) -> Option<PathBuf> {
+    let name = path.to_string_lossy().replace('\\', "/");
+    let Some((root, rest)) = name.split_once(&format!("/{}", place::DERIVED)) else {
+        return Some(path.to_owned());
+    };
+    let own = rest.strip_prefix(&question.wanted).and_then(|rest| rest.strip_prefix('/'));
+    // Whose file it is need not be who is asked about: recovery recipients open all of them.
+    let others = rest.match_indices('/').map(|(at, _)| &rest[at + 1..]);
+    let mut sources = own.into_iter().chain(others).map(|name| Path::new(root).join(name));
+    sources.find(|source| deps.files.kind(source).is_ok_and(|kind| kind == Some(FileKind::Regular)))
+}
+
 fn format_of(path: &Path) -> Format {
     Format::of_path(&path.to_string_lossy())
 }
@@ -216,17 +236,17 @@ fn compare(
         files.dedup();
         files
     };
-    let today: HashMap<&Path, Option<HashMap<String, SecretBytes>>> = files
-        .iter()
-        .copied()
-        .zip(parallel::map(&files, false, |path| values_now(deps, path, now.get(*path), &keys)))
-        .collect();
+    let todays = parallel::map(&files, false, |path| {
+        let subject = subject(deps, question, path)?;
+        Some(Today::of(deps, &subject, now.get(&subject)?, &keys))
+    });
+    let today: HashMap<&Path, Option<Today>> = files.iter().copied().zip(todays).collect();
     let opened = parallel::map(readable, false, |state| leaves(deps, state.path, state.bytes, &keys, true));
     let mut secrets: BTreeMap<(&Path, String), Secret> = BTreeMap::new();
     for (state, leaves) in readable.iter().zip(opened) {
         for (key, value) in leaves {
-            let found = became(today.get(state.path).and_then(Option::as_ref), &key, value.as_ref());
-            let found = if now.contains_key(state.path) { found } else { State::Removed };
+            let today = today.get(state.path).and_then(Option::as_ref);
+            let found = today.map_or(State::Removed, |today| today.became(&key, value.as_ref()));
             let commit = state.commit.cloned();
             let secret = secrets.entry((state.path, key.clone())).or_insert_with(|| Secret {
                 path: state.path.to_owned(),
@@ -244,19 +264,6 @@ fn compare(
     secrets.into_values().collect()
 }
 
-/// What became of a value, by what its file holds now.
-fn became(today: Option<&HashMap<String, SecretBytes>>, key: &str, value: Option<&SecretBytes>) -> State {
-    match (today, value) {
-        (None, _) => State::Unknown,
-        (Some(today), value) => match (today.get(key), value) {
-            (None, _) => State::Removed,
-            (Some(_), None) => State::Unknown,
-            (Some(now), Some(then)) if now == then => State::Unchanged,
-            _ => State::Changed,
-        },
-    }
-}
-
 /// The state that asks for more.
 fn worse(one: State, other: State) -> State {
     let rank = |state| match state {
@@ -268,16 +275,38 @@ fn worse(one: State, other: State) -> State {
     if rank(other) > rank(one) { other } else { one }
 }
 
-/// The values of a file as it is now; `None` if it does not open here. A file that
-/// is not encrypted any more has what it shows.
-fn values_now(
-    deps: &Deps<'_>,
-    path: &Path,
-    bytes: Option<&SecretBytes>,
-    keys: &OpenOptions,
-) -> Option<HashMap<String, SecretBytes>> {
-    let leaves = leaves(deps, path, bytes?, keys, false);
-    leaves.into_iter().map(|(key, value)| Some((key, value?))).collect()
+/// A file as it is now. One that is not encrypted any more has what it shows.
+struct Today {
+    /// Its values; `None` if it does not open here.
+    values: Option<HashMap<String, SecretBytes>>,
+    /// In derived files aliases are written out, so that values have other paths there.
+    has_alias: bool,
+}
+
+impl Today {
+    fn of(deps: &Deps<'_>, path: &Path, bytes: &SecretBytes, keys: &OpenOptions) -> Self {
+        let leaves = leaves(deps, path, bytes, keys, false);
+        let parsed = Locked::parse(bytes, format_of(path), &Place::file(path));
+        Self {
+            values: leaves.into_iter().map(|(key, value)| Some((key, value?))).collect(),
+            has_alias: parsed.is_ok_and(|it| it.tree.nodes.iter().any(|node| node.kind == Kind::Alias)),
+        }
+    }
+
+    /// What became of a value.
+    fn became(&self, key: &str, value: Option<&SecretBytes>) -> State {
+        let Some(values) = &self.values else { return State::Unknown };
+        match (values.get(key), value) {
+            (Some(now), Some(then)) if now == then => State::Unchanged,
+            (Some(_), Some(_)) => State::Changed,
+            (None, Some(then)) if self.has_alias && values.values().any(|now| now == then) => {
+                State::Unchanged
+            }
+            (None, Some(_)) => State::Removed,
+            (None, None) if !self.has_alias => State::Removed,
+            (_, None) => State::Unknown,
+        }
+    }
 }
 
 /// The leaves of a state of a file; with `secrets`, only encrypted ones.

@@ -13,12 +13,14 @@ use std::sync::Arc;
 use super::Deps;
 use super::absent::nothing_at;
 use super::agent::authority::{self, Authority};
+use super::agent::listed::name_of;
 use super::agent::refusal::refused;
 use super::agent::root;
 use super::audit::record;
 use super::error::{Error, Place, While};
 use super::launch;
 use super::open::{Locked, Unlocked};
+use super::ports::FileKind;
 use super::request::{Notice, OpenOptions};
 use super::secret_values;
 use crate::domain::agent::denial::DenyCode;
@@ -260,16 +262,30 @@ impl Desk<'_, '_> {
             let absolute = self.deps.files.real(&absolute).unwrap_or(absolute);
             let is_meant =
                 |name: &&String| self.authority.root.join(name) == absolute || Path::new(name) == file;
-            let meant = known().find(is_meant).ok_or_else(|| Error::NotFound {
-                place: Place::default(),
-                message: format!("{} is no source of the policy", file.display()),
-                hints: vec!["`leaflock policy explain` lists the sources".to_owned()],
-            })?;
+            let meant = known().find(is_meant).ok_or_else(|| self.unknown(file, &absolute))?;
             if !sources.contains(meant) {
                 sources.push(meant.clone());
             }
         }
         Ok(sources)
+    }
+
+    /// That a file is none of the sources that were signed for.
+    fn unknown(&self, file: &Path, absolute: &Path) -> Error {
+        let name = name_of(&self.authority.root, absolute);
+        let is_there = self.deps.files.kind(absolute).is_ok_and(|kind| kind == Some(FileKind::Regular));
+        let name = name.filter(|name| is_there && self.authority.policy.governs(name));
+        let (message, hint) = match name {
+            Some(name) => (
+                format!("nobody has signed for {name} as a source of the policy"),
+                format!("`leaflock agent sync --accept {name}`, run by somebody who may sign, takes it over"),
+            ),
+            None => (
+                format!("{} is no source of the policy", file.display()),
+                "`leaflock policy explain` lists the sources".to_owned(),
+            ),
+        };
+        Error::NotFound { place: Place::default(), message, hints: vec![hint] }
     }
 
     /// The files that may have values of a source, verified.

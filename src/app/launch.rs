@@ -211,6 +211,19 @@ pub fn shell(command: OsString) -> Vec<OsString> {
     vec![shell.into(), flag.into(), command]
 }
 
+/// How long a variable may be on Linux: its name, `=`, its value and a zero byte.
+#[cfg(target_os = "linux")]
+const LONGEST_VARIABLE: usize = 128 * 1024;
+
+/// Whether the system's environment can hold these bytes as the variable `name`.
+pub fn fits(name: &str, bytes: &SecretBytes) -> bool {
+    #[cfg(target_os = "linux")]
+    if name.len() + bytes.len() + 2 > LONGEST_VARIABLE {
+        return false;
+    }
+    value(bytes).is_some()
+}
+
 /// Bytes as the value of a variable; `None` where the system cannot hold them.
 #[cfg(unix)]
 pub fn value(bytes: &SecretBytes) -> Option<OsString> {
@@ -228,17 +241,17 @@ pub fn value(bytes: &SecretBytes) -> Option<OsString> {
 /// The error of a shell that did not start, in SOPS's words.
 pub fn shell_failed(error: LaunchError, launch: &Launch) -> Error {
     let message = format!("fork/exec {}: {}", error.program.display(), error.reason);
-    with_sizes(error, message, launch)
+    with_sizes(error, message, launch, true)
 }
 
 /// The error of a program that did not start.
 pub fn failed(error: LaunchError, launch: &Launch) -> Error {
     let message = error.to_string();
-    with_sizes(error, message, launch)
+    with_sizes(error, message, launch, false)
 }
 
 /// Adds what may have filled the environment.
-fn with_sizes(error: LaunchError, message: String, launch: &Launch) -> Error {
+fn with_sizes(error: LaunchError, message: String, launch: &Launch, as_sops: bool) -> Error {
     /// How many names are worth showing.
     const SHOWN: usize = 3;
     let mut sizes: Vec<(usize, String)> = launch
@@ -250,5 +263,5 @@ fn with_sizes(error: LaunchError, message: String, launch: &Launch) -> Error {
     let total = sizes.iter().map(|(size, _)| size).sum();
     let largest =
         sizes.into_iter().take(SHOWN).map(|(size, name)| format!("{name} ({size} bytes)")).collect();
-    Error::Launch { error, message, total, largest }
+    Error::Launch { error, message, total, largest, as_sops }
 }

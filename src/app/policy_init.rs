@@ -68,9 +68,19 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Made, Error> {
             return Err(signing::exists(&path, "`leaflock policy sign` signs a policy that is there"));
         }
     }
+    if deps.repository.place(&root).map_err(Error::Read)?.is_none() {
+        return Err(Error::NotFound {
+            place: Place::file(&root),
+            message: "this folder is in no git repository".to_owned(),
+            hints: vec![
+                "`git init` begins one: where a policy is, the audit trail lies in git's directory"
+                    .to_owned(),
+            ],
+        });
+    }
     let key = signing::Key::of(deps, request.key.as_deref())?;
     let repo = random_name(deps);
-    let text = policy_text(request, &repo, &key.public.to_string());
+    let text = policy_text(request, &repo, &key.public.to_string(), &deps.clock.now());
     let path = root.join(policy::PLACE);
     authority::read_policy(&path, text.as_bytes())?;
     let list = format!(
@@ -118,8 +128,7 @@ struct Attributes {
     bytes: Vec<u8>,
 }
 
-/// What keeps git from changing the line breaks of the audit trail, whose lines are
-/// signed byte by byte. Nothing is added where the line is there already.
+/// What keeps git from changing the line breaks of files that are signed byte by byte. Nothing is added where the line is there already.
 fn attributes(deps: &Deps<'_>, root: &Path) -> Result<Attributes, Error> {
     let path = root.join(".gitattributes");
     let was = deps.files.read_if_there(&path).map_err(Error::Read)?;
@@ -140,7 +149,7 @@ fn attributes(deps: &Deps<'_>, root: &Path) -> Result<Attributes, Error> {
 }
 
 /// The line for `.gitattributes`.
-const AS_IT_IS: &str = ".leaflock/audit/** -text\n";
+const AS_IT_IS: &str = ".leaflock/** -text\n";
 
 fn random_name(deps: &Deps<'_>) -> String {
     let mut bytes = [0; NAME_LENGTH];
@@ -148,7 +157,18 @@ fn random_name(deps: &Deps<'_>) -> String {
     digest::to_hex(&bytes)
 }
 
-fn policy_text(request: &Request, repo: &str, key: &str) -> String {
+/// The day of `now`, which is RFC 3339, in the year after it.
+fn a_year_after(now: &str) -> String {
+    let (year, day) = now.split_at_checked(4).unwrap_or(("2026", "-12-31"));
+    let day = match day.get(..6) {
+        // Not every year has it.
+        Some("-02-29") | None => "-02-28",
+        Some(day) => day,
+    };
+    format!("{:04}{day}T00:00:00Z", year.parse::<u16>().unwrap_or(2026).saturating_add(1))
+}
+
+fn policy_text(request: &Request, repo: &str, key: &str, now: &str) -> String {
     let age = match request.age.as_slice() {
         [] => String::new(),
         age => format!("    age: [{}]\n", age.join(", ")),
@@ -165,6 +185,8 @@ fn policy_text(request: &Request, repo: &str, key: &str) -> String {
          version: 1\n\
          repo: \"{repo}\"\n\
          serial: 1\n\
+         # Afterwards nothing is granted: a copy that nobody renews does not count for ever.\n\
+         valid_until: {}\n\
          principals:\n\
          \x20 {}:\n\
          {age}\
@@ -175,6 +197,7 @@ fn policy_text(request: &Request, repo: &str, key: &str) -> String {
          \x20 # What no rule allows is denied. A rule:\n\
          \x20 #   databases.postgres: {{ allowed_agents: [\"ops/*\"], access_level: read }}\n\
          \x20 secrets: {{}}\n",
+        a_year_after(now),
         request.name
     )
 }

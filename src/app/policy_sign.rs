@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Deps;
+use super::agent::age;
 use super::agent::authority::{self, Authority};
 use super::agent::refusal::{refused, untold};
 use super::agent::root;
@@ -69,7 +70,9 @@ pub fn sign(deps: &Deps<'_>, request: &Request) -> Result<Signed, Error> {
     let seen = mark.unwrap_or_default();
     let serial = policy.serial.unwrap_or_default();
     let is_changed = !is_signed(deps, &root, &bytes)?;
-    let raised_from = (request.bump && is_changed).then_some(serial);
+    // Also what was signed once: whoever has thrown a newer one away puts it into force again.
+    let is_behind = serial < seen.serial || serial == seen.serial && digest::of(&bytes) != seen.policy;
+    let raised_from = (request.bump && (is_changed || is_behind)).then_some(serial);
     if raised_from.is_some() {
         bytes = edit::with_serial(&bytes, serial.max(seen.serial).saturating_add(1)).map_err(|_| {
             let hint = "write `serial: N` on a line of its own, and raise it by hand";
@@ -84,9 +87,8 @@ pub fn sign(deps: &Deps<'_>, request: &Request) -> Result<Signed, Error> {
         let hint = "raise `serial:` with every change of the policy; --bump does it";
         return Err(refused(&path, DenyCode::PolicyStale, cause, hint));
     }
-    if policy.valid_until.as_ref().is_some_and(|until| *until < deps.clock.now()) {
-        let hint = "set valid_until to a later time";
-        return Err(refused(&path, DenyCode::PolicyStale, "the policy is out of date already", hint));
+    if let Some(cause) = age::expired(&policy, &deps.clock.now()) {
+        return Err(refused(&path, DenyCode::PolicyStale, cause, age::RENEW));
     }
     let signature = key.sign(deps, &bytes, authority::NAMESPACE)?;
     let signature_path = root.join(authority::SIGNATURE);

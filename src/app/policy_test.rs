@@ -48,6 +48,12 @@ pub fn run(deps: &Deps<'_>, files: &[PathBuf]) -> Result<Outcome, Error> {
             hints: vec![error.advice.to_owned()],
             cause: Box::new(error),
         })?;
+        if found.is_empty() {
+            return Err(Error::SetArgument {
+                message: format!("{} asserts nothing", file.display()),
+                hints: vec!["a line is an assertion: `ops/deploy can read databases`; `leaflock policy test --help` shows all forms".to_owned()],
+            });
+        }
         tested.extend(found.into_iter().map(|assertion| Tested {
             file: file.clone(),
             line: assertion.line,

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Deps;
+use super::agent::age;
 use super::agent::authority::{self, Authority};
 use super::agent::refusal::{refused, untold};
 use super::agent::root;
@@ -95,6 +96,9 @@ impl Draft {
         let mut writes = vec![self.own()];
         let path = self.path();
         authority::read_policy(&path, &self.bytes)?;
+        if let Some(cause) = age::expired(&self.policy, &deps.clock.now()) {
+            return Err(refused(&path, DenyCode::PolicyStale, cause, age::RENEW));
+        }
         let list = self.root.join(signer_list::PLACE);
         let list = authority::read_signers(&list, &deps.files.read(&list).map_err(Error::Read)?.bytes)?;
         let key = signing::Key::of(deps, key)?;

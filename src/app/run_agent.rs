@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::Deps;
-use super::error::Error;
+use super::error::{Error, Place};
 use super::granted::{self, GrantedValue};
 use super::launch::{self, InFile, Room, conflict};
 use super::ports::{Ending, Launch};
@@ -87,6 +87,13 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
         memory: Vec::new(),
     };
     for (name, value) in &assigned.variables {
+        if !launch::fits(name, &value.value) {
+            if wish.names(value) {
+                return Err(not_text(value));
+            }
+            tell(left_out(value));
+            continue;
+        }
         let environment = &mut launch.environment;
         launch::add_variable(environment, name.clone(), &value.value, &value.shown, "--file NAME=PATH")?;
     }
@@ -136,6 +143,12 @@ struct Assigned<'v> {
 }
 
 impl Wish<'_> {
+    /// True if the caller asked for this value and not only for what is granted.
+    fn names(&self, value: &GrantedValue) -> bool {
+        let is_named = self.named.iter().any(|(_, pattern)| pattern.covers(&value.path));
+        is_named || self.only.iter().any(|only| only.as_str() == value.shown)
+    }
+
     /// Gives the values their names.
     fn assign<'v>(&self, values: &'v [GrantedValue]) -> Result<Assigned<'v>, Error> {
         let mut assigned = Assigned { variables: Vec::new(), files: Vec::new() };
@@ -222,6 +235,26 @@ fn one(values: &[GrantedValue], name: &str, pattern: &PathPattern, flag: &str) -
 
 fn rename(value: &GrantedValue) -> String {
     format!("--env NAME={} gives it another name", value.shown)
+}
+
+fn not_text(value: &GrantedValue) -> Error {
+    Error::Other {
+        place: Place::file(&value.source).at_key(value.shown.clone()),
+        cause: UNFIT.into(),
+        hints: vec![as_file(value)],
+    }
+}
+
+const UNFIT: &str = "this system's environment cannot hold the value, which is binary or too long";
+
+fn as_file(value: &GrantedValue) -> String {
+    format!("--file NAME={} hands it over as a file", value.shown)
+}
+
+/// That the program does without a value that nobody asked for.
+fn left_out(value: &GrantedValue) -> Notice {
+    let text = format!("{}: {} is left out: {UNFIT}", value.source, value.shown);
+    Notice::warning(text).with_hint(as_file(value))
 }
 
 /// The environment of the caller without credentials, but for those that are to be kept.

@@ -61,7 +61,10 @@ Examples:
 
 /// Adds a principal.
 pub fn answer(arguments: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
-    let name = named(arguments.name)?;
+    let name = arguments.name.filter(|name| !name.is_empty()).ok_or_else(|| {
+        Usage::with_code(exit::CANNOT_READ, "a new principal needs a name")
+            .hint("leaflock agent add ops/deploy --out FOLDER")
+    })?;
     let mut roles = Vec::new();
     for word in &arguments.role {
         roles.push(Role::parse(word).ok_or_else(|| {

@@ -34,7 +34,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     pub secret: Vec<String>,
     /// Only this level: read, exec, use or write
-    #[arg(long, value_name = "LEVEL")]
+    #[arg(long, value_name = "LEVEL", value_parser = ["read", "exec", "use", "write"], hide_possible_values = true)]
     pub level: Vec<String>,
     /// Only in this file, from the policy's folder, or in the files of a pattern
     #[arg(long, value_name = "FILE")]

@@ -40,7 +40,7 @@ pub struct Filters {
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
     /// granted, ok, denied or failed
-    #[arg(long, value_name = "OUTCOME")]
+    #[arg(long, value_name = "OUTCOME", value_parser = ["granted", "ok", "denied", "failed"], hide_possible_values = true)]
     pub outcome: Vec<String>,
     /// What was done: decrypt, get, set, exec.start, …
     #[arg(long, value_name = "ACTION")]

@@ -9,7 +9,7 @@ use super::report::{Failure, Usage};
 use super::{Cli, args, decisions, wire};
 use crate::app::can::{Outcome, Request, run as use_case};
 use crate::domain::agent::denial::DenyCode;
-use crate::domain::agent::policy::Level;
+use crate::domain::agent::policy::{Level, Levels};
 
 /// Ask whether somebody may do something with a secret
 ///
@@ -26,7 +26,7 @@ pub struct Arguments {
     #[arg(value_name = "PATH")]
     pub path: Option<String>,
     /// read, exec, use or write [default: read]
-    #[arg(long, value_name = "LEVEL")]
+    #[arg(long, value_name = "LEVEL", value_parser = ["read", "exec", "use", "write", "readonly", "post"], hide_possible_values = true)]
     pub level: Option<String>,
     /// In this source only; it need not have the secret yet
     #[arg(long, value_name = "SOURCE")]
@@ -61,14 +61,23 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<envelope::Answer, Fail
         return Ok(answer);
     }
     let message = format!("{} may not {} all of {}", request.agent, level.as_str(), request.path);
+    let shown = format!("`leaflock policy explain {} {}`", request.agent, request.path);
+    let answer =
+        answer.with_fix([format!("{shown} tells which rules decide; an administrator changes those")]);
     Ok(answer.but(code::Code::Refused(DenyCode::NotAllowed), message))
 }
 
 /// The level of a `--level`.
 pub fn level(word: Option<String>) -> Result<Option<Level>, Usage> {
     let parse = |word: String| {
-        Level::parse(&word)
-            .ok_or_else(|| Usage::new("--level is no level").hint("the levels are read, exec, use and write"))
+        // The words of policies, as long as they mean one level.
+        let levels: Vec<Level> =
+            Levels::parse(&word).into_iter().flat_map(|levels| levels.iter().collect::<Vec<_>>()).collect();
+        match levels[..] {
+            [level] => Ok(level),
+            _ => Err(Usage::new("--level is no level")
+                .hint("the levels are read, exec, use and write, one at a time")),
+        }
     };
     word.map(parse).transpose()
 }

@@ -34,6 +34,8 @@ pub struct Answer {
     pub next_actions: Vec<Action>,
     /// Why the call does not end with success all the same.
     pub verdict: Option<Verdict>,
+    /// What mends what was found, for programs; the text says it as well.
+    pub fix: Vec<String>,
     /// A value that was asked for. It is printed as it is before the text, and is the
     /// field `value` of the result.
     pub value: Option<SecretBytes>,
@@ -54,6 +56,16 @@ impl Answer {
     /// The same with something to run next.
     pub fn then(mut self, action: Action) -> Self {
         self.next_actions.push(action);
+        self
+    }
+
+    /// The same with what to do about what was found.
+    pub fn with_fix(mut self, fix: impl IntoIterator<Item = String>) -> Self {
+        for line in fix {
+            if !self.fix.contains(&line) {
+                self.fix.push(line);
+            }
+        }
         self
     }
 
@@ -141,7 +153,7 @@ pub fn call(
 
 /// Prints the answer of a command.
 pub fn print(verb: &Verb, answer: Answer, cli: &mut Cli) -> Result<(), Failure> {
-    let Answer { text, mut result, warnings, next_actions, verdict, value } = answer;
+    let Answer { text, mut result, warnings, next_actions, verdict, fix, value } = answer;
     cli.output.notices(&warnings);
     let class = verdict.as_ref().map(|verdict| Class::of_code(verdict.code));
     if cli.output.holds_notices() {
@@ -149,7 +161,7 @@ pub fn print(verb: &Verb, answer: Answer, cli: &mut Cli) -> Result<(), Failure> 
             fields.insert("value".to_owned(), Value::from(HERE));
         }
         let error = class.as_ref().zip(verdict).map(|(class, verdict)| (class, verdict.message));
-        let object = Object { words: verb.words(), result, error, fix: Vec::new(), next_actions };
+        let object = Object { words: verb.words(), result, error, fix, next_actions };
         object.print(value, cli)?;
     } else {
         cli.output.data(&value.unwrap_or_default())?;

@@ -135,10 +135,11 @@ pub fn of_error(error: &Error) -> u8 {
         | Error::FileStatus(_)
         | Error::Unfinished { .. }
         | Error::Other { .. } => GENERIC,
-        Error::Launch { error, .. } => match error.kind {
+        Error::Launch { error, as_sops, .. } => match error.kind {
             LaunchErrorKind::NotFound => NOT_FOUND,
-            LaunchErrorKind::Denied => CANNOT_RUN,
-            LaunchErrorKind::TooLarge | LaunchErrorKind::Other => GENERIC,
+            LaunchErrorKind::TooLarge if *as_sops => GENERIC,
+            LaunchErrorKind::Denied | LaunchErrorKind::TooLarge => CANNOT_RUN,
+            LaunchErrorKind::Other => GENERIC,
         },
         Error::NoSuchFile(_) => NO_FILE,
         Error::Read(_) => CANNOT_READ,

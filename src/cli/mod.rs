@@ -222,7 +222,12 @@ impl Family {
         let hint = format!("leaflock {} {} …", self.word, words.join("|"));
         match word {
             Some(word) => {
-                Usage::with_code(exit::CANNOT_WRITE, format!("No help topic for '{word}'")).hint(hint)
+                let usage = Usage::with_code(exit::CANNOT_WRITE, format!("No help topic for '{word}'"));
+                match argv::closest(word, words.iter().copied()) {
+                    Some(meant) => usage.hint(format!("did you mean `leaflock {} {meant}`?", self.word)),
+                    None => usage,
+                }
+                .hint(hint)
             }
             None => Usage::new(format!("`{}` needs to know what to do", self.word)).hint(hint),
         }
@@ -405,7 +410,8 @@ impl Verb {
                 1 => "one word".to_owned(),
                 _ => format!("{limit} words"),
             };
-            let message = format!("`{}` takes {takes}, {} were given", self.word(), words.len());
+            let given = if words.len() == 1 { "one was".to_owned() } else { format!("{} were", words.len()) };
+            let message = format!("`{}` takes {takes}, {given} given", self.words);
             let hint = format!("leaflock {} --help shows how it is called", self.words);
             return Err(Usage::new(message).hint(hint));
         }

@@ -41,10 +41,12 @@ pub fn run(_: Arguments, cli: &mut Cli) -> Result<Answer, Failure> {
     let outcome = wire::with_deps(&cli.env, |deps| Ok(use_case(deps)?))?;
     let answer = Answer::new(as_text(&outcome), as_json(&outcome));
     let bad = of_severity(&outcome, Severity::Error) + of_severity(&outcome, Severity::Warning);
-    let answer = answer.with_warnings(outcome.notices);
+    let answer = answer.with_warnings(outcome.notices.iter().cloned());
     if bad == 0 {
         return Ok(answer);
     }
+    let bad_ones = outcome.findings.iter().filter(|finding| finding.kind.severity() != Severity::Note);
+    let answer = answer.with_fix(bad_ones.map(|finding| finding.advice.clone()));
     Ok(answer.but(code::Code::Findings, format!("{} to look at", count(bad, "finding"))))
 }
 

@@ -1,5 +1,6 @@
 //! `leaflock redact`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -7,7 +8,7 @@ use clap::Parser;
 use super::args::Reading;
 use super::argv::fields::{flags, words};
 use super::report::Failure;
-use super::{Cli, wire};
+use super::{Cli, run, wire};
 use crate::app::redact::{self, Request, prepare};
 use crate::app::request::Source;
 
@@ -34,12 +35,15 @@ pub struct Arguments {
     /// Only the values at or below these paths, comma-separated
     #[arg(long, value_name = "PATHS")]
     pub only: Vec<String>,
+    /// Print JSON if it fails before the first text is read
+    #[arg(long)]
+    pub json: bool,
     /// How the encrypted files are read.
     #[command(flatten)]
     pub reading: Reading,
 }
 
-flags!(Arguments { with "with" "", agent "agent" "", only "only" "" } reading);
+flags!(Arguments { with "with" "", agent "agent" "", only "only" "", json "json" "" } reading);
 
 words!(Arguments, usize::MAX, files);
 
@@ -49,6 +53,13 @@ Examples:
   leaflock redact --with secrets/prod.yaml build.log > clean.log
   leaflock redact --only database core.txt
   agent-task 2>&1 | leaflock redact --agent ops/deploy";
+
+/// True if a failure is to be told as the commands for agents tell theirs.
+pub fn answers(rest: &[OsString]) -> bool {
+    let flags = rest.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str());
+    run::agent::is_asked(rest)
+        || flags.filter(|word| word.starts_with('-')).any(|word| word.ends_with("-json"))
+}
 
 /// Prints the texts without the secrets.
 pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
@@ -61,6 +72,8 @@ pub fn run(arguments: Arguments, cli: &mut Cli) -> Result<(), Failure> {
     };
     wire::with_deps(&cli.env, |deps| {
         let prepared = prepare(deps, &request)?;
+        // From here on standard output has the texts, and no answer of ours.
+        cli.output.hold_notices(false);
         cli.output.notices(&notices);
         cli.output.notices(&prepared.notices);
         for source in &sources {

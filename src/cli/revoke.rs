@@ -233,8 +233,8 @@ impl Report {
                  they are",
                 self.again
             );
-        } else {
-            let _ = writeln!(text, "All {all} were changed or removed since, as far as can be told here");
+        } else if unknown == 0 {
+            let _ = writeln!(text, "All {all} were changed or removed since");
         }
         if unknown > 0 {
             let _ = writeln!(text, "{unknown} cannot be compared with the keys of this machine");

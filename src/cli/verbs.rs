@@ -64,7 +64,13 @@ pub static VERBS: &[Verb] = &[
         },
         ..verb!("run", Own, run::Arguments, run::run)
     },
-    verb!("redact", Own, redact::Arguments, redact::run),
+    Verb {
+        run: |verb, before, rest, cli| {
+            let work = |cli: &mut Cli| verb.with::<redact::Arguments>(before, rest, cli, redact::run);
+            if redact::answers(rest) { envelope::call(verb.words, rest, cli, work) } else { work(cli) }
+        },
+        ..verb!("redact", Own, redact::Arguments, redact::run)
+    },
     Verb {
         wants_exactly: Some(|| exec_env::missing("exec-env")),
         ..verb!("exec-env", Sops, exec_env::Arguments, exec_env::run)

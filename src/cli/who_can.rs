@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(value_name = "PATH")]
     pub path: Option<String>,
     /// Only those who may read, exec, use or write
-    #[arg(long, value_name = "LEVEL")]
+    #[arg(long, value_name = "LEVEL", value_parser = ["read", "exec", "use", "write", "readonly", "post"], hide_possible_values = true)]
     pub level: Option<String>,
     /// Print JSON
     #[arg(long)]

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::env::{Environment, Variable};
+use super::output::Output;
 use super::report::Failure;
 use crate::adapters::audit_log::SystemAuditLog;
 use crate::adapters::children;
@@ -59,7 +60,9 @@ pub fn with_deps<T>(
     let keys = KeySources::new(age_environment(env), pgp_environment(env), &machine.files, &prompt);
     let signers = signers(env, &machine, &prompt);
     let deps = machine.deps(&prompt, &keys, &signers);
-    recorded(&deps, work(&deps))
+    let done = recorded(&deps, work(&deps));
+    Output::of_process().notices(&deps.authorities.release_notices());
+    done
 }
 
 /// The adapters that need no other, and what a call remembers. Every command has a

@@ -7,15 +7,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::age;
 use super::former_agents;
+use super::manifest_file;
 use super::own_files;
-use super::refusal::{refused, refused_at, untold};
+use super::refusal::{self, refused, refused_at, untold};
 use super::signer_chain;
 use super::trust_store::TrustError;
+use super::trusted_list::{By, Trust};
 use crate::app::error::{Error, Place};
 use crate::app::ports::Fingerprint;
+use crate::app::request::Notice;
 use crate::app::{Deps, leaflock_folders};
 use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::denial::DenyCode;
@@ -23,7 +28,7 @@ use crate::domain::agent::manifest::{self, Manifest};
 use crate::domain::agent::policy::{self, NoSigner, Policy, PolicyError, Revocation};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::trust::{Mark, Marks, Pin};
-use crate::domain::agent::{place, revocations, signer_list, sshsig};
+use crate::domain::agent::{revocations, signer_list, sshsig};
 use crate::domain::digest;
 
 /// The signature of the policy, from the folder that it governs.
@@ -51,6 +56,11 @@ pub struct Authority {
     pub manifest_file: Option<Option<Fingerprint>>,
     /// The highest serial of a manifest that was seen; the next one has a higher.
     pub manifest_serial: u64,
+    /// True while the manifest's file holds conflicts of a merge: what counts is our side.
+    pub is_conflicted: bool,
+    /// The highest serial that was seen, where this manifest has a lower one: it is another
+    /// branch's, or work was thrown away.
+    pub behind: Option<u64>,
     /// The denials beside the policy.
     pub revocations: Vec<Revocation>,
     /// The digests of those that were seen, or that the manifest heeds, whose lines are
@@ -102,6 +112,10 @@ pub struct Memory {
     /// True if the person at the terminal is not asked about signers: a program reads the
     /// answer of the call.
     is_silent: bool,
+    /// True in calls that grant nothing to anybody.
+    may_be_expired: AtomicBool,
+    /// What is to be said of policies that count, by their folders.
+    said: Mutex<BTreeMap<PathBuf, Vec<Notice>>>,
 }
 
 /// Why a list of signers was not trusted.
@@ -113,13 +127,6 @@ enum Declined {
     Unanswered,
 }
 
-impl Memory {
-    /// One for a call whose answer a program reads, or a person.
-    pub fn new(is_silent: bool) -> Self {
-        Self { is_silent, ..Self::default() }
-    }
-}
-
 /// A policy that this machine has seen, and that is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Vanished {
@@ -127,6 +134,33 @@ pub(super) struct Vanished {
     pub(super) root: PathBuf,
     /// The `repo` that it named.
     pub(super) repo: String,
+}
+
+impl Memory {
+    /// One for a call whose answer a program reads, or a person.
+    pub fn new(is_silent: bool) -> Self {
+        Self { is_silent, ..Self::default() }
+    }
+
+    /// From here on a policy that is out of date counts in this call, which looks at it or
+    /// takes rights away: both are wanted just then.
+    pub fn take_expired(&self) {
+        self.may_be_expired.store(true, Ordering::Relaxed);
+    }
+
+    fn say(&self, root: &Path, notice: Notice) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = said.entry(root.to_owned()).or_default();
+        if !said.contains(&notice) {
+            said.push(notice);
+        }
+    }
+
+    /// What is to be said of the policies that were verified, once.
+    pub fn release_notices(&self) -> Vec<Notice> {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *said).into_values().flatten().collect()
+    }
 }
 
 /// The folder whose policy governs `folder`: the nearest one at or above it with a
@@ -178,6 +212,18 @@ pub fn load(deps: &Deps<'_>, root: &Path) -> Result<Arc<Authority>, Error> {
         return Ok(authority.clone());
     }
     let authority = Arc::new(verify(deps, root, true)?);
+    if let Some(seen) = authority.behind {
+        let serial = authority.manifest.as_ref().map_or(0, |manifest| manifest.serial);
+        let text = format!(
+            "the manifest here has serial {serial}, and this machine has seen {seen}, of another branch or of work \
+             that was thrown away"
+        );
+        deps.authorities.say(root, Notice::note(text));
+    }
+    if let Some(cause) = age::expired(&authority.policy, &deps.clock.now()) {
+        deps.authorities
+            .say(root, Notice::warning(format!("{cause}: it grants nothing any more")).with_hint(age::RENEW));
+    }
     loaded.insert(root.to_owned(), authority.clone());
     Ok(authority)
 }
@@ -233,6 +279,8 @@ fn signed(
         manifest: None,
         manifest_file: None,
         manifest_serial: 0,
+        is_conflicted: false,
+        behind: None,
         revocations: Vec::new(),
         missing_revocations: BTreeSet::new(),
         signers,
@@ -250,7 +298,8 @@ pub fn unpinned(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
     let policy = read_policy(&path, &bytes)?;
     let signers = read_signers(&list_path, &list)?;
     let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
-    authority.manifest = read_manifest(deps, &mut authority, &Mark::default(), &now).unwrap_or_default();
+    let found = read_manifest(deps, &mut authority, &Mark::default(), &now).unwrap_or_default();
+    authority.manifest = found.map(|found| found.manifest);
     Ok(authority)
 }
 
@@ -287,23 +336,34 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     let seen = marks.repositories.get(&repo).cloned().unwrap_or_default();
     let is_followed = trust.by == By::Chain;
     if is_followed {
+        if refusal::with_lf(&list).is_some_and(|list| trust.lists.contains_key(&digest::of(&list))) {
+            return Err(refusal::line_ends(&list_path, DenyCode::UntrustedSigners));
+        }
+        // What cannot be read, such as conflicts of a merge, is told apart.
+        read_signers(&list_path, &list)?;
         signer_chain::follow(deps, root, &list, &trust.lists, &now)?;
     }
     let signers = read_signers(&list_path, &list)?;
     let mut authority = signed(deps, root, (&bytes, policy), (&list, signers), &now)?;
     former_agents::refuse(&root.join(SIGNATURE), &authority.signer, &seen)?;
-    check_age(&path, &authority, &seen, &now)?;
-    authority.manifest = match read_manifest(deps, &mut authority, &seen, &now) {
+    let may_be_expired = deps.authorities.may_be_expired.load(Ordering::Relaxed);
+    age::check(&path, (&authority.policy, &authority.policy_digest), &seen, &now, may_be_expired)?;
+    let found = match read_manifest(deps, &mut authority, &seen, &now) {
         Err(_) if !needs_manifest => None,
         found => found?,
     };
-    let found = authority.manifest.as_ref().map(|manifest| manifest.serial);
+    authority.manifest_serial = found.as_ref().map(|it| it.highest).max(seen.manifest).unwrap_or_default();
+    if let Some(found) = found {
+        authority.is_conflicted = found.is_conflicted;
+        authority.behind = found.behind;
+        authority.manifest = Some(found.manifest);
+    }
     // Under a pinned list, what was accepted before was looked at then.
-    let is_news = seen.policy != authority.policy_digest || seen.manifest != found;
+    let serial = authority.manifest.as_ref().map(|manifest| manifest.serial);
+    let is_news = seen.policy != authority.policy_digest || seen.manifest != serial;
     if trust.by != By::Nobody && (trust.by != By::Pin || is_news) {
         signer_chain::refuse_forked(deps, root, &list, &trust.lists, &now)?;
     }
-    authority.manifest_serial = found.max(seen.manifest).unwrap_or_default();
     authority.revocations = read_revocations(deps, &mut authority, &seen)?;
     if let (true, Some(gone)) = (needs_manifest, authority.missing_revocations.first()) {
         return Err(revocation_gone(&authority, gone));
@@ -361,44 +421,6 @@ pub fn read_signers(path: &Path, bytes: &[u8]) -> Result<AllowedSigners, Error> 
     })
 }
 
-/// By what a list is trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
-    /// It is pinned itself.
-    Pin,
-    /// The environment has its digest.
-    Environment,
-    /// It has to follow from one that is trusted.
-    Chain,
-    /// Nothing is known of this repository.
-    Nobody,
-}
-
-/// What is trusted for a repository.
-struct Trust {
-    lists: signer_chain::Trusted,
-    is_pinned: bool,
-    by: By,
-}
-
-impl Trust {
-    fn of(deps: &Deps<'_>, repo: &str, list: &[u8]) -> Result<Self, Error> {
-        let announced = deps.trust.announced().map_err(untold)?;
-        let pins = deps.trust.pins().map_err(untold)?;
-        let pin = pins.0.get(repo);
-        let digest = digest::of(list);
-        let by = match (pin, announced.is_empty()) {
-            (Some(pin), _) if pin.digest() == digest => By::Pin,
-            _ if announced.contains(&digest) => By::Environment,
-            (None, true) => By::Nobody,
-            _ => By::Chain,
-        };
-        let mut lists: signer_chain::Trusted = announced.into_iter().map(|digest| (digest, None)).collect();
-        lists.extend(pin.map(|pin| (pin.digest(), Some(pin.list.clone().into_bytes()))));
-        Ok(Self { lists, is_pinned: pin.is_some(), by })
-    }
-}
-
 /// Who signed these bytes in `namespace`, if the list allows it and the signer is no
 /// agent: what an agent signs gives nobody any rights.
 fn signer_of(
@@ -409,9 +431,26 @@ fn signer_of(
     now: &str,
 ) -> Result<PublicKey, Error> {
     let signature = demanded(deps, signature_path, code, SIGN)?;
-    let signature = String::from_utf8_lossy(&signature);
-    let key = sshsig::verify(&signature, message, namespace)
-        .map_err(|error| refused(signature_path, code, error, SIGN))?;
+    signed_by((signature_path, &signature), (message, namespace), (policy, signers), code, now)
+}
+
+/// The same for the text of a signature.
+fn signed_by(
+    (signature_path, signature): (&Path, &[u8]),
+    (message, namespace): (&[u8], &str),
+    (policy, signers): (&Policy, &AllowedSigners),
+    code: DenyCode,
+    now: &str,
+) -> Result<PublicKey, Error> {
+    let text = String::from_utf8_lossy(signature);
+    let key = sshsig::verify(&text, message, namespace).map_err(|error| {
+        let lf = |bytes: &[u8]| refusal::with_lf(bytes).unwrap_or_else(|| bytes.to_vec());
+        let text = lf(signature);
+        match sshsig::verify(&String::from_utf8_lossy(&text), &lf(message), namespace) {
+            Ok(_) => refusal::line_ends(&signature_path.with_extension(""), code),
+            Err(_) => refused(signature_path, code, error, SIGN),
+        }
+    })?;
     match policy.signer(&key, (signers, namespace), now) {
         Ok(_) => Ok(key),
         Err(NoSigner::NotListed) => {
@@ -441,80 +480,24 @@ fn policy_signer(
     signer_of(deps, (&path, bytes, NAMESPACE), (policy, signers), DenyCode::PolicyInvalid, now)
 }
 
-/// Refuses an older policy than one that was seen, and one that is out of date.
-fn check_age(path: &Path, authority: &Authority, seen: &Mark, now: &str) -> Result<(), Error> {
-    let serial = authority.policy.serial.unwrap_or_default();
-    let stale = |cause: String, hint: &str| Err(refused(path, DenyCode::PolicyStale, cause, hint));
-    if serial < seen.serial {
-        let cause = format!("the policy has serial {serial}, and this machine has seen {}", seen.serial);
-        return stale(cause, "fetch the newer policy; an old one does not come back");
-    }
-    if serial == seen.serial && authority.policy_digest != seen.policy {
-        let cause = format!("this machine has seen another policy with serial {serial}");
-        return stale(cause, "a changed policy needs a higher serial: `leaflock policy sign --bump`");
-    }
-    match &authority.policy.valid_until {
-        Some(until) if now > until.as_str() => {
-            let cause = format!("the policy was valid until {until}");
-            stale(cause, "an administrator sets valid_until anew and runs `leaflock policy sign --bump`")
-        }
-        _ => Ok(()),
-    }
-}
-
-const SYNC: &str = "`leaflock agent sync`, run by somebody who may sign, makes it anew";
-
-const RESTORE_MANIFEST: &str = "restore it from git with its signature; where it cannot be restored, `leaflock agent \
-                                sync --accept .` makes one anew of the sources as they stand";
-
-/// Why a manifest that is not there was there before; `None` where nothing was synced
-/// yet. A machine without a past goes by what the repository still has of it.
-fn gone(deps: &Deps<'_>, root: &Path, seen: &Mark) -> Result<Option<&'static str>, Error> {
-    if seen.manifest.is_some() {
-        return Ok(Some("the manifest that was seen before is gone"));
-    }
-    if !deps.files.entries(&root.join(place::DERIVED)).map_err(Error::Read)?.is_empty() {
-        return Ok(Some("there are files of agents here, and the manifest of them is gone"));
-    }
-    let history = deps.repository.history_of(root, manifest::PLACE, Some("HEAD")).map_err(Error::Read)?;
-    let had = history.is_some_and(|versions| !versions.is_empty());
-    Ok(had.then_some("the repository had a manifest, and it is gone"))
-}
-
 fn read_manifest(
     deps: &Deps<'_>,
     authority: &mut Authority,
     seen: &Mark,
     now: &str,
-) -> Result<Option<Manifest>, Error> {
-    let path = authority.root.join(manifest::PLACE);
-    let code = DenyCode::ManifestMismatch;
-    let Some(contents) = deps.files.read_if_there(&path).map_err(Error::Read)? else {
-        return match gone(deps, &authority.root, seen)? {
-            None => Ok(None),
-            Some(cause) => Err(refused(&path, code, cause, RESTORE_MANIFEST)),
-        };
-    };
+) -> Result<Option<manifest_file::Found>, Error> {
+    let path = authority.root.join(manifest::SIGNATURE);
+    let file = deps.files.read_if_there(&authority.root.join(manifest::PLACE)).map_err(Error::Read)?;
     // Whoever writes the next one writes it in place of this one and of no other.
-    authority.manifest_file = Some(contents.fingerprint);
-    let signature_path = authority.root.join(manifest::SIGNATURE);
-    let signed = (&*signature_path, &contents.bytes[..], manifest::NAMESPACE);
-    signer_of(deps, signed, (&authority.policy, &authority.signers), code, now)?;
-    let manifest = Manifest::parse(&contents.bytes)
-        .map_err(|error| refused_at(Place::file(&path).at_line(error.line), code, error, SYNC))?;
-    if manifest.repo != authority.repo() {
-        let cause = "the manifest is of another repository";
-        return Err(refused(&path, DenyCode::ForeignRepo, cause, SYNC));
-    }
-    if seen.manifest.is_some_and(|serial| manifest.serial < serial) {
-        let cause = format!(
-            "the manifest has serial {}, and this machine has seen {}",
-            manifest.serial,
-            seen.manifest.unwrap_or_default()
-        );
-        return Err(refused(&path, code, cause, "fetch the newer one; an old one does not come back"));
-    }
-    Ok(Some(manifest))
+    authority.manifest_file = file.as_ref().map(|file| file.fingerprint);
+    let by = (&authority.policy, &authority.signers);
+    let verify = |message: &[u8], signature: Option<&[u8]>| {
+        let code = DenyCode::ManifestMismatch;
+        let signature = signature.ok_or_else(|| refused(&path, code, "the file is missing", SIGN))?;
+        signed_by((&path, signature), (message, manifest::NAMESPACE), by, code, now).map(drop)
+    };
+    let seen = (authority.repo(), seen.manifest);
+    manifest_file::read(deps, &authority.root, file.map(|file| file.bytes), seen, &verify)
 }
 
 const RESTORE: &str = "restore the file from git; to give the right back, sign a policy with a higher serial, take \
@@ -646,6 +629,17 @@ pub fn pin(deps: &Deps<'_>, authority: &Authority, list: &[u8]) -> Result<(), Er
         place: authority.root.to_string_lossy().into_owned(),
     };
     deps.trust.change_pins(&mut |pins| drop(pins.0.insert(pin.repo.clone(), pin.clone()))).map_err(untold)
+}
+
+/// Writes down that a manifest of `repo` was written: what was made here is not to be
+/// replaced by what was before. Where it cannot be written down, the next call tries again.
+pub fn wrote_manifest(deps: &Deps<'_>, repo: &str, serial: u64) {
+    let mut move_on = |marks: &mut Marks| {
+        if let Some(mark) = marks.repositories.get_mut(repo) {
+            mark.manifest = mark.manifest.max(Some(serial));
+        }
+    };
+    drop(deps.trust.change_marks(&mut move_on));
 }
 
 /// Writes down how far the repository is. Where `is_optional`, it need not be possible:

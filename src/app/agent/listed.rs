@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::authority::{self, Authority};
+use super::refusal;
 use crate::app::Deps;
 use crate::app::error::{Error, Place};
 use crate::app::request::Notice;
@@ -81,7 +82,13 @@ fn verdict(
             false => Ok(None),
         };
     };
-    match manifest.verdict(name, bytes) {
+    let verdict = manifest.verdict(name, bytes);
+    if verdict == Verdict::Changed
+        && refusal::with_lf(bytes).is_some_and(|bytes| manifest.verdict(name, &bytes) == Verdict::Held)
+    {
+        return Ok(Some(refusal::line_ends(path, DenyCode::ManifestMismatch)));
+    }
+    match verdict {
         Verdict::Held => Ok(None),
         Verdict::Unknown if !may_be_source(&authority.policy, name) || is_ignored(deps, path)? => Ok(None),
         Verdict::Unknown => refuse("nobody has signed for this source: the manifest does not hold it", vec![

@@ -57,3 +57,28 @@ pub fn not_granted(subject: &Subject<'_>, decision: &Decision, levels: &[Level])
         hints,
     }
 }
+
+/// `bytes` with the line ends that they were signed with, where a checkout has changed
+/// those; `None` where no line ends in CRLF.
+pub fn with_lf(bytes: &[u8]) -> Option<Vec<u8>> {
+    memchr::memmem::find(bytes, b"\r\n")?;
+    let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+    let last = lines.pop();
+    let ended = lines.iter().map(|line| [line.strip_suffix(b"\r").unwrap_or(line), b"\n"].concat());
+    Some(ended.chain(last.map(<[u8]>::to_vec)).flatten().collect())
+}
+
+/// That nothing but the line ends of a file is not as it was signed.
+pub fn line_ends(path: &Path, code: DenyCode) -> Error {
+    let what = path.components().rev().find(|it| it.as_os_str() == ".leaflock").map_or_else(
+        || path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        |_| ".leaflock".to_owned(),
+    );
+    let pattern = if what == ".leaflock" { ".leaflock/**" } else { &what };
+    let hint = format!(
+        "add the line `{pattern} -text` to .gitattributes, then check out again what is committed: `git rm -r -q \
+         --cached {what} && git checkout HEAD -- {what}`"
+    );
+    let cause = "git changed the line ends (core.autocrlf): with LF it is what was signed";
+    refused(path, code, cause, &hint)
+}

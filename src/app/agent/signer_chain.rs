@@ -66,8 +66,9 @@ pub fn follow(
     Err(fault("the list of allowed signers is not the one that is trusted here"))
 }
 
-const COMPARE: &str = "somebody else may have put it there; ask the administrators, compare the digest with \
-                       theirs, and only then `leaflock trust add DIGEST`";
+const COMPARE: &str = "if you changed it yourself, `leaflock trust sign` signs the change; else somebody else may \
+                       have put it there: ask the administrators, compare the digest with theirs, and only then \
+                       `leaflock trust add DIGEST`";
 
 /// All lists and their signatures that git knows.
 #[derive(Default)]

@@ -7,6 +7,7 @@ use super::authority;
 use crate::app::Deps;
 use crate::app::error::Error;
 use crate::app::ports::{FileError, FileErrorKind, Fingerprint};
+use crate::domain::agent::manifest::{self, Manifest};
 use crate::domain::secret::SecretBytes;
 
 /// What the journal calls a change that goes on by itself.
@@ -89,6 +90,10 @@ pub fn commit(deps: &Deps<'_>, command: &str, root: &Path, writes: &[Write]) -> 
         staged.map_err(failed)?;
     }
     transaction.commit().map_err(failed)?;
+    let manifest = writes.iter().find(|write| write.path == root.join(manifest::PLACE));
+    if let Some(Ok(manifest)) = manifest.and_then(|it| it.bytes.as_deref()).map(Manifest::parse) {
+        authority::wrote_manifest(deps, &manifest.repo, manifest.serial);
+    }
     authority::forget(deps);
     Ok(())
 }

@@ -439,7 +439,11 @@ fn site(deps: &Deps<'_>, root: &Path, intent: &Intent, file: Option<&str>) -> Re
         let cause = format!("the policy gives the signing key {} to nobody", writer.actor.key);
         return Err(chains::unrecorded(
             cause.into(),
-            &["LEAFLOCK_SIGNING_KEY names the file of a key that the policy lists under `sign`"],
+            &[
+                "LEAFLOCK_SIGNING_KEY names the file of a key that the policy lists under `sign`",
+                "an administrator adds you to the policy: `leaflock agent add humans/NAME --role human --recipient \
+                 AGE --signing-key FILE.pub`, then `leaflock agent sync`",
+            ],
         ));
     }
     let site = Arc::new(Site { writer, authority });

@@ -51,6 +51,7 @@ struct Signed {
 /// with the log is no error.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let root = root::here(deps)?;
+    deps.authorities.take_expired();
     let mut log = material::read(deps, &root)?;
     for path in &request.checkpoints {
         let bytes = deps.files.read(path).map_err(Error::Read)?.bytes.to_vec();

@@ -11,6 +11,7 @@ use super::compile::{self, Opened};
 use super::sources::{self, Source};
 use crate::app::Deps;
 use crate::app::agent::authority::{self, Authority};
+use crate::app::agent::manifest_file;
 use crate::app::agent::write::Write;
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
@@ -74,7 +75,8 @@ pub struct Accept {
 /// other files are not looked at; else, and without `fresh`, all of them are.
 ///
 /// # Errors
-/// [`DenyCode::ManifestMismatch`] for sources that the manifest does not hold.
+/// [`DenyCode::ManifestMismatch`] for sources that the manifest does not hold, and between
+/// the sides of a merge, unless the caller has accepted what it made of the sources.
 pub fn plan(
     deps: &Deps<'_>,
     authority: &Authority,
@@ -82,6 +84,9 @@ pub fn plan(
     accept: &Accept,
     open: &OpenOptions,
 ) -> Result<Plan, Error> {
+    if authority.is_conflicted && accept.names.is_empty() {
+        return Err(manifest_file::conflicted(&authority.root));
+    }
     let old = authority.manifest.clone().unwrap_or_default();
     let is_current = authority.manifest.is_some()
         && old.policy == authority.policy_digest
@@ -105,8 +110,11 @@ pub fn plan(
         false => planner.all(fresh)?,
     }
     let Planner { mut plan, old, .. } = planner;
-    plan.is_change = plan.manifest != old || !plan.writes.is_empty() || authority.manifest.is_none();
-    plan.manifest.serial = old.serial + u64::from(plan.is_change);
+    let is_new = authority.manifest.is_none() || authority.is_conflicted;
+    plan.is_change = is_new || plan.manifest != old || !plan.writes.is_empty();
+    if plan.is_change {
+        plan.manifest.serial = old.serial.max(authority.manifest_serial).saturating_add(1);
+    }
     if plan.manifest.serial > LARGEST_EXACT {
         return Err(Error::Other {
             place: Place::file(authority.root.join(manifest::PLACE)),
@@ -161,6 +169,17 @@ pub fn recipients(authority: &Authority, principal: &Principal) -> Vec<String> {
     all.sort();
     all.dedup();
     all
+}
+
+/// How many files are named one by one.
+const FEW: usize = 3;
+
+/// Names, the first few of them.
+fn shown(names: &[&str]) -> String {
+    match names.len() {
+        ..=FEW => names.join(", "),
+        count => format!("{} and {} more", names[..FEW].join(", "), count - FEW),
+    }
 }
 
 struct Planner<'p> {
@@ -238,11 +257,16 @@ impl<'p> Planner<'p> {
         Err(Error::Integrity {
             place: first.place(),
             code: DenyCode::ManifestMismatch,
-            cause: format!("the signed manifest does not hold this state of {}", names.join(", ")).into(),
+            cause: format!("the signed manifest does not hold this state of {}", shown(&names)).into(),
             hints: vec![
                 "whoever wrote it has not signed for it: `leaflock diff --names` shows what changed"
                     .to_owned(),
-                format!("`leaflock agent sync --accept {}` takes it over", names.join(" --accept ")),
+                match names.len() {
+                    1..=FEW => {
+                        format!("`leaflock agent sync --accept {}` takes it over", names.join(" --accept "))
+                    }
+                    count => format!("`leaflock agent sync --accept .` takes all {count} over"),
+                },
             ],
         })
     }

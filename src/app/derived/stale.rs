@@ -21,6 +21,8 @@ use crate::domain::tree::Kind;
 pub enum Reason {
     /// There is no manifest: nothing was ever synced.
     NoManifest,
+    /// The manifest holds conflicts of a merge.
+    Conflict,
     /// The policy is not the one that the manifest was made by.
     Policy,
     /// A right was taken away since.
@@ -48,6 +50,7 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoManifest => "no_manifest",
+            Self::Conflict => "conflict",
             Self::Policy => "policy",
             Self::Revocation => "revocation",
             Self::SourceChanged => "source_changed",
@@ -65,6 +68,7 @@ impl Reason {
     pub fn text(self) -> &'static str {
         match self {
             Self::NoManifest => "does not exist: nothing was synced yet",
+            Self::Conflict => "has conflicts of a merge",
             Self::Policy => "is newer than the manifest",
             Self::Revocation => "takes something away that the derived files still hold",
             Self::SourceChanged => "changed, and nobody signed for it",
@@ -105,6 +109,9 @@ pub fn all(deps: &Deps<'_>, authority: &Authority) -> Result<Vec<Stale>, Error> 
         add(manifest::PLACE, Reason::NoManifest);
         return Ok(found);
     };
+    if authority.is_conflicted {
+        add(manifest::PLACE, Reason::Conflict);
+    }
     if manifest.policy != authority.policy_digest {
         add(policy::PLACE, Reason::Policy);
     }

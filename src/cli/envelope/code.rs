@@ -114,6 +114,9 @@ impl Code {
                 let words = words.split(' ').filter(|word| !word.is_empty()).chain(["--help"]);
                 return Some(Action::leaflock(words, "shows how the command is called"));
             }
+            Self::NotFound if words.starts_with("agent ") && words != "agent list" => {
+                action("agent list --json", "lists the principals of the policy")
+            }
             Self::NotFound => action("list --json", "lists the secrets and what you may do with them"),
             Self::NoIdentity => action("agent guide", "tells how an identity is named"),
             Self::FileChanged => action("check", "finds what is wrong with encrypted files"),
@@ -121,12 +124,17 @@ impl Code {
                 DenyCode::NotAllowed | DenyCode::NoLease | DenyCode::Revoked | DenyCode::NoReason => {
                     action("list --json", "lists the secrets and what you may do with them")
                 }
+                DenyCode::PolicyInvalid if words == "policy verify" => {
+                    action("policy lint --json", "tells what is wrong with the policy")
+                }
                 DenyCode::PolicyInvalid | DenyCode::PolicyStale | DenyCode::ForeignRepo => {
                     action("policy verify --json", "tells what is wrong with the policy")
                 }
                 DenyCode::ManifestMismatch => action("agent sync --check --json", "tells which files differ"),
                 DenyCode::UntrustedSigners => {
-                    action("trust list --json", "shows whose signatures count here")
+                    let asks =
+                        action("trust add", "shows the signers and asks a person whether to trust them");
+                    asks.map(Action::dangerous)
                 }
                 DenyCode::NoSigner => action("agent guide", "tells how a signing key is named"),
                 DenyCode::AuditUnwritable | DenyCode::AuditMismatch => {

@@ -108,9 +108,14 @@ const BLANK: [char; 2] = [' ', '\t'];
 struct Fault(&'static str, &'static str);
 
 const FORM: &str = "a line is: NAME[,NAME…] [OPTION,…] KEY-TYPE KEY";
+const CONFLICT: &str =
+    "bring both sides together and take the markers out; then `leaflock trust sign` signs it";
 const OPTIONS: &str = "the options are namespaces=\"…\", valid-after=\"…\" and valid-before=\"…\"";
 
 fn read_line(line: &str, number: usize) -> Result<Signer, Fault> {
+    if line.starts_with("<<<<<<< ") {
+        return Err(Fault("a merge left conflicts in the list of signers", CONFLICT));
+    }
     let (principals, rest) = match line.strip_prefix('"') {
         Some(quoted) => quoted.split_once('"').ok_or(Fault("a quote is not closed", FORM))?,
         None => line.split_once(BLANK).ok_or(Fault("a line has no key", FORM))?,

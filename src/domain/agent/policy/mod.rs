@@ -309,7 +309,8 @@ impl NoSigner {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NotListed => {
-                "--signing-key chooses another key; an administrator adds keys to .leaflock/allowed_signers"
+                "--signing-key chooses another key; an administrator adds one as a line of .leaflock/allowed_signers \
+                 (`NAME namespaces=\"leaflock-manifest@v1\" KEY` is enough for derived files), and runs `leaflock trust sign`"
             }
             Self::Agent(_) => {
                 "--signing-key chooses another key; who is no agent has a role (admin, human, ci) in the policy"

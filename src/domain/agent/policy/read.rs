@@ -30,6 +30,10 @@ const TOP: &[&str] = &[
 ];
 
 pub(super) fn read(bytes: &[u8]) -> Result<Policy, PolicyError> {
+    if let Some(at) = bytes.split(|byte| *byte == b'\n').position(|line| line.starts_with(b"<<<<<<< ")) {
+        let message = "a merge left conflicts in the policy".to_owned();
+        return Err(PolicyError { message, line: Some(at + 1), advice: Some(CONFLICT.to_owned()) });
+    }
     if let Some((line, what)) = hidden_characters::first(&String::from_utf8_lossy(bytes)) {
         let advice = Some(hidden_characters::ADVICE.to_owned());
         return Err(PolicyError { message: format!("there is {what}"), line: Some(line), advice });
@@ -37,7 +41,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Policy, PolicyError> {
     let tree = Format::Yaml.store().read(bytes, Purpose::AsIs).map_err(|error| {
         let nothing = error.kind == ReadErrorKind::Empty || error.message == "EOF";
         let advice =
-            if nothing { Some(EMPTY) } else { error.hint.or_else(|| star_advice(bytes, error.line)) };
+            if nothing { Some(EMPTY) } else { error.hint.or_else(|| syntax_advice(bytes, error.line)) };
         PolicyError { message: error.message, line: error.line, advice: advice.map(str::to_owned) }
     })?;
     let reader = Reader::new(&tree);
@@ -69,12 +73,28 @@ pub(super) fn read(bytes: &[u8]) -> Result<Policy, PolicyError> {
     Ok(policy)
 }
 
+const CONFLICT: &str = "bring both sides together and take the markers out; then `leaflock policy sign --bump` signs \
+                        it, and `leaflock agent sync` makes what belongs to it anew";
+
 const EMPTY: &str = "a policy has at least `access_control: {secrets: {}}`, which allows nothing";
 
-/// The usual reason for a syntax error in a list of patterns.
-fn star_advice(bytes: &[u8], line: Option<usize>) -> Option<&'static str> {
-    let line = bytes.split(|byte| *byte == b'\n').nth(line?.checked_sub(1)?)?;
-    line.contains(&b'*').then_some("a text that begins with `*` stands in quotes: \"ops/*\", \"**\"")
+/// The usual reasons for a syntax error.
+fn syntax_advice(bytes: &[u8], line: Option<usize>) -> Option<&'static str> {
+    let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+    let at = line.and_then(|line| line.checked_sub(1)).and_then(|at| lines.get(at));
+    if at.is_some_and(|line| line.contains(&b'*')) {
+        return Some("a text that begins with `*` stands in quotes: \"ops/*\", \"**\"");
+    }
+    let is_text = |line: &&&[u8]| !matches!(line.trim_ascii().first(), None | Some(b'#'));
+    let indent = |line: &[u8]| line.iter().take_while(|byte| **byte == b' ').count();
+    let texts: Vec<&[u8]> = lines.iter().filter(is_text).copied().collect();
+    let is_filled = texts
+        .windows(2)
+        .any(|pair| pair[0].trim_ascii_end().ends_with(b": {}") && indent(pair[1]) > indent(pair[0]));
+    Some(match is_filled {
+        true => "`{}` is an empty map: take it away behind the colon before you write entries below it",
+        false => "a policy is YAML: look at the indentation of this line and of those before it",
+    })
 }
 
 fn version(reader: &Reader<'_>, field: &Field) -> Result<(), PolicyError> {

@@ -278,7 +278,10 @@ fn found(text: &str, sources: &[Source]) -> Vec<String> {
 
 #[test]
 fn lint_finds_what_is_probably_wrong() {
-    assert_eq!(found(FULL, &full_sources()), ["21 no-broker", "22 no-broker", "25 lease-unavailable"]);
+    assert_eq!(
+        found(FULL, &full_sources()),
+        ["21 no-broker", "22 no-broker", "22 not-used", "25 lease-unavailable"]
+    );
     let seed = found(SEED, &sources(&[("a.yaml", &["databases.postgres.production.password"])]));
     let expected = [
         "0 unsignable",

@@ -76,6 +76,8 @@ kinds! {
     AuditOff "audit-off" Warning,
     /// A right that needs a lease, which this build does not give.
     LeaseUnavailable "lease-unavailable" Note,
+    /// A right of a kind that no command uses.
+    NotUsed "not-used" Note,
     /// A group that nothing names.
     UnusedGroup "unused-group" Note,
     /// A principal that nothing is granted to.

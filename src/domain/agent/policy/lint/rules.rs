@@ -132,6 +132,11 @@ impl<'p> Rules<'p> {
             ));
             return;
         }
+        if rule.levels.without(Levels::from(Level::Use).with(Level::Write.into())).is_empty() {
+            let message = format!("{}: no command of this build uses that right yet", rule.levels);
+            let advice = "leave it as it is until then; exec and read are what programs get values by";
+            findings.push(Finding::new(LintKind::NotUsed, line, message, advice));
+        }
         let alone: Vec<&str> =
             granted.iter().filter(|it| it.broker.is_none()).map(|it| it.name.as_str()).collect();
         if rule.levels.has(Level::Use) && !alone.is_empty() {
