@@ -15,6 +15,7 @@ use super::former_agents;
 use super::manifest_file;
 use super::own_files;
 use super::refusal::{self, refused, refused_at, untold};
+use super::revocation_file;
 use super::signer_chain;
 use super::trust_store::TrustError;
 use super::trusted_list::{By, Trust};
@@ -28,7 +29,7 @@ use crate::domain::agent::manifest::{self, Manifest};
 use crate::domain::agent::policy::{self, NoSigner, Policy, PolicyError, Revocation};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::trust::{Mark, Marks, Pin};
-use crate::domain::agent::{revocations, signer_list, sshsig};
+use crate::domain::agent::{signer_list, sshsig};
 use crate::domain::digest;
 
 /// The signature of the policy, from the folder that it governs.
@@ -364,9 +365,11 @@ fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authorit
     if trust.by != By::Nobody && (trust.by != By::Pin || is_news) {
         signer_chain::refuse_forked(deps, root, &list, &trust.lists, &now)?;
     }
-    authority.revocations = read_revocations(deps, &mut authority, &seen)?;
+    let under = (&authority.policy, &authority.signers, authority.manifest.as_ref());
+    let found = revocation_file::read(deps, root, under, &seen)?;
+    (authority.revocations, authority.missing_revocations) = (found.denials, found.missing);
     if let (true, Some(gone)) = (needs_manifest, authority.missing_revocations.first()) {
-        return Err(revocation_gone(&authority, gone));
+        return Err(revocation_file::gone(root, authority.manifest.as_ref(), gone));
     }
     if trust.by == By::Nobody {
         ask(deps, &authority)?;
@@ -498,76 +501,6 @@ fn read_manifest(
     };
     let seen = (authority.repo(), seen.manifest);
     manifest_file::read(deps, &authority.root, file.map(|file| file.bytes), seen, &verify)
-}
-
-const RESTORE: &str = "restore the file from git; to give the right back, sign a policy with a higher serial, take \
-                       the line out, and run `leaflock agent sync --accept .leaflock/revocations.jsonl`";
-
-/// That a revocation is gone which no policy has taken the place of.
-pub fn revocation_gone(authority: &Authority, gone: &str) -> Error {
-    let lists = |it: &Manifest| it.revocations.contains_key(gone) || it.absorbed.contains_key(gone);
-    let is_listed = authority.manifest.as_ref().is_some_and(lists);
-    let by = if is_listed { "the signed manifest lists" } else { "this machine has seen" };
-    let path = authority.root.join(policy::REVOCATIONS);
-    refused(&path, DenyCode::PolicyStale, format!("a revocation that {by} is gone ({gone})"), RESTORE)
-}
-
-/// The denials in force. Those that should be there and are not are noted in `authority`.
-///
-/// A line counts if its signer may revoke, or if the signed manifest heeds it: whoever
-/// signed that vouches for it, also when its signer has left since.
-fn read_revocations(
-    deps: &Deps<'_>,
-    authority: &mut Authority,
-    seen: &Mark,
-) -> Result<Vec<Revocation>, Error> {
-    let path = authority.root.join(policy::REVOCATIONS);
-    let contents = deps.files.read_if_there(&path).map_err(Error::Read)?;
-    let bytes = contents.map(|contents| contents.bytes).unwrap_or_default();
-    let Manifest { revocations: heeded, absorbed, .. } = authority.manifest.clone().unwrap_or_default();
-    let serial = authority.policy.serial.unwrap_or_default();
-    let is_absorbed = |digest: &String| absorbed.get(digest).is_some_and(|by| *by <= serial);
-    let mut found = Vec::new();
-    let mut digests = BTreeSet::new();
-    for (number, line) in revocations::lines(&bytes) {
-        let digest = revocations::digest_of(line);
-        let wrong = |code: DenyCode, cause: String| {
-            refused_at(Place::file(&path).at_line(Some(number)), code, cause, RESTORE)
-        };
-        let denial = revocations::read(line, number)
-            .map_err(|error| wrong(DenyCode::PolicyInvalid, error.to_string()))
-            .and_then(|signed| {
-                if signed.statement.repo != authority.repo() {
-                    let cause = "the revocation is of another repository".to_owned();
-                    return Err(wrong(DenyCode::ForeignRepo, cause));
-                }
-                let allowed = authority.signers.allows(
-                    &signed.key,
-                    revocations::NAMESPACE,
-                    &signed.statement.timestamp,
-                );
-                let may = allowed.is_some() || signed.may_be_said(&authority.policy);
-                if !may && !heeded.contains_key(&signed.digest) {
-                    let cause = format!("{} may not revoke this", signed.key.fingerprint());
-                    return Err(wrong(DenyCode::PolicyInvalid, cause));
-                }
-                signed
-                    .denial(&authority.policy)
-                    .map_err(|error| wrong(DenyCode::PolicyInvalid, error.to_string()))
-            });
-        match denial {
-            Ok(denial) => found.push(denial),
-            // Who signed it may be gone since then; the policy has taken its place.
-            Err(_) if is_absorbed(&digest) => {}
-            Err(error) => return Err(error),
-        }
-        digests.insert(digest);
-    }
-    let is_gone = |digest: &&String| !digests.contains(*digest) && !is_absorbed(digest);
-    // Of an older policy, the manifest of a newer one tells what must not be missing.
-    let known = seen.revocations.iter().chain(heeded.keys()).chain(absorbed.keys());
-    authority.missing_revocations = known.filter(is_gone).cloned().collect();
-    Ok(found)
 }
 
 /// Asks whether signers that were never seen are to be trusted.

@@ -24,7 +24,6 @@ use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::show_path;
 use crate::domain::agent::place;
 use crate::domain::agent::policy::{Allow, Policy, Principal, PrincipalKind};
-use crate::domain::agent::public_key::PublicKey;
 use crate::domain::digest;
 
 /// What this process wrote so far, and what it knows of the folders of policies.
@@ -480,15 +479,9 @@ fn writer(deps: &Deps<'_>, root: &Path, authority: Option<&Authority>) -> Result
         },
         agent: principal.map(|principal| principal.name.clone()),
         session: session(deps),
-        listed: authority.map(|known| listed(&known.policy)).unwrap_or_default(),
+        listed: authority.map(|known| chains::listed(&known.policy)).unwrap_or_default(),
         key,
     })
-}
-
-/// The fingerprints of the keys that a policy gives to somebody.
-fn listed(policy: &Policy) -> BTreeSet<String> {
-    let keys = policy.principals.values().flat_map(|principal| &principal.sign);
-    keys.filter_map(|key| Some(PublicKey::parse(key).ok()?.fingerprint())).collect()
 }
 
 /// What a principal is.

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use super::compile::{self, Opened};
 use super::sources::{self, Source};
 use crate::app::Deps;
-use crate::app::agent::authority::{self, Authority};
+use crate::app::agent::authority::Authority;
 use crate::app::agent::manifest_file;
+use crate::app::agent::revocation_file;
 use crate::app::agent::write::Write;
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
@@ -155,7 +156,7 @@ fn absorbed(authority: &Authority, old: &Manifest, accept: &Accept) -> Result<BT
     absorbed.retain(|digest, _| !there.contains(digest));
     for gone in &authority.missing_revocations {
         if !accept.revocations || !is_newer(gone) {
-            return Err(authority::revocation_gone(authority, gone));
+            return Err(revocation_file::gone(&authority.root, authority.manifest.as_ref(), gone));
         }
         absorbed.insert(gone.clone(), serial);
     }
