@@ -36,7 +36,7 @@ impl World {
             "    database: { allowed_agents: [\"ops/*\"] }\n    stripe: { allowed_agents: [ops/bot] }\n",
         );
         world.ours(&["policy", "sign", "--bump"]).ok();
-        world.ours(&["agent", "sync"]).ok();
+        world.ours(&["agent", "sync", "--accept", "."]).ok();
         world.commit();
         world
     }
@@ -642,8 +642,8 @@ fn answers_for_programs_say_what_to_do() {
     let object = answer(&["agent", "show", "ops/none"]);
     assert_eq!(object["next_actions"][0]["argv"][2], "list", "{object}");
     assert_eq!(object["next_actions"][0]["argv"][1], "agent", "{object}");
-    let object = answer(&["can", "dev/none", "database"]);
-    assert!(object["fix"].as_str().unwrap().contains("policy explain dev/none database"), "{object}");
+    let object = answer(&["can", "ops/bot", "database", "--level", "write"]);
+    assert!(object["fix"].as_str().unwrap().contains("policy explain ops/bot database"), "{object}");
     world.rules("    nothing: { allowed_agents: [ops/bot] }\n    database: { allowed_agents: [ops/bot], access_level: write }\n");
     let object = answer(&["policy", "lint"]);
     assert!(object["fix"].is_string(), "{object}");

@@ -716,10 +716,11 @@ fn at_a_terminal(world: &World, call: &[&str], answer: &str) -> (usize, String) 
     session.set_expect_timeout(Some(std::time::Duration::from_secs(60)));
     let (mut asked, mut said) = (0, String::new());
     loop {
-        let found =
-            session.expect(expectrl::Any::boxed(vec![Box::new("(y/n): "), Box::new(expectrl::Eof)])).unwrap();
+        let found = session
+            .expect(expectrl::Any::boxed(vec![Box::new("n: do not): "), Box::new(expectrl::Eof)]))
+            .unwrap();
         said.push_str(&String::from_utf8_lossy(found.as_bytes()));
-        if !said.ends_with("(y/n): ") {
+        if !said.ends_with("n: do not): ") {
             return (asked, said);
         }
         asked += 1;

@@ -170,7 +170,7 @@ impl Site {
     fn refuse_lost(&self, deps: &Deps<'_>) -> Result<(), Error> {
         for path in &self.lost {
             if let Some(contents) = deps.files.read_if_there(path).map_err(Error::Read)? {
-                listed::check(deps, Some(path), &contents.bytes, false)?;
+                listed::check(deps, Some(path), &contents.bytes)?;
             }
         }
         Ok(())

@@ -192,16 +192,14 @@ impl<'s> Locked<'s> {
     ) -> Result<Unlocked<'s>, Error> {
         let recorded = self.record(deps, options)?;
         let path = self.place.path.as_deref();
-        // An agent is no person who can make up his mind about a file.
-        let is_for_people = options.is_for_people && recorded.agent().is_none();
         let listed = match options.only_looks {
-            true => Ok(None),
-            false => listed::check(deps, path, self.tree.source, is_for_people),
+            true => Ok(()),
+            false => listed::check(deps, path, self.tree.source),
         };
-        let opened = listed.and_then(|doubt| {
+        let opened = listed.and_then(|()| {
             let key = key(deps, &self, options, &recorded)?;
             let notices = self.subject().check(deps, &key, options)?;
-            Ok((doubt.into_iter().chain(notices).collect::<Vec<Notice>>(), key))
+            Ok((notices, key))
         });
         match opened {
             Ok((mut notices, data_key)) => {

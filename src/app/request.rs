@@ -178,8 +178,8 @@ pub struct OpenOptions {
     /// A person looks at what became of a file, which may be one that nobody signed
     /// for: see [`super::agent::listed`].
     pub only_looks: bool,
-    /// A verb of SOPS's shows the file to a person: a source that nobody signed for is
-    /// opened with a warning.
+    /// A verb of SOPS's shows the values to whoever calls it, without taking them out of any
+    /// output: see [`super::agent::showing`].
     pub is_for_people: bool,
 }
 

@@ -34,10 +34,10 @@ pub struct Arguments {
     /// An age recipient that it has; repeatable
     #[arg(long, value_name = "RECIPIENT")]
     pub recipient: Vec<String>,
-    /// Its own SSH key, the public half or the .pub file; not the key that signs the policy
+    /// Its own SSH public key, or its .pub file; not the key that signs the policy
     #[arg(long, value_name = "PUBLIC-KEY|FILE")]
     pub signing_key: Option<String>,
-    /// The folder for new private keys, outside of the repository; or a file for the only one
+    /// The folder for new private keys, outside of the repository; a file for a single one
     #[arg(long, value_name = "FOLDER|FILE")]
     pub out: Option<PathBuf>,
     /// admin, human, ci, broker, auditor or responder; repeatable

@@ -51,7 +51,7 @@ flags!(General {
 /// The key of commands that sign.
 #[derive(Args, Clone, Debug, Default)]
 pub struct SigningKey {
-    /// Your private SSH key to sign with, its file [env: LEAFLOCK_SIGNING_KEY; else git's user.signingKey]
+    /// Your private SSH key, its file [env: LEAFLOCK_SIGNING_KEY; else git's user.signingKey]
     #[arg(long, value_name = "FILE")]
     pub signing_key: Option<String>,
 }

@@ -8,7 +8,6 @@ use super::authority::{self, Authority};
 use super::refusal;
 use crate::app::Deps;
 use crate::app::error::{Error, Place};
-use crate::app::request::Notice;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{self, Verdict};
 use crate::domain::agent::policy::Policy;
@@ -17,34 +16,23 @@ use crate::domain::agent::policy::Policy;
 /// `bytes`, or does not hold them though they are a source. Where no policy is, this is one
 /// look at the folders above it.
 ///
-/// With `is_for_people` a source is not refused: SOPS's verbs show what there is. The
-/// notice says that nobody signed for it.
-///
 /// # Errors
 /// [`DenyCode::ManifestMismatch`]; all of [`authority::load`].
-pub fn check(
-    deps: &Deps<'_>,
-    path: Option<&Path>,
-    bytes: &[u8],
-    is_for_people: bool,
-) -> Result<Option<Notice>, Error> {
-    let Some(path) = path else { return Ok(None) };
-    let mut said = None;
-    for place in places(deps, path)? {
+pub fn check(deps: &Deps<'_>, path: Option<&Path>, bytes: &[u8]) -> Result<(), Error> {
+    let Some(path) = path else { return Ok(()) };
+    for (number, place) in places(deps, path)?.iter().enumerate() {
         let Some(folder) = place.parent() else { continue };
         let Some(root) = authority::find_root(deps, folder)? else { continue };
         let authority = authority::load(deps, &root)?;
-        let Some(name) = name_of(&authority.root, &place) else { continue };
-        match verdict(deps, &authority, (&place, &name), bytes)? {
-            Some(Error::Integrity { cause, hints, .. }) if is_for_people && !manifest::is_derived(&name) => {
-                let notice = Notice::warning(format!("{}: {cause}", path.display()));
-                said = Some(hints.into_iter().last().map_or(notice.clone(), |hint| notice.with_hint(hint)));
-            }
-            Some(error) => return Err(error),
-            None => {}
+        let Some(name) = name_of(&authority.root, place) else { continue };
+        // A link to a source is none itself, unless somebody signed for one in its place.
+        let is_link =
+            number > 0 && !authority.manifest.as_ref().is_some_and(|it| it.sources.contains_key(&name));
+        if !is_link {
+            verdict(deps, &authority, (place, &name), bytes)?;
         }
     }
-    Ok(said)
+    Ok(())
 }
 
 /// Where a file is, whatever links were followed to it: its own place first; then, if that
@@ -61,36 +49,36 @@ pub fn places(deps: &Deps<'_>, path: &Path) -> Result<Vec<PathBuf>, Error> {
 /// What to end with where `bytes` do not even read as an encrypted file: that it is not what
 /// was signed for says more.
 pub fn unreadable(deps: &Deps<'_>, path: Option<&Path>, bytes: &[u8], error: Error) -> Error {
-    check(deps, path, bytes, false).err().unwrap_or(error)
+    check(deps, path, bytes).err().unwrap_or(error)
 }
 
-/// What the manifest says against a file, if anything.
+/// Refuses what the manifest speaks against.
 fn verdict(
     deps: &Deps<'_>,
     authority: &Authority,
     (path, name): (&Path, &str),
     bytes: &[u8],
-) -> Result<Option<Error>, Error> {
+) -> Result<(), Error> {
     let refuse = |cause: &str, hints: Vec<String>| {
         let code = DenyCode::ManifestMismatch;
-        Ok(Some(Error::Integrity { place: Place::file(path), code, cause: cause.into(), hints }))
+        Err(Error::Integrity { place: Place::file(path), code, cause: cause.into(), hints })
     };
     let accept = || format!("`leaflock agent sync --accept {name}` takes it over");
     let Some(manifest) = &authority.manifest else {
         return match manifest::is_derived(name) {
             true => refuse("nobody has signed for this file: there is no manifest", vec![SYNC.to_owned()]),
-            false => Ok(None),
+            false => Ok(()),
         };
     };
     let verdict = manifest.verdict(name, bytes);
     if verdict == Verdict::Changed
         && refusal::with_lf(bytes).is_some_and(|bytes| manifest.verdict(name, &bytes) == Verdict::Held)
     {
-        return Ok(Some(refusal::line_ends(path, DenyCode::ManifestMismatch)));
+        return Err(refusal::line_ends(path, DenyCode::ManifestMismatch));
     }
     match verdict {
-        Verdict::Held => Ok(None),
-        Verdict::Unknown if !may_be_source(&authority.policy, name) || is_ignored(deps, path)? => Ok(None),
+        Verdict::Held => Ok(()),
+        Verdict::Unknown if !may_be_source(&authority.policy, name) || is_ignored(deps, path)? => Ok(()),
         Verdict::Unknown => refuse("nobody has signed for this source: the manifest does not hold it", vec![
             "somebody put it there, or moved it there, by another program".to_owned(),
             accept(),

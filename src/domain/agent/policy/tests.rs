@@ -292,6 +292,7 @@ fn lint_finds_what_is_probably_wrong() {
         "3 no-identity",
         "7 matches-nothing",
         "7 matches-nobody",
+        "7 not-used",
     ];
     assert_eq!(seed, expected);
     let cases: &[(&str, &str, &str)] = &[
