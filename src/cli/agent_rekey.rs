@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Its own SSH public key, or its .pub file; not the key that signs the policy
     #[arg(long, value_name = "PUBLIC-KEY|FILE")]
     pub signing_key: Option<String>,
-    /// The folder for new private keys, outside of the repository; a file for a single one
+    /// The folder for new private keys, outside of the repository; a file for one key
     #[arg(long, value_name = "FOLDER|FILE")]
     pub out: Option<PathBuf>,
     /// Answer in JSON
