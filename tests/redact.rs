@@ -233,10 +233,13 @@ fn a_terminal_keeps_its_size_and_the_streams_stay_apart() {
     let sandbox = sandbox();
     let script = "test -t 0 && test -t 1 && ! test -t 2 && stty size && printf %s \"$TOKEN\" >&2";
     let mut command = Command::new("sh");
-    let line = format!("stty rows 33 cols 77; {OURS} run --redact s.json -- sh -c '{script}' 2>errors");
+    // Whoever makes the session gives its terminal a size a moment after the shell was started.
+    let line =
+        format!("read line; stty rows 33 cols 77; {OURS} run --redact s.json -- sh -c '{script}' 2>errors");
     command.args(["-c", &line]).current_dir(sandbox.path("")).env_clear().envs(sandbox.environment());
     let mut session = Session::spawn(command).unwrap();
     session.set_expect_timeout(Some(Duration::from_secs(30)));
+    session.send_line("").unwrap();
     session.expect("33 77").unwrap();
     session.expect(Eof).unwrap();
     assert_eq!(sandbox.read("errors"), b"[REDACTED:token]");
