@@ -340,13 +340,15 @@ fn a_call_that_is_killed_leaves_the_terminal_as_it_was() {
     let mut shell = Command::new("dash");
     let ours = command(&sandbox, &[]);
     shell.env_clear().envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    // Whoever makes the session sets its terminal up a moment after the shell was started.
     let line = format!(
-        "stty -a >before; {OURS} run --redact s.env -- sh -c 'cut -d\" \" -f4 /proc/$PPID/stat >pid; \
+        "read line; stty -a >before; {OURS} run --redact s.env -- sh -c 'cut -d\" \" -f4 /proc/$PPID/stat >pid; \
          stty -a; echo ready; read x'; read y; stty -a >after; echo done"
     );
     shell.args(["-c", &line]).current_dir(sandbox.path(""));
     let mut session = Session::spawn(shell).unwrap();
     session.set_expect_timeout(Some(Duration::from_secs(30)));
+    session.send_line("").unwrap();
     session.expect("ready").unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let pid = String::from_utf8(sandbox.read("pid")).unwrap().trim().parse().unwrap();
@@ -354,7 +356,9 @@ fn a_call_that_is_killed_leaves_the_terminal_as_it_was() {
     std::thread::sleep(Duration::from_millis(300));
     session.send_line("").unwrap();
     session.expect("done").unwrap();
-    assert_eq!(sandbox.read("after"), sandbox.read("before"));
+    let [before, after] =
+        ["before", "after"].map(|name| String::from_utf8_lossy(&sandbox.read(name)).into_owned());
+    assert_eq!(after, before);
 }
 
 #[test]

@@ -64,9 +64,9 @@ mod unix {
     use std::thread;
     use std::time::Duration;
 
-    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fs::{Mode, OFlags, open};
-    use rustix::process::{Pid, getpgrp, getppid, ioctl_tiocsctty, setsid};
+    use rustix::process::{Pid, getpgrp, ioctl_tiocsctty, setsid};
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout};
     use rustix::termios::{
@@ -271,9 +271,7 @@ mod unix {
     pub(super) fn lead(words: &[OsString]) -> u8 {
         let [slots, path, ..] = words else { return 1 };
         let Ok(to) = rustix::io::fcntl_dupfd_cloexec(reporting(slots), 3) else { return 1 };
-        if slots.as_bytes().contains(&b'i') {
-            watch_parent();
-        }
+        let outer = slots.as_bytes().contains(&b'i').then(|| watch_parent(slots)).flatten();
         let child = match start_job(words, slots, path) {
             Ok(child) => child,
             Err(error) => {
@@ -283,7 +281,11 @@ mod unix {
         };
         // The program alone holds the report now, until it runs.
         drop(to);
-        match wait(child, Jobs::Group, &mut || ()) {
+        let ended = wait(child, Jobs::Group, &mut || ());
+        if let Some(settings) = outer {
+            put_back(slots, &settings);
+        }
+        match ended {
             Ok(Ending::Code(code)) => code,
             Ok(Ending::Signal(signal)) => {
                 signals::pending().child = None;
@@ -294,21 +296,35 @@ mod unix {
         }
     }
 
-    /// Puts the terminal that is our input back when the parent, which makes it raw, is
-    /// gone: killed, because it puts it back itself otherwise. The inner terminal hangs up
-    /// then. Whoever changed the settings since has the terminal, and keeps his.
-    fn watch_parent() {
-        let Ok(settings) = tcgetattr(stdin()) else { return };
-        let Ok(mut hung_up) = Signals::new([SIGHUP]) else { return };
-        let parent = getppid();
+    /// Puts the terminal that is our input back, also while the program goes on, when the
+    /// parent, which makes it raw, was killed: it puts it back itself otherwise. Returns what
+    /// its settings are now.
+    fn watch_parent(slots: &OsStr) -> Option<Termios> {
+        let settings = tcgetattr(stdin()).ok()?;
+        let mut hung_up = Signals::new([SIGHUP]).ok()?;
+        let (slots, kept) = (slots.to_owned(), settings.clone());
         thread::spawn(move || {
             for _ in hung_up.forever() {
-                let is_ours = || tcgetattr(stdin()).is_ok_and(|now| has_modes_of(&now, &raw(&settings)));
-                if getppid() != parent && is_ours() {
-                    let _ = tcsetattr(stdin(), OptionalActions::Now, &settings);
-                }
+                put_back(&slots, &kept);
             }
         });
+        Some(settings)
+    }
+
+    /// Puts our input back if the inner terminal hung up: the parent, which holds the other
+    /// side of it until we end, is gone. Whoever changed the settings since has the
+    /// terminal, and keeps his.
+    fn put_back(slots: &OsStr, settings: &Termios) {
+        let is_ours = || tcgetattr(stdin()).is_ok_and(|now| has_modes_of(&now, &raw(settings)));
+        if is_hung_up(reporting(slots)) && is_ours() {
+            let _ = tcsetattr(stdin(), OptionalActions::Now, settings);
+        }
+    }
+
+    fn is_hung_up(terminal: BorrowedFd<'_>) -> bool {
+        let mut watched = [PollFd::from_borrowed_fd(terminal, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut watched, Some(&at_once)).is_ok() && watched[0].revents().contains(PollFlags::HUP)
     }
 
     fn has_modes_of(one: &Termios, other: &Termios) -> bool {
