@@ -44,14 +44,10 @@ pub fn of(
 pub fn keys(deps: &Deps<'_>, draft: &Draft, name: &str) -> Result<BTreeSet<String>, Error> {
     let path = draft.path();
     let history = deps.repository.history_of(&draft.root, policy::PLACE, None).map_err(Error::Read)?;
-    let mut blobs: Vec<String> = history.into_iter().flatten().map(|version| version.blob).collect();
-    blobs.sort();
-    blobs.dedup();
+    let blobs = history.into_iter().flatten().map(|version| version.blob).collect();
     let mut policies = vec![draft.policy.clone()];
-    if !blobs.is_empty() {
-        let mut take = |_: &str, bytes: SecretBytes| policies.extend(Policy::parse(&bytes));
-        deps.repository.contents(&draft.root, &blobs, &mut take).map_err(Error::Read)?;
-    }
+    let mut take = |_: &str, bytes: SecretBytes| policies.extend(Policy::parse(&bytes));
+    deps.repository.each_content(&draft.root, blobs, &mut take).map_err(Error::Read)?;
     let known: Vec<&policy::Principal> =
         policies.iter().filter_map(|policy| policy.principals.get(name)).collect();
     if known.is_empty() {

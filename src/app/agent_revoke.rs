@@ -122,19 +122,13 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Revoked, Error> {
 /// How often somebody else may be faster.
 const RACES: u32 = 10;
 
-/// Waits until no other call of this clone revokes; dropped, the next one may. Without a
-/// repository, only the state of the file tells that somebody else was faster.
+/// Waits for the turn of this call, and for what others wrote until then.
 fn turn(deps: &Deps<'_>, root: &Path) -> Result<Option<Box<dyn Held>>, Error> {
-    let place = deps.repository.place(root).map_err(Error::Read)?;
-    let lock = |place: super::repository::Place| deps.audit_log.lock(&place.common_dir.join(LOCKED));
-    let turn = place.map(lock).transpose().map_err(|error| Error::Write { in_place: false, error })?;
+    let turn = put::turn(deps, root)?;
     // What was verified before may not be what is there by now.
     authority::forget(deps);
     Ok(turn)
 }
-
-/// The folder of the lock, from git's own.
-const LOCKED: &str = "leaflock";
 
 fn statement(deps: &Deps<'_>, authority: &Authority, request: &Request) -> Result<Statement, Error> {
     let statement = Statement {
@@ -158,11 +152,10 @@ fn statement(deps: &Deps<'_>, authority: &Authority, request: &Request) -> Resul
 
 /// Refuses a signer who may not say this.
 fn demand(authority: &Authority, signed: &Signed) -> Result<(), Error> {
-    let Signed { statement, key, .. } = signed;
-    let is_listed = authority.signers.allows(key, revocations::NAMESPACE, &statement.timestamp).is_some();
-    if is_listed || signed.may_be_said(&authority.policy) {
+    if signed.is_allowed(&authority.signers, &authority.policy) {
         return Ok(());
     }
+    let Signed { statement, key, .. } = signed;
     Err(Error::Denied {
         code: DenyCode::NotAllowed,
         message: format!("{} may not take rights away from {}", key.fingerprint(), statement.agent),

@@ -248,16 +248,14 @@ fn signed_states(
             names_of.entry(version.blob).or_default().insert(name);
         }
     }
-    let blobs: Vec<String> = names_of.keys().cloned().collect();
+    let blobs = names_of.keys().cloned().collect();
     let mut take = |blob: &str, bytes: SecretBytes| {
         let sha256 = digest::hex_of(&bytes);
         for name in names_of.get(blob).into_iter().flatten().filter(|name| wanted[*name].sha256 == sha256) {
             found.insert(name.clone(), bytes.clone());
         }
     };
-    if !blobs.is_empty() {
-        deps.repository.contents(&authority.root, &blobs, &mut take).map_err(Error::Read)?;
-    }
+    deps.repository.each_content(&authority.root, blobs, &mut take).map_err(Error::Read)?;
     Ok(found)
 }
 

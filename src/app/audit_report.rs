@@ -162,7 +162,8 @@ fn former(deps: &Deps<'_>, root: &Path, authority: &Authority) -> Result<(Vec<Re
     let policy_path = root.join(policy::PLACE);
     let blobs = versions.iter().filter(|version| version.path == policy_path).map(|it| it.blob.clone());
     let mut policies = Vec::new();
-    each(deps, root, blobs.collect(), &mut |_, bytes| policies.extend(Policy::parse(&bytes).ok()))?;
+    let mut take = |_: &str, bytes: SecretBytes| policies.extend(Policy::parse(&bytes).ok());
+    deps.repository.each_content(root, blobs.collect(), &mut take).map_err(Error::Read)?;
     let keys = former_keys(&authority.policy, &policies);
     if keys.is_empty() {
         return Ok((Vec::new(), true));
@@ -183,7 +184,7 @@ fn former(deps: &Deps<'_>, root: &Path, authority: &Authority) -> Result<(Vec<Re
             history.push(State { file, order: *order, date: date.clone(), recipients, secrets });
         }
     };
-    each(deps, root, seen.keys().cloned().collect(), &mut take)?;
+    deps.repository.each_content(root, seen.keys().cloned().collect(), &mut take).map_err(Error::Read)?;
     let mut now: BTreeMap<String, Secrets> = BTreeMap::new();
     for path in seen.values().flatten().map(|(_, _, path)| path) {
         let Some(name) = name_of(root, path) else { continue };
@@ -195,21 +196,6 @@ fn former(deps: &Deps<'_>, root: &Path, authority: &Authority) -> Result<(Vec<Re
         }
     }
     Ok((removed(&authority.policy, keys, &history, &now), true))
-}
-
-/// Hands the contents of blobs to `take`, each once.
-fn each(
-    deps: &Deps<'_>,
-    root: &Path,
-    mut blobs: Vec<String>,
-    take: &mut dyn FnMut(&str, SecretBytes),
-) -> Result<(), Error> {
-    blobs.sort();
-    blobs.dedup();
-    if blobs.is_empty() {
-        return Ok(());
-    }
-    deps.repository.contents(root, &blobs, take).map_err(Error::Read)
 }
 
 /// The age recipients and the secrets of an encrypted file; `None` for any other.

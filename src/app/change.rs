@@ -23,9 +23,9 @@ use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::store::{Format, Layout, Store};
 use crate::domain::tree::{NodeId, Tree};
 
-/// [`put::turn`] for a file as it was named.
+/// [`put::turn_of_file`] for a file as it was named.
 pub fn turn(deps: &Deps<'_>, path: &Path) -> Result<Option<Box<dyn Held>>, Error> {
-    put::turn(deps, &deps.files.absolute(path).map_err(Error::Read)?)
+    put::turn_of_file(deps, &deps.files.absolute(path).map_err(Error::Read)?)
 }
 
 /// Reads an existing encrypted file. A missing one ends in exit 2, as it does

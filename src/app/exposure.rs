@@ -162,9 +162,7 @@ fn contents(
     versions: &[Version],
     names: &mut Names,
 ) -> Result<HashMap<String, SecretBytes>, Error> {
-    let mut wanted: Vec<String> = versions.iter().map(|version| version.blob.clone()).collect();
-    wanted.sort();
-    wanted.dedup();
+    let wanted = versions.iter().map(|version| version.blob.clone()).collect();
     let ending = |version: &&Version, name: &str| version.path.ends_with(name);
     let of_names = |name| -> HashSet<&str> {
         versions.iter().filter(|it| ending(it, name)).map(|it| it.blob.as_str()).collect()
@@ -182,9 +180,7 @@ fn contents(
             kept.insert(blob.to_owned(), bytes);
         }
     };
-    if !wanted.is_empty() {
-        deps.repository.contents(&question.root, &wanted, &mut take).map_err(Error::Read)?;
-    }
+    deps.repository.each_content(&question.root, wanted, &mut take).map_err(Error::Read)?;
     Ok(kept)
 }
 

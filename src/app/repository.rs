@@ -66,6 +66,19 @@ pub trait Repository: Sync {
         take: &mut dyn FnMut(&str, SecretBytes),
     ) -> Result<(), FileError>;
 
+    /// The same for blobs that may be named several times, or none: each is handed over
+    /// once.
+    fn each_content(
+        &self,
+        folder: &Path,
+        mut blobs: Vec<String>,
+        take: &mut dyn FnMut(&str, SecretBytes),
+    ) -> Result<(), FileError> {
+        blobs.sort_unstable();
+        blobs.dedup();
+        if blobs.is_empty() { Ok(()) } else { self.contents(folder, &blobs, take) }
+    }
+
     /// The regular files that differ between two states, in git's order, renames
     /// found; as `git diff` seen from `folder` picks states and files.
     ///

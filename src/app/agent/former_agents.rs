@@ -8,17 +8,14 @@ use std::path::Path;
 use super::refusal::refused;
 use crate::app::error::Error;
 use crate::domain::agent::denial::DenyCode;
-use crate::domain::agent::policy::Policy;
+use crate::domain::agent::policy::{Policy, Principal};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::trust::Mark;
 
 /// The fingerprints of the keys that agents of `policy` sign with.
 pub fn keys(policy: &Policy) -> BTreeSet<String> {
     let agents = policy.principals.values().filter(|principal| principal.is_agent());
-    agents
-        .flat_map(|agent| &agent.sign)
-        .filter_map(|key| Some(PublicKey::parse(key).ok()?.fingerprint()))
-        .collect()
+    agents.flat_map(Principal::fingerprints).collect()
 }
 
 /// Refuses a policy that is signed, in the file at `path`, by a key that was an agent's in

@@ -10,7 +10,6 @@ use crate::app::Deps;
 use crate::app::error::{Error, Place};
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{self, Verdict};
-use crate::domain::agent::policy::Policy;
 
 /// Refuses the file at `path`, absolute, if the manifest around it speaks against
 /// `bytes`, or does not hold them though they are a source. Where no policy is, this is one
@@ -78,7 +77,7 @@ fn verdict(
     }
     match verdict {
         Verdict::Held => Ok(()),
-        Verdict::Unknown if !may_be_source(&authority.policy, name) || is_ignored(deps, path)? => Ok(()),
+        Verdict::Unknown if !authority.policy.governs(name) || is_ignored(deps, path)? => Ok(()),
         Verdict::Unknown => refuse("nobody has signed for this source: the manifest does not hold it", vec![
             "somebody put it there, or moved it there, by another program".to_owned(),
             accept(),
@@ -103,11 +102,6 @@ fn is_ignored(deps: &Deps<'_>, path: &Path) -> Result<bool, Error> {
     let Some(folder) = path.parent() else { return Ok(false) };
     let present = deps.repository.present(folder).map_err(Error::Read)?;
     Ok(present.is_some_and(|present| !present.iter().any(|it| it == path)))
-}
-
-/// True if `name` may be a source of `policy`, given that it is an encrypted file.
-pub fn may_be_source(policy: &Policy, name: &str) -> bool {
-    !name.starts_with(".leaflock/") && policy.governs(name)
 }
 
 /// What makes derived files anew.

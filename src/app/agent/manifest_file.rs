@@ -9,7 +9,7 @@ use super::refusal::{refused, refused_at};
 use crate::app::Deps;
 use crate::app::error::{Error, Place};
 use crate::domain::agent::denial::DenyCode;
-use crate::domain::agent::manifest::{self, Manifest, PLACE, SIGNATURE};
+use crate::domain::agent::manifest::{Manifest, PLACE, SIGNATURE};
 use crate::domain::agent::place;
 use crate::domain::merge;
 use crate::domain::secret::SecretBytes;
@@ -163,16 +163,11 @@ fn was_later(deps: &Deps<'_>, root: &Path, repo: &str, serial: u64) -> Result<bo
         return Ok(true);
     }
     let versions = deps.repository.history_of(root, PLACE, Some("HEAD")).map_err(Error::Read)?;
-    let mut blobs: Vec<String> = versions.into_iter().flatten().map(|version| version.blob).collect();
-    blobs.sort();
-    blobs.dedup();
+    let blobs = versions.into_iter().flatten().map(|version| version.blob).collect();
     let mut is_later = false;
-    if !blobs.is_empty() {
-        let mut take = |_: &str, bytes: SecretBytes| {
-            let manifest = manifest::Manifest::parse(&bytes);
-            is_later |= manifest.is_ok_and(|it| it.repo == repo && it.serial > serial);
-        };
-        deps.repository.contents(root, &blobs, &mut take).map_err(Error::Read)?;
-    }
+    let mut take = |_: &str, bytes: SecretBytes| {
+        is_later |= Manifest::parse(&bytes).is_ok_and(|it| it.repo == repo && it.serial > serial);
+    };
+    deps.repository.each_content(root, blobs, &mut take).map_err(Error::Read)?;
     Ok(is_later)
 }

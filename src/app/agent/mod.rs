@@ -2,10 +2,10 @@
 //! known outside of the repository, `own_files` where its files may lie, `signer_chain` how trust
 //! moves from one list of signers to the next, `trusted_list` whether one is trusted, `signing`
 //! the user's own key, `age` how old a policy may be, `former_agents` who may not call itself a
-//! person, `manifest_file` which manifest counts, `revocation_file` which denials beside the policy, `authority` the only way to a policy that
-//! counts, `root` where it lies and what to say of one that is gone, `write` how files that
-//! belong to it change, `showing` what an agent may be shown, `listed` what its manifest says of
-//! a file.
+//! person, `manifest_file` which manifest counts, `revocation_file` which denials beside the
+//! policy, `authority` the only way to a policy that counts, `root` where it lies and what to
+//! say of one that is gone, `write` how files that belong to it change, `showing` what an agent
+//! may be shown, `listed` what its manifest says of a file.
 
 pub mod trust_store;
 pub mod refusal;

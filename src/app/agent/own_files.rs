@@ -1,6 +1,6 @@
-//! What belongs to a policy lies in one `.leaflock` of a repository, and in itself. Git carries symbolic links, and
-//! one of them there would lead what is read, written, swept or removed to wherever
-//! somebody who can push wants it.
+//! What belongs to a policy lies in one `.leaflock` of a repository, and in itself. Git
+//! carries symbolic links, and one of them there would lead what is read, written, swept or
+//! removed to wherever somebody who can push wants it.
 
 use std::path::Path;
 

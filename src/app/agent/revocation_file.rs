@@ -68,10 +68,7 @@ pub fn read(
                     let cause = "the revocation is of another repository".to_owned();
                     return Err(wrong(DenyCode::ForeignRepo, cause));
                 }
-                let allowed =
-                    signers.allows(&signed.key, revocations::NAMESPACE, &signed.statement.timestamp);
-                let may = allowed.is_some() || signed.may_be_said(policy);
-                if !may && !heeded.contains_key(&signed.digest) {
+                if !signed.is_allowed(signers, policy) && !heeded.contains_key(&signed.digest) {
                     let cause = format!("{} may not revoke this", signed.key.fingerprint());
                     return Err(wrong(DenyCode::PolicyInvalid, cause));
                 }

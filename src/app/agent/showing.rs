@@ -49,14 +49,15 @@ pub fn check(
         false => Vec::new(),
     };
     let is_meant = |leaf: &&Vec<String>| meant.is_empty() || meant.iter().any(|path| leaf.starts_with(path));
+    let scope = authority.policy.scope(&authority.revocations, agent, source);
     for leaf in leaves.iter().filter(is_meant) {
-        let subject = Subject { agent, source, path: leaf };
-        let decision = authority.policy.decide(&authority.revocations, &subject);
+        let decision = scope.decide(leaf);
         let is_shown = levels.is_empty() || levels.iter().any(|level| decision.levels.has(*level));
         // Of what no rule speaks, its key alone decides: it is a recipient of the source.
         let is_ruled = decision.levels.has(Level::Exec)
             || levels.iter().any(|it| decision.because(*it).rule().is_some());
         if !is_shown && is_ruled {
+            let subject = Subject { agent, source, path: leaf };
             return Err(not_granted(&subject, &decision, levels));
         }
     }

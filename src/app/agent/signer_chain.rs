@@ -94,13 +94,8 @@ fn read_of(deps: &Deps<'_>, root: &Path, revision: Option<&str>) -> Result<Histo
     let mut history = History::default();
     let contents = |place: &str, take: &mut dyn FnMut(Vec<u8>)| -> Result<(), Error> {
         let versions = deps.repository.history_of(root, place, revision).map_err(Error::Read)?;
-        let mut blobs: Vec<String> = versions.into_iter().flatten().map(|version| version.blob).collect();
-        blobs.sort_unstable();
-        blobs.dedup();
-        if blobs.is_empty() {
-            return Ok(());
-        }
-        deps.repository.contents(root, &blobs, &mut |_, bytes| take(bytes.to_vec())).map_err(Error::Read)
+        let blobs = versions.into_iter().flatten().map(|version| version.blob).collect();
+        deps.repository.each_content(root, blobs, &mut |_, bytes| take(bytes.to_vec())).map_err(Error::Read)
     };
     contents(signer_list::PLACE, &mut |bytes| drop(history.lists.insert(digest::of(&bytes), bytes)))?;
     contents(signer_list::SIGNATURE, &mut |bytes| {

@@ -18,7 +18,7 @@ use crate::app::signers::SignerError;
 use crate::domain::agent::audit::chain::{Owner, Reader};
 use crate::domain::agent::audit::entry::{self, Action, Actor, Entry, Genesis, Head, LONGEST_LINE, Outcome};
 use crate::domain::agent::audit::segments::{self, SegmentName};
-use crate::domain::agent::policy::Policy;
+use crate::domain::agent::policy::{Policy, Principal};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::sshsig;
 use crate::domain::digest;
@@ -384,8 +384,7 @@ fn signed_head(deps: &Deps<'_>, writer: &Writer, other: &str, path: &Path) -> Op
 
 /// The fingerprints of the keys that a policy gives to somebody.
 pub fn listed(policy: &Policy) -> BTreeSet<String> {
-    let keys = policy.principals.values().flat_map(|principal| &principal.sign);
-    keys.filter_map(|key| Some(PublicKey::parse(key).ok()?.fingerprint())).collect()
+    policy.principals.values().flat_map(Principal::fingerprints).collect()
 }
 
 /// That the log cannot be written.

@@ -11,7 +11,6 @@ use crate::domain::agent::audit::entry::{Action, Entry, Outcome as Ending};
 use crate::domain::agent::audit::segments;
 use crate::domain::agent::pattern::{FilePattern, NamePattern, PathPattern, parse_path};
 use crate::domain::agent::policy::{self, Policy};
-use crate::domain::agent::public_key::PublicKey;
 use crate::domain::digest;
 
 /// Which entries are wanted; an empty field means any.
@@ -113,7 +112,7 @@ fn owners(deps: &Deps<'_>, root: &Path, lines: &[Line]) -> Result<BTreeMap<Strin
     let policy = contents.and_then(|contents| Policy::parse(&contents.bytes).ok()).unwrap_or_default();
     let mut owners = BTreeMap::new();
     for principal in policy.principals.values() {
-        let own = principal.sign.iter().filter_map(|key| Some(PublicKey::parse(key).ok()?.fingerprint()));
+        let own = principal.fingerprints();
         owners.extend(own.filter(|key| keys.contains(&**key)).map(|key| (key, principal.name.clone())));
     }
     Ok(owners)

@@ -9,15 +9,17 @@ use crate::app::Deps;
 use crate::app::agent::authority;
 use crate::app::agent::root;
 use crate::app::error::Error;
+use crate::domain::agent::allowed_signers::AllowedSigners;
 use crate::domain::agent::audit::chain::{Finding, Kind};
 use crate::domain::agent::audit::checkpoint::{self, Checkpoint};
 use crate::domain::agent::audit::entry::{Action, Actor, ActorKind, Entry, Outcome as Ending, split_line};
 use crate::domain::agent::audit::segments;
 use crate::domain::agent::audit::verify::{Material, Verdict, verify};
-use crate::domain::agent::policy::{Policy, Principal, Role};
+use crate::domain::agent::policy::{PLACE, Policy, Principal, Role};
 use crate::domain::agent::public_key::PublicKey;
 use crate::domain::agent::sshsig;
 use crate::domain::digest;
+use crate::domain::secret::SecretBytes;
 
 /// What to compare with, beside what is in the repository.
 #[derive(Clone, Debug, Default)]
@@ -107,21 +109,19 @@ const NO_HISTORY: &str = "no git repository that git can read is here: the log i
 fn former_policies(
     deps: &Deps<'_>,
     root: &Path,
-    signers: &crate::domain::agent::allowed_signers::AllowedSigners,
+    signers: &AllowedSigners,
 ) -> Result<BTreeMap<String, Policy>, Error> {
     let of = |place: &str| -> Result<Vec<Vec<u8>>, Error> {
         let versions = deps.repository.history_of(root, place, None).map_err(Error::Read)?;
-        let blobs: Vec<String> = versions.into_iter().flatten().map(|version| version.blob).collect();
+        let blobs = versions.into_iter().flatten().map(|version| version.blob).collect();
         let mut found = Vec::new();
-        if !blobs.is_empty() {
-            let take = &mut |_: &str, bytes: crate::domain::secret::SecretBytes| found.push(bytes.to_vec());
-            deps.repository.contents(root, &blobs, take).map_err(Error::Read)?;
-        }
+        let mut take = |_: &str, bytes: SecretBytes| found.push(bytes.to_vec());
+        deps.repository.each_content(root, blobs, &mut take).map_err(Error::Read)?;
         Ok(found)
     };
     let signatures = of(authority::SIGNATURE)?;
     let mut former = BTreeMap::new();
-    for bytes in of(crate::domain::agent::policy::PLACE)? {
+    for bytes in of(PLACE)? {
         let is_signed = signatures.iter().any(|signature| {
             let text = String::from_utf8_lossy(signature);
             let signer = sshsig::verify(&text, &bytes, authority::NAMESPACE);

@@ -16,6 +16,7 @@ use crate::app::audit::log::Held;
 use crate::app::error::Error;
 use crate::app::open;
 use crate::app::ports::Fingerprint;
+use crate::app::repository::Place;
 use crate::app::request::{Destination, Done, Notice, OpenOptions};
 use crate::domain::agent::manifest::{NAMESPACE, PLACE, SIGNATURE};
 use crate::domain::crypto::data_key::DataKey;
@@ -73,19 +74,29 @@ pub fn governing_all(deps: &Deps<'_>, paths: &[&Path]) -> Result<Vec<Governing>,
     Ok(found)
 }
 
-/// Waits until no other call of this clone changes what the policy around `path`, absolute,
-/// governs; dropped, the next one may. To be taken before the file is read, by what ends
-/// without a person's doing. Without it, a call that was slower is refused.
-pub fn turn(deps: &Deps<'_>, path: &Path) -> Result<Option<Box<dyn Held>>, Error> {
-    let path = deps.files.real(path).map_err(Error::Read)?;
-    let root = path.parent().map(|folder| authority::find_root(deps, folder)).transpose()?.flatten();
-    let place = root.map(|root| deps.repository.place(&root)).transpose().map_err(Error::Read)?.flatten();
-    // Where nothing can be locked, the states that were read still tell who was slower.
-    Ok(place.and_then(|place| deps.audit_log.lock(&place.common_dir.join(LOCKED)).ok()))
+/// Waits until no other call of this clone changes what the policy of `root` governs;
+/// dropped, the next one may. Without a repository there is no such turn: the states that
+/// were read still tell who was slower.
+pub fn turn(deps: &Deps<'_>, root: &Path) -> Result<Option<Box<dyn Held>>, Error> {
+    let place = deps.repository.place(root).map_err(Error::Read)?;
+    let lock = |place: Place| deps.audit_log.lock(&place.common_dir.join(LOCKED));
+    place.map(lock).transpose().map_err(|error| Error::Write { in_place: false, error })
 }
 
 /// The folder of the lock, from git's own.
 const LOCKED: &str = "leaflock";
+
+/// The same for the policy around `path`, absolute, if there is one that can be locked. To be
+/// taken before the file is read, by what ends without a person's doing. Without it, a call
+/// that was slower is refused.
+pub fn turn_of_file(deps: &Deps<'_>, path: &Path) -> Result<Option<Box<dyn Held>>, Error> {
+    let path = deps.files.real(path).map_err(Error::Read)?;
+    let root = path.parent().map(|folder| authority::find_root(deps, folder)).transpose()?.flatten();
+    match root.map(|root| turn(deps, &root)).transpose() {
+        Err(Error::Write { .. }) => Ok(None),
+        turn => Ok(turn?.flatten()),
+    }
+}
 
 /// Writes a new state of a source with what is made from it; `None`, and nothing is done,
 /// if no policy governs it.

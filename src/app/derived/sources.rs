@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::Deps;
-pub use crate::app::agent::listed::{may_be_source as may_be, name_of};
+pub use crate::app::agent::listed::name_of;
 use crate::app::error::{Error, Place};
 use crate::app::open::Locked;
 use crate::app::ports::{Contents, FileKind, Fingerprint};

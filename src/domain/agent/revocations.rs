@@ -11,6 +11,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::allowed_signers::AllowedSigners;
 use super::pattern::{FilePattern, NamePattern, PathPattern};
 use super::policy::{Agents, Deny, Level, Levels, Policy, Revocation, Role};
 use super::public_key::PublicKey;
@@ -172,9 +173,15 @@ pub fn read(line: &[u8], number: usize) -> Result<Signed, RevocationError> {
 }
 
 impl Signed {
+    /// True if it counts: `signers` allow its key to revoke at the time that it names, or
+    /// the policy lets its signer say this.
+    pub fn is_allowed(&self, signers: &AllowedSigners, policy: &Policy) -> bool {
+        signers.allows(&self.key, NAMESPACE, &self.statement.timestamp).is_some() || self.may_be_said(policy)
+    }
+
     /// True if the policy lets its signer say this: a responder or an administrator,
     /// or somebody about himself.
-    pub fn may_be_said(&self, policy: &Policy) -> bool {
+    fn may_be_said(&self, policy: &Policy) -> bool {
         policy.principal_of_key(&self.key.to_string()).is_some_and(|signer| {
             let is_self = NamePattern::parse(&self.statement.agent)
                 .is_ok_and(|agent| agent.literal() == Some(signer.name.as_str()))

@@ -109,6 +109,11 @@ impl Principal {
         }
     }
 
+    /// The fingerprints of its keys to sign with.
+    pub fn fingerprints(&self) -> impl Iterator<Item = String> {
+        self.sign.iter().filter_map(|key| Some(PublicKey::parse(key).ok()?.fingerprint()))
+    }
+
     /// True for those that are neither people nor machines that people trust.
     pub fn is_agent(&self) -> bool {
         self.kind() == PrincipalKind::Agent
