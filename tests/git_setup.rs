@@ -468,6 +468,29 @@ fn a_program_that_is_not_on_the_path_is_called_by_its_path() {
 }
 
 #[test]
+fn a_name_that_needs_no_shell_is_used_where_it_leads_to_the_program() {
+    let repository = Repository::new();
+    repository.rules(&[r"\.enc\.yaml$"]);
+    repository.sandbox.write("a.enc.yaml", "a: clear-text\n");
+    repository.sandbox.ours(&["encrypt", "-i", "a.enc.yaml"]).text();
+    let link = repository.sandbox.folder().join("bin/leaflock-textconv");
+    let textconv = || repository.git(&["config", "diff.leaflock.textconv"]).trim().to_owned();
+
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_leaflock"), &link).unwrap();
+    repository.setup(&[]);
+    assert_eq!(textconv(), "leaflock-textconv");
+    repository.commit("first");
+    assert!(repository.git(&["log", "-p"]).contains("+a: clear-text\n"));
+    assert!(repository.setup(&[]).ends_with("nothing to change\n"));
+
+    // A program of that name that is another one is not ours to start.
+    fs::remove_file(&link).unwrap();
+    fs::copy("/bin/cat", &link).unwrap();
+    repository.setup(&[]);
+    assert!(textconv().contains("leaflock textconv \"$@\"; exec cat"), "{}", textconv());
+}
+
+#[test]
 fn what_was_begun_is_finished() {
     let repository = Repository::new();
     repository.rules(&[r"\.enc\.yaml$"]);

@@ -25,7 +25,7 @@ pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Vec<PathBuf>, Error> {
     let private = deps.private_files.create().map_err(Error::Read)?;
     let attributes = private.write("attributes", ATTRIBUTES).map_err(Error::Read)?;
     let program = deps.processes.own_program().unwrap_or_else(|| PathBuf::from("leaflock"));
-    let settings = drivers::wanted(&program.to_string_lossy());
+    let settings = drivers::wanted(&program.to_string_lossy(), false);
     let question = MergeBranch { revision: &request.revision, settings: &settings, attributes: &attributes };
     match deps.repository.merge_branch(&folder, &question).map_err(Error::Read)? {
         BranchMerge::Merged => Ok(Vec::new()),

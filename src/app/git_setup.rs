@@ -165,8 +165,9 @@ pub fn plan(deps: &Deps<'_>, request: &Request) -> Result<Plan, Error> {
         });
     }
     let program = program(deps, request);
+    let settings = drivers::wanted(&program, is_found_as(deps, request, drivers::TEXTCONV));
     let mut wanted: Vec<(&str, Option<String>)> =
-        drivers::wanted(&program).into_iter().map(|(name, value)| (name, Some(value))).collect();
+        settings.into_iter().map(|(name, value)| (name, Some(value))).collect();
     match plan.filter {
         true => wanted.extend(drivers::filter(&program).into_iter().map(|(name, value)| (name, Some(value)))),
         false => wanted.extend(drivers::FILTER_NAMES.map(|name| (name, None))),
@@ -186,6 +187,13 @@ fn program(deps: &Deps<'_>, request: &Request) -> String {
     let by_name = deps.processes.find(PROGRAM, &request.search_path);
     let own = || deps.processes.own_program().map(|path| path.to_string_lossy().into_owned());
     by_name.map(|_| PROGRAM.to_owned()).or_else(own).unwrap_or_else(|| PROGRAM.to_owned())
+}
+
+/// True if `name` leads git to this very program.
+fn is_found_as(deps: &Deps<'_>, request: &Request, name: &str) -> bool {
+    let real = |path: PathBuf| deps.files.real(&path).ok();
+    let found = deps.processes.find(name, &request.search_path).and_then(real);
+    found.is_some() && found == deps.processes.own_program().and_then(real)
 }
 
 /// Does what was planned. What fails leaves the steps before it done; the next

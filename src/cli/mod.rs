@@ -83,6 +83,7 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 
 use crate::app::error::Error;
+use crate::app::git_setup::drivers;
 use crate::app::request::{FileOptions, Notice};
 use args::{FilenameOverride, General, InputType};
 use argv::fields::{Fields, Flags, Words, fill};
@@ -150,7 +151,13 @@ pub fn main() -> ExitCode {
     }
     let mode = Mode::of_program(Path::new(&program));
     let mut cli = Cli { mode, env: Environment::of_process(), output: Output::of_process() };
-    ExitCode::from(call(&arguments.collect::<Vec<_>>(), &mut cli))
+    let word = word_of_program(Path::new(&program)).map(OsString::from);
+    ExitCode::from(call(&word.into_iter().chain(arguments).collect::<Vec<_>>(), &mut cli))
+}
+
+/// The command that a name of the program stands for.
+fn word_of_program(name: &Path) -> Option<&'static str> {
+    name.file_stem().is_some_and(|stem| stem == drivers::TEXTCONV).then_some("textconv")
 }
 
 /// Runs one command line (without the program's name) and returns its exit code.

@@ -16,9 +16,11 @@ use crate::app::textconv::run as use_case;
 /// its ciphertext does; any other file as it is. Whatever the file holds, it
 /// succeeds, and nobody is asked anything. `leaflock diff` asks.
 ///
-/// The driver for git is:
+/// The driver for git, which `leaflock git setup` writes, is:
 ///   git config diff.leaflock.textconv 'leaflock textconv'
 ///   echo '*.enc.yaml diff=leaflock' >> .gitattributes
+/// Called as `leaflock-textconv`, by a symbolic link, the program is the driver alone:
+/// git needs no shell for that name.
 /// Do not set diff.leaflock.cachetextconv: it would store plaintext in git.
 #[derive(Parser, Clone, Debug, Default)]
 #[command(verbatim_doc_comment, name = "textconv", override_usage = "leaflock textconv FILE", after_help = EXAMPLES)]

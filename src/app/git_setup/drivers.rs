@@ -15,15 +15,21 @@ pub const NAMES: [&str; 4] =
 pub const FILTER_NAMES: [&str; 3] =
     ["filter.leaflock.clean", "filter.leaflock.smudge", "filter.leaflock.required"];
 
-/// The settings for a program of this name or path.
-pub fn wanted(program: &str) -> Vec<Wanted> {
+/// A name of the program that stands for its `textconv`. Git starts a setting of one plain
+/// word without a shell, which takes as long as the program.
+pub const TEXTCONV: &str = "leaflock-textconv";
+
+/// The settings for a program of this name or path, which git finds by the name
+/// [`TEXTCONV`] too if `has_textconv`.
+pub fn wanted(program: &str, has_textconv: bool) -> Vec<Wanted> {
     let program = quote::shell(program);
     let found = format!("command -v {program} >/dev/null");
+    let textconv = match has_textconv {
+        true => TEXTCONV.to_owned(),
+        false => format!("f() {{ {found} && exec {program} textconv \"$@\"; exec cat \"$@\"; }}; f"),
+    };
     vec![
-        (
-            "diff.leaflock.textconv",
-            format!("f() {{ {found} && exec {program} textconv \"$@\"; exec cat \"$@\"; }}; f"),
-        ),
+        ("diff.leaflock.textconv", textconv),
         // The cache would keep plaintext among git's objects.
         ("diff.leaflock.cachetextconv", "false".to_owned()),
         ("merge.leaflock.name", "values of encrypted files, key by key".to_owned()),
