@@ -318,7 +318,7 @@ impl<'s> Unlocked<'s> {
         let root = tree.documents.first()?.root;
         let is_alone = tree.documents.len() == 1
             && tree.children(root).all(|id| id == data || tree.node(id).flags.has(Flags::METADATA));
-        let token = Token::parse(tree.text(tree.node(data).text)).filter(|token| token.kind == b"str")?;
+        let token = Token::of_line(tree.text(tree.node(data).text)).filter(|token| token.kind == b"str")?;
         if !is_alone || !tree.node(data).flags.has(Flags::SELECTED) {
             return None;
         }

@@ -11,8 +11,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use memchr::memmem;
-
 use super::Deps;
 use super::change;
 use super::error::{Error, Place};
@@ -32,6 +30,7 @@ use crate::domain::keys::access::AccessChange;
 use crate::domain::keys::kinds::KeySpec;
 use crate::domain::metadata::MasterKey;
 use crate::domain::scalar::Scalar;
+use crate::domain::search;
 use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::store::Format;
 use crate::domain::tree::{Flags, Kind};
@@ -123,7 +122,7 @@ fn in_git(deps: &Deps<'_>, path: &Path) -> Option<SecretBytes> {
 
 /// True for every encrypted file, and for little else.
 fn looks_encrypted(bytes: &[u8]) -> bool {
-    memmem::find(bytes, b"lastmodified").is_some() && memmem::find(bytes, b"sops").is_some()
+    search::memmem(b"lastmodified", bytes).is_some() && search::memmem(b"sops", bytes).is_some()
 }
 
 /// How the file is to be encrypted now.

@@ -22,6 +22,7 @@ use crate::domain::merge::{
     merge_metadata,
 };
 use crate::domain::metadata::{MasterKey, Metadata, SEAL, SIGNATURE};
+use crate::domain::search;
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::Selection;
 use crate::domain::store::{Format, with_metadata_fields};
@@ -574,7 +575,7 @@ impl Variant {
 fn parsed<'i>(bytes: &'i [u8], question: &Question) -> Result<Locked<'i>, Error> {
     let parsed = Locked::parse(bytes, question.format, &question.place);
     match parsed {
-        Err(_) if memchr::memmem::find(bytes, b"ENC[AES256_GCM,").is_none() => {
+        Err(_) if search::memmem(b"ENC[AES256_GCM,", bytes).is_none() => {
             Err(Error::NotEncrypted(question.place.clone()))
         }
         parsed => parsed,

@@ -17,6 +17,7 @@ use crate::domain::crypto::token::{self, Token};
 use crate::domain::diff::access;
 use crate::domain::diff::placeholder::{abbreviated, placeholder};
 use crate::domain::document::open::Extras;
+use crate::domain::search;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::splice::apply;
 use crate::domain::store::{Format, binary};
@@ -87,7 +88,7 @@ pub enum Contents<'b> {
 impl<'b> Contents<'b> {
     /// Looks at `bytes`; `name` tells the format, or they themselves do.
     pub fn of(bytes: &'b [u8], name: &Path) -> Self {
-        if memchr::memmem::find(bytes, b"sops").is_none() && !token::occurs_in(bytes) {
+        if search::memmem(b"sops", bytes).is_none() && !token::occurs_in(bytes) {
             return Self::Plain;
         }
         let named = Format::of_path(&name.to_string_lossy());

@@ -13,6 +13,7 @@ use super::parallel;
 use super::request::{FileOptions, Named, Source};
 use crate::domain::keys::kinds::KeyKind;
 use crate::domain::keys::names::Names;
+use crate::domain::search;
 
 /// What to look at.
 #[derive(Clone, Debug)]
@@ -113,7 +114,7 @@ fn keys_of(deps: &Deps<'_>, path: &Path, options: &FileOptions) -> Result<Seen, 
     let input = open::read_input(deps, &Source::File(path.to_owned()), options)?;
     let format = options.input_format.unwrap_or_else(|| input.format());
     // Most files of a folder are not encrypted, and need not be parsed to see it.
-    if memchr::memmem::find(&input.bytes, b"sops").is_none() {
+    if search::memmem(b"sops", &input.bytes).is_none() {
         return Err(Error::NotEncrypted(input.place()));
     }
     let metadata = Locked::parse(&input.bytes, format, &input.place())?.metadata;

@@ -6,7 +6,10 @@
 //! find their ends no sooner.
 
 #[cfg(target_arch = "x86_64")]
-use memchr::arch::x86_64::sse2::memchr::{One, Three, Two};
+use memchr::arch::x86_64::sse2::{
+    memchr::{One, Three, Two},
+    packedpair,
+};
 
 /// Where `needle` stands first in `bytes`.
 pub fn memchr(needle: u8, bytes: &[u8]) -> Option<usize> {
@@ -42,6 +45,18 @@ pub fn memchr3(one: u8, two: u8, three: u8, bytes: &[u8]) -> Option<usize> {
         return finder.find(bytes);
     }
     memchr::memchr3(one, two, three, bytes)
+}
+
+/// Where `needle`, a word of few bytes, stands first in `bytes`.
+pub fn memmem(needle: &[u8], bytes: &[u8]) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(finder) = packedpair::Finder::new(needle) {
+        return match bytes.len() < finder.min_haystack_len() {
+            true => memchr::arch::all::rabinkarp::Finder::new(needle).find(bytes, needle),
+            false => finder.find(bytes, needle),
+        };
+    }
+    memchr::memmem::find(bytes, needle)
 }
 
 /// Every place of `needle` in `bytes`.
@@ -82,6 +97,16 @@ mod tests {
                     assert_eq!(super::memrchr(a, bytes), memchr::memrchr(a, bytes));
                     assert_eq!(super::memchr2(a, b, bytes), memchr::memchr2(a, b, bytes));
                     assert_eq!(super::memchr3(a, b, c, bytes), memchr::memchr3(a, b, c, bytes));
+                    for needle in [
+                        &[][..],
+                        &[a],
+                        &[a, b],
+                        &[a, b, c],
+                        &[b; 20],
+                        text.get(start..start + 9).unwrap_or(&[]),
+                    ] {
+                        assert_eq!(super::memmem(needle, bytes), memchr::memmem::find(bytes, needle));
+                    }
                     assert!(super::memchr_iter(a, bytes).eq(memchr::memchr_iter(a, bytes)));
                     assert!(super::memchr2_iter(a, b, bytes).eq(memchr::memchr2_iter(a, b, bytes)));
                     assert!(super::memchr3_iter(a, b, c, bytes).eq(memchr::memchr3_iter(a, b, c, bytes)));

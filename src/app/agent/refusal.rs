@@ -8,6 +8,7 @@ use crate::app::error::{Cause, Error, Place};
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::pattern::show_path;
 use crate::domain::agent::policy::{Because, Decision, Level, Subject};
+use crate::domain::search;
 
 /// Exit 5: the file does not verify.
 pub fn refused(path: &Path, code: DenyCode, cause: impl Into<Cause>, hint: &str) -> Error {
@@ -61,7 +62,7 @@ pub fn not_granted(subject: &Subject<'_>, decision: &Decision, levels: &[Level])
 /// `bytes` with the line ends that they were signed with, where a checkout has changed
 /// those; `None` where no line ends in CRLF.
 pub fn with_lf(bytes: &[u8]) -> Option<Vec<u8>> {
-    memchr::memmem::find(bytes, b"\r\n")?;
+    search::memmem(b"\r\n", bytes)?;
     let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     let last = lines.pop();
     let ended = lines.iter().map(|line| [line.strip_suffix(b"\r").unwrap_or(line), b"\n"].concat());

@@ -9,6 +9,7 @@ use super::rulebook::Rule;
 use super::{ciphertext, metadata, values, wrapped_keys};
 use crate::domain::crypto::token::{self, is_token};
 use crate::domain::metadata::{Metadata, MetadataError};
+use crate::domain::search;
 use crate::domain::select::{SelectError, Stage};
 use crate::domain::store::{Format, Purpose, ReadError};
 use crate::domain::tree::{self, Tree};
@@ -26,7 +27,7 @@ pub enum Look<'s> {
 /// Looks at a file. One whose name says no format may be encrypted in any.
 pub fn look(bytes: &[u8], format: Format) -> Look<'_> {
     let has_tokens = token::occurs_in(bytes);
-    if !has_tokens && memchr::memmem::find(bytes, b"sops").is_none() {
+    if !has_tokens && search::memmem(b"sops", bytes).is_none() {
         return Look::Plain;
     }
     if has_tokens && let Some(offset) = conflict(bytes) {

@@ -29,9 +29,13 @@ impl<'a> Token<'a> {
     /// Reads a token from the start of `text`. What follows its last `]` on the
     /// same line, and further lines, are ignored, as SOPS does.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
-        let rest = text.strip_prefix(PREFIX)?;
-        let line = &rest[..search::memchr(b'\n', rest).unwrap_or(rest.len())];
-        let body = &line[..search::memrchr(b']', line)?];
+        Self::of_line(&text[..search::memchr(b'\n', text).unwrap_or(text.len())])
+    }
+
+    /// The same for a text that has no line break; its fields are no base64 if it has one.
+    pub fn of_line(line: &'a [u8]) -> Option<Self> {
+        let rest = line.strip_prefix(PREFIX)?;
+        let body = &rest[..search::memrchr(b']', rest)?];
         let (body, kind) = split_last(body, b",type:")?;
         let (body, tag) = split_last(body, b",tag:")?;
         let (data, iv) = split_last(body, b",iv:")?;
@@ -62,7 +66,7 @@ pub fn trimmed(text: &[u8]) -> &[u8] {
 /// True when a token seems to begin anywhere in `bytes`: what a file that SOPS
 /// encrypted holds even where it does not parse.
 pub fn occurs_in(bytes: &[u8]) -> bool {
-    memchr::memmem::find(bytes, b"ENC[AES256_GCM,").is_some()
+    search::memmem(b"ENC[AES256_GCM,", bytes).is_some()
 }
 
 /// True when `text` is a whole token: what a leaf that SOPS encrypted looks like.

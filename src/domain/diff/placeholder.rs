@@ -2,6 +2,7 @@
 //! that is another one when the ciphertext is, so that a diff shows where values changed.
 
 use crate::domain::crypto::token::{PREFIX, Token};
+use crate::domain::search;
 
 /// Characters of a token's tag that stand for it.
 const SHOWN: usize = 8;
@@ -11,7 +12,7 @@ const SHOWN: usize = 8;
 pub fn abbreviated(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() / 2);
     let mut rest = bytes;
-    while let Some(at) = memchr::memmem::find(rest, PREFIX) {
+    while let Some(at) = search::memmem(PREFIX, rest) {
         out.extend_from_slice(&rest[..at]);
         rest = &rest[at..];
         let end = memchr::memchr(b']', rest).map_or(rest.len(), |end| end + 1);

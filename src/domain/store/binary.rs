@@ -5,6 +5,7 @@
 use super::splice::Edit;
 use super::{Format, Layout, MetadataText, Plain, Purpose, ReadError, Store, WriteError};
 use crate::domain::scalar::Scalar;
+use crate::domain::search;
 use crate::domain::secret::Text;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Span, Style, Tag, Tree};
 use crate::domain::value::{Entry, Value};
@@ -35,7 +36,7 @@ pub fn frame(metadata: &Value, layout: Layout) -> Result<(Vec<u8>, Vec<u8>), Wri
         Entry::Pair("sops".into(), metadata.clone()),
     ]);
     let mut head = super::json::Json.emit(&[shell], layout)?;
-    let quotes = memchr::memmem::find(&head, b"\"\"").map_or(head.len(), |at| at + 1);
+    let quotes = search::memmem(b"\"\"", &head).map_or(head.len(), |at| at + 1);
     let tail = head.split_off(quotes);
     Ok((head, tail))
 }

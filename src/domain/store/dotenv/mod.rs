@@ -21,7 +21,7 @@ use super::flat_names::{Line, lines as flat_lines};
 use super::splice::Edit;
 use super::{Format, Layout, MetadataText, Plain, Purpose, ReadError, ReadErrorKind, Store, WriteError};
 use crate::domain::scalar::{FloatStyle, Scalar, write_float};
-use crate::domain::search::{memchr, memchr_iter, memchr2};
+use crate::domain::search::{self, memchr, memchr_iter, memchr2};
 use crate::domain::secret::Text;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Span, Style, Tag, Tree};
 use crate::domain::value::Value;
@@ -150,7 +150,7 @@ fn no_equals(line: usize) -> ReadError {
 fn decode(tree: &mut Tree<'_>, span: Span) -> Span {
     let source = tree.source;
     let raw = tree.raw(span);
-    if memchr(b'\\', raw).is_none() || memmem::find(raw, b"\\n").is_none() {
+    if memchr(b'\\', raw).is_none() || search::memmem(b"\\n", raw).is_none() {
         return span;
     }
     if tree.decoded.is_empty() {

@@ -11,6 +11,10 @@ use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Span, Style, Tag,
 /// How deep objects and arrays may nest (Go's limit).
 const NESTING: usize = 10_000;
 
+/// How much of a string is looked at at a time, in bytes: small enough for a processor's
+/// cache, because it is looked at twice.
+const BLOCK: usize = 16 * 1024;
+
 /// Reads a JSON file.
 pub(super) fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
     if source.len() >= (u32::MAX / 2) as usize {
@@ -19,11 +23,7 @@ pub(super) fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
     if source.starts_with(b"\xef\xbb\xbf") {
         return Err(hinted(1, "the file starts with a byte order mark", "save it as UTF-8 without BOM"));
     }
-    if let Err(error) = std::str::from_utf8(source) {
-        let line = line_of(source, error.valid_up_to());
-        return Err(hinted(line, "the file is not valid UTF-8", "save it as UTF-8"));
-    }
-    let mut reader = Reader { tree: Tree::new(source), at: 0 };
+    let mut reader = Reader { tree: Tree::new(source), at: 0, is_ascii: true };
     reader.blank();
     match source.get(reader.at) {
         Some(b'{') => {}
@@ -40,6 +40,12 @@ pub(super) fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
     if reader.at < source.len() {
         return Err(reader.fail("there is more behind the JSON object"));
     }
+    if !reader.is_ascii
+        && let Err(error) = std::str::from_utf8(source)
+    {
+        let line = line_of(source, error.valid_up_to());
+        return Err(hinted(line, "the file is not valid UTF-8", "save it as UTF-8"));
+    }
     reader.tree.documents.push(Document { root, span: Span::new(0, source.len()) });
     flag_metadata(&mut reader.tree, root);
     Ok(reader.tree)
@@ -48,7 +54,7 @@ pub(super) fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
 /// The one scalar that `text` is, as a tree whose only node it is.
 pub(super) fn read_scalar(text: &[u8]) -> Option<Tree<'_>> {
     std::str::from_utf8(text).ok()?;
-    let mut reader = Reader { tree: Tree::new(text), at: 0 };
+    let mut reader = Reader { tree: Tree::new(text), at: 0, is_ascii: true };
     reader.scalar(0, Span::default(), Span::default()).ok()?;
     (reader.at == text.len()).then_some(reader.tree)
 }
@@ -85,6 +91,8 @@ enum Expect {
 struct Reader<'s> {
     tree: Tree<'s>,
     at: usize,
+    /// No string so far has a byte that could be no UTF-8.
+    is_ascii: bool,
 }
 
 impl Reader<'_> {
@@ -271,28 +279,43 @@ impl Reader<'_> {
 
     /// Reads the string at the cursor: its bytes with quotes, and its text.
     fn string(&mut self) -> Result<(Span, Span), ReadError> {
-        let source = self.tree.source;
         let start = self.at + 1;
-        let rest = &source[start..];
-        let Some(length) = memchr2(b'"', b'\\', rest) else {
-            self.at = source.len();
-            return Err(self.fail("unexpected end of JSON input"));
+        self.plain(start)?;
+        let text = match self.tree.source[self.at] {
+            b'"' => Span::new(start, self.at),
+            _ => self.escaped(start)?,
         };
-        self.printable(start, start + length)?;
-        self.at = start + length;
-        let text = if rest[length] == b'"' { Span::new(start, self.at) } else { self.escaped(start)? };
         self.at += 1;
         Ok((Span::new(start - 1, self.at), text))
     }
 
-    /// Refuses control characters between `start` and `end`.
-    fn printable(&mut self, start: usize, end: usize) -> Result<(), ReadError> {
-        let bytes = &self.tree.source[start..end];
-        if bytes.iter().fold(false, |found, &byte| found | (byte < 0x20)) {
-            self.at = start + bytes.iter().position(|&byte| byte < 0x20).unwrap_or(0);
-            return Err(self.fail("a control character in a string"));
+    /// Goes from `start` to the next quote or backslash of a string. Refuses control
+    /// characters on the way.
+    fn plain(&mut self, start: usize) -> Result<(), ReadError> {
+        let source = self.tree.source;
+        self.at = start;
+        loop {
+            let block = &source[self.at..source.len().min(self.at + BLOCK)];
+            let found = memchr2(b'"', b'\\', block);
+            let text = &block[..found.unwrap_or(block.len())];
+            let (mut lowest, mut all) = (u8::MAX, 0);
+            for &byte in text {
+                lowest = lowest.min(byte);
+                all |= byte;
+            }
+            if lowest < 0x20 {
+                self.at += text.iter().position(|&byte| byte < 0x20).unwrap_or(0);
+                return Err(self.fail("a control character in a string"));
+            }
+            self.is_ascii &= all.is_ascii();
+            self.at += text.len();
+            if found.is_some() {
+                return Ok(());
+            }
+            if self.at == source.len() {
+                return Err(self.fail("unexpected end of JSON input"));
+            }
         }
-        Ok(())
     }
 
     /// Decodes the string whose text begins at `start` and whose first
@@ -313,12 +336,7 @@ impl Reader<'_> {
             }
             self.escape()?;
             from = self.at;
-            let Some(length) = memchr2(b'"', b'\\', &source[from..]) else {
-                self.at = source.len();
-                return Err(self.fail("unexpected end of JSON input"));
-            };
-            self.printable(from, from + length)?;
-            self.at = from + length;
+            self.plain(from)?;
         }
     }
 

@@ -438,6 +438,36 @@ fn lock_and_unlock(source: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (apply(&locked, edits), locked)
 }
 
+#[test]
+fn strings_of_any_length_are_what_another_reader_finds() {
+    let block = 16 * 1024;
+    for before in [block - 7, block - 2, block - 1, block, block + 1, 2 * block - 1, 3 * block] {
+        let found = [
+            &b"x"[..],
+            b"\\n",
+            b"\\u00e9",
+            "\u{20ac}".as_bytes(),
+            b"\xff",
+            b"\x1f",
+            b"\"",
+            b"\\",
+            b"\xe2\x82",
+        ];
+        for what in found {
+            for behind in [0, 1, block] {
+                let text = [&vec![b'a'; before][..], what, &vec![b'b'; behind]].concat();
+                let source = [b"{\"k\": \"", &text[..], b"\"}"].concat();
+                let other: Result<serde_json::Value, _> = serde_json::from_slice(&source);
+                let ours = Json.read(&source, Purpose::Encrypt);
+                assert_eq!(ours.is_ok(), other.is_ok(), "{before} {what:?} {behind}");
+                if let (Ok(tree), Ok(other)) = (ours, other) {
+                    assert_eq!(tree.text(tree.node(1).text), other["k"].as_str().unwrap().as_bytes());
+                }
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_input_panics(bytes in prop::collection::vec(any::<u8>(), 0..64), text in jsonish()) {
