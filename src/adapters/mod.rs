@@ -22,6 +22,7 @@ pub mod prompt;
 pub mod pty;
 pub mod random;
 mod redacted;
+mod replaced;
 pub mod replace;
 pub mod repository;
 mod search_path;

@@ -62,7 +62,7 @@ pub(super) fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
 
 /// Removes `.`, `..` and double slashes by text alone, as Go's `filepath.Clean`.
 pub(super) fn clean(path: &Path) -> PathBuf {
-    let mut cleaned = PathBuf::new();
+    let mut cleaned = PathBuf::with_capacity(path.as_os_str().len());
     for part in path.components() {
         match part {
             Component::CurDir => {}

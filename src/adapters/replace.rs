@@ -282,6 +282,11 @@ impl Waiting {
         folder_of(&self.target)
     }
 
+    /// The file that it will be.
+    pub(super) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// The file as the caller named it.
     pub(super) fn path(&self) -> &Path {
         &self.path

@@ -20,6 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::app::ports::{FileError, Fingerprint, Staging, Transaction, Transactions, Unfinished};
 
 use super::replace::{compare, copy_attributes, folder_of, target_of};
+use super::replaced;
 use super::signals::{self, Listed};
 use super::staging::SystemStaging;
 use super::system_error::file_error;
@@ -284,11 +285,14 @@ fn is_done(journal: &Journal) -> bool {
 /// Removes the second names, then the journal.
 fn clean(journal: Journal) -> Result<(), FileError> {
     for index in 0..journal.targets().len() {
-        remove(&journal.old_state(index))?;
+        let old = journal.old_state(index);
+        replaced::keep(&old);
+        remove(&old)?;
         if way(&journal, index) == Way::Removed {
             remove_empty(&journal, index);
         }
     }
+    replaced::let_go();
     journal.remove()
 }
 

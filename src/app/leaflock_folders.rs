@@ -13,14 +13,30 @@ use super::ports::FileKind;
 /// Its name.
 pub const NAME: &str = ".leaflock";
 
-/// The folders that hold a `.leaflock`, nearest first, by the folder that is asked about.
+/// What was found so far, by the folder that was asked about.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<BTreeMap<PathBuf, Arc<[PathBuf]>>>);
+pub struct Memory {
+    /// The folders that hold a `.leaflock`, nearest first.
+    above: Mutex<BTreeMap<PathBuf, Arc<[PathBuf]>>>,
+    /// Where a folder is, whatever links lead to it.
+    real: Mutex<BTreeMap<PathBuf, PathBuf>>,
+}
+
+/// Where `folder` is, whatever links lead to it: many files share one.
+pub fn real(deps: &Deps<'_>, folder: &Path) -> Result<PathBuf, Error> {
+    let known = || deps.leaflock_folders.real.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(real) = known().get(folder) {
+        return Ok(real.clone());
+    }
+    let real = deps.files.real(folder).map_err(Error::Read)?;
+    known().insert(folder.to_owned(), real.clone());
+    Ok(real)
+}
 
 /// The folders at and above `folder`, which is absolute, that hold a `.leaflock`;
 /// nearest first, not past the one that holds `.git`.
 pub fn above(deps: &Deps<'_>, folder: &Path) -> Result<Arc<[PathBuf]>, Error> {
-    let mut known = deps.leaflock_folders.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = deps.leaflock_folders.above.lock().unwrap_or_else(PoisonError::into_inner);
     let mut unknown = Vec::new();
     let mut found: Arc<[PathBuf]> = Arc::default();
     for at in folder.ancestors() {
@@ -45,5 +61,6 @@ pub fn above(deps: &Deps<'_>, folder: &Path) -> Result<Arc<[PathBuf]>, Error> {
 
 /// Forgets what was found: for a command that makes such a folder.
 pub fn forget(deps: &Deps<'_>) {
-    deps.leaflock_folders.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    deps.leaflock_folders.above.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    deps.leaflock_folders.real.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }

@@ -58,7 +58,7 @@ fn each(count: usize, alone: bool, work: &(dyn Fn(usize) + Sync)) {
 pub const LARGE: usize = 1 << 20;
 
 /// Makes pieces with `make` and hands each on to `take` in the same order; if
-/// `large` and the machine can, `take` runs side by side with making the next.
+/// `large` and a thread can be had, `take` runs side by side with making the next.
 /// False, and the rest is left out, when a piece cannot be made.
 pub fn pass_on<'p>(
     large: bool,
@@ -73,7 +73,7 @@ pub fn pass_on<'p>(
         }
         made
     };
-    if !large || cores() == 1 {
+    if !large {
         return pieces.all(|piece| one(piece, &mut take));
     }
     let take = Mutex::new(take);
@@ -93,9 +93,10 @@ pub fn pass_on<'p>(
 }
 
 /// Runs two pieces of work and returns what the first one gave; side by side if
-/// `large` and the machine can.
+/// `large` and a thread can be had. How many cores there are is not asked: the answer
+/// stands in many files, and takes longer than a thread that turns out useless.
 pub fn both<R: Send>(large: bool, first: impl Fn() -> R + Sync, second: &mut dyn FnMut()) -> R {
-    if !large || cores() == 1 {
+    if !large {
         second();
         return first();
     }
@@ -117,7 +118,7 @@ pub fn map_owned<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) 
 }
 
 /// Cores that this process may use.
-pub fn cores() -> usize {
+fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 

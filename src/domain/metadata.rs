@@ -370,7 +370,7 @@ fn last_modified(field: Option<&Value>) -> Result<String, MetadataError> {
         None => None,
     };
     let time = time.ok_or(MetadataError::LastModified)?;
-    let mut text = Vec::new();
+    let mut text = Vec::with_capacity("2006-01-02T15:04:05+00:00".len());
     time.write_whole_seconds(&mut text);
     String::from_utf8(text).map_err(|_| MetadataError::LastModified)
 }

@@ -8,6 +8,7 @@ use super::authority::{self, Authority};
 use super::refusal;
 use crate::app::Deps;
 use crate::app::error::{Error, Place};
+use crate::app::leaflock_folders;
 use crate::domain::agent::denial::DenyCode;
 use crate::domain::agent::manifest::{self, Verdict};
 
@@ -37,11 +38,14 @@ pub fn check(deps: &Deps<'_>, path: Option<&Path>, bytes: &[u8]) -> Result<(), E
 /// Where a file is, whatever links were followed to it: its own place first; then, if that
 /// is another, the place of the link that was named, which a policy may know as well.
 pub fn places(deps: &Deps<'_>, path: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut places = vec![deps.files.real(path).map_err(Error::Read)?];
-    if let (Some(folder), Some(name), true) = (path.parent(), path.file_name(), deps.files.is_link(path)) {
-        places.push(deps.files.real(folder).map_err(Error::Read)?.join(name));
-        places.dedup();
+    let real = || deps.files.real(path).map_err(Error::Read);
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(vec![real()?]) };
+    let named = leaflock_folders::real(deps, folder)?.join(name);
+    if !deps.files.is_link(path) {
+        return Ok(vec![named]);
     }
+    let mut places = vec![real()?, named];
+    places.dedup();
     Ok(places)
 }
 

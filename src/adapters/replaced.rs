@@ -1,0 +1,61 @@
+//! Files that lost their name, still open. Whoever closes such a file last may have to
+//! wait until a disk has freed its blocks; many of them are closed side by side.
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::{keep, let_go};
+
+/// Keeps the file at `path` open, as one that is about to lose its name. What cannot be
+/// kept is freed when it loses its name.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn keep(_path: &std::path::Path) {}
+
+/// Closes all that was kept.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn let_go() {}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::os::fd::OwnedFd;
+    use std::path::Path;
+    use std::sync::{Mutex, PoisonError};
+    use std::thread;
+
+    use rustix::fs::{Mode, OFlags, open};
+
+    static KEPT: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
+
+    /// How many are kept: fewer than the open files that [`super::super::staging`] leaves to
+    /// everything else.
+    const MOST: usize = 64;
+
+    /// Threads that wait for the disk and do nothing else.
+    const THREADS: usize = 8;
+
+    pub(in super::super) fn keep(path: &Path) {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(file) = open(path, flags, Mode::empty()) else { return };
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push(file);
+        if kept.len() >= MOST {
+            let all = std::mem::take(&mut *kept);
+            drop(kept);
+            close(all);
+        }
+    }
+
+    pub(in super::super) fn let_go() {
+        close(std::mem::take(&mut *KEPT.lock().unwrap_or_else(PoisonError::into_inner)));
+    }
+
+    /// What a thread does not get is closed here.
+    fn close(mut files: Vec<OwnedFd>) {
+        let part = files.len().div_ceil(THREADS);
+        thread::scope(|scope| {
+            while files.len() > part {
+                let share = files.split_off(files.len() - part);
+                let _ = thread::Builder::new().spawn_scoped(scope, || drop(share));
+            }
+            drop(files);
+        });
+    }
+}
