@@ -214,6 +214,40 @@ fn conflicts_that_were_committed_are_mended_as_well() {
 }
 
 #[test]
+fn revocations_of_two_branches_all_hold() {
+    let world = World::new();
+    world.ours(&["agent", "add", "ops/other", "--out", "../home/keys"]).ok();
+    world.ours(&["policy", "sign", "--bump"]).ok();
+    world.ours(&["agent", "sync"]).ok();
+    world.commit();
+    world.git(&["branch", "other"]);
+    // What a machine has seen binds it on every branch: the second one has not seen it.
+    let home = world.repository.sandbox.folder().join("home/.local");
+    let folders = ["state", "state-of-another"].map(|name| home.join(name).to_str().unwrap().to_owned());
+    world.repository.sandbox.run(Path::new("cp"), &["-a", &folders[0], &folders[1]], b"").ok();
+    world.ours(&["agent", "revoke", "ops/bot", "--reason", "laptop stolen"]).ok();
+    world.commit();
+    fs::remove_dir_all(&folders[0]).unwrap();
+    fs::rename(&folders[1], &folders[0]).unwrap();
+    world.git(&["checkout", "-q", "other"]);
+    world.ours(&["agent", "revoke", "ops/other", "--reason", "talked into things"]).ok();
+    world.commit();
+    let unmerged = || world.git(&["diff", "--name-only", "--diff-filter=U"]);
+    assert_ne!(world.tries(&["merge", "-q", "main"]).code, Some(0));
+    assert!(!unmerged().contains("revocations") && unmerged().contains(MANIFEST), "{}", unmerged());
+    assert_eq!(world.read(".leaflock/revocations.jsonl").lines().count(), 2);
+    world.ours(&["agent", "sync", "--accept", "."]).ok();
+    world.commit();
+    world.holds();
+    for agent in ["ops/bot", "ops/other"] {
+        let said = world.ours(&["can", agent, "database.password"]).fails(3);
+        assert_eq!(said, "");
+        let shown = world.ours(&["can", agent, "database.password"]).stdout;
+        assert!(String::from_utf8_lossy(&shown).contains("revocations.jsonl:"), "{agent}");
+    }
+}
+
+#[test]
 fn conflicts_of_the_policy_are_told_as_such() {
     let world = World::new();
     world.git(&["branch", "other"]);

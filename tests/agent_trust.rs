@@ -972,8 +972,10 @@ fn git_leaves_the_audit_trail_as_it_is() {
     // With line breaks of Windows, as the rest of the file.
     let (_, text) = begun(Some("* text=auto\r\n"));
     assert!(text.starts_with("* text=auto\r\n") && text.contains("\r\n.leaflock/** -text\r\n"), "{text:?}");
-    for own in ["* text=auto\n.leaflock/** -text\n", "* text=auto\r\n.leaflock/** -text\r\n"] {
-        let (said, text) = begun(Some(own));
+    let both =
+        ["* text=auto", ".leaflock/** -text", "# Ours.", ".leaflock/revocations.jsonl merge=union", ""];
+    for own in [both.join("\n"), both.join("\r\n")] {
+        let (said, text) = begun(Some(&own));
         assert!(!said.contains(".gitattributes\n") && text == own, "{said}{text}");
     }
 }

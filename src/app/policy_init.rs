@@ -128,18 +128,19 @@ struct Attributes {
     bytes: Vec<u8>,
 }
 
-/// What keeps git from changing the line breaks of files that are signed byte by byte. Nothing is added where the line is there already.
+/// What git is to know of these files. Nothing is added where all lines are there already.
 fn attributes(deps: &Deps<'_>, root: &Path) -> Result<Attributes, Error> {
     let path = root.join(".gitattributes");
     let was = deps.files.read_if_there(&path).map_err(Error::Read)?;
     let now = was.as_ref().map(|was| &was.bytes[..]);
-    let is_there = now
-        .unwrap_or_default()
-        .split(|byte| *byte == b'\n')
-        .any(|line| line.trim_ascii() == AS_IT_IS.trim_ascii().as_bytes());
+    let has = |line: &str| {
+        let mut lines = now.unwrap_or_default().split(|byte| *byte == b'\n');
+        lines.any(|found| found.trim_ascii() == line.as_bytes())
+    };
+    let is_there = ATTRIBUTES.lines().all(has);
     let bytes = match (is_there, now) {
         (true, Some(now)) => now.to_vec(),
-        _ => AUDIT_TRAIL.with(now, AS_IT_IS, Position::End, "").map_err(|error| Error::Other {
+        _ => AUDIT_TRAIL.with(now, ATTRIBUTES, Position::End, "").map_err(|error| Error::Other {
             place: Place::file(&path).at_line(Some(error.line)),
             cause: error.into(),
             hints: vec!["take it out by hand: from that line to the last one that is ours".to_owned()],
@@ -148,8 +149,9 @@ fn attributes(deps: &Deps<'_>, root: &Path) -> Result<Attributes, Error> {
     Ok(Attributes { path, was, bytes })
 }
 
-/// The line for `.gitattributes`.
-const AS_IT_IS: &str = ".leaflock/** -text\n";
+/// The lines for `.gitattributes`: files that are signed byte by byte keep their line
+/// breaks, and revocations of two branches, each of which stands for itself, all hold.
+const ATTRIBUTES: &str = ".leaflock/** -text\n.leaflock/revocations.jsonl merge=union\n";
 
 fn random_name(deps: &Deps<'_>) -> String {
     let mut bytes = [0; NAME_LENGTH];
