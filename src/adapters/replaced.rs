@@ -59,3 +59,36 @@ mod linux {
         });
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+
+    #[test]
+    fn what_was_kept_is_open_until_it_is_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || {
+            let all = fs::read_dir("/proc/self/fd")
+                .unwrap()
+                .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+            all.filter(|path| path.starts_with(folder.path())).count()
+        };
+        for number in 0..200 {
+            let path = folder.path().join(number.to_string());
+            fs::write(&path, "old").unwrap();
+            super::keep(&path);
+            fs::remove_file(&path).unwrap();
+            assert!(open() < 64, "{number}");
+        }
+        super::let_go();
+        // Another test may have taken some of them, and be about to close them.
+        for _ in 0..1000 {
+            if open() == 0 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(open(), 0);
+        super::keep(&folder.path().join("missing"));
+    }
+}
