@@ -198,7 +198,27 @@ fn flow_span(tree: &Tree<'_>, root: NodeId, entry: NodeId) -> Span {
 
 /// See [`crate::domain::store::Store::attach`].
 pub(super) fn attach(tree: &Tree<'_>, metadata: &Value) -> Vec<Edit> {
-    tree.documents.iter().flat_map(|document| attach_to(tree, document, metadata)).collect()
+    let is_block =
+        |document: &Document| !is_flow(tree, document.root) && !is_written_null(tree, document.root);
+    let first_is_block = tree.documents.first().is_some_and(is_block);
+    // What a later change writes by the first document's text is what is written now.
+    let of = |document| match bare_braces(tree, document).filter(|_| first_is_block) {
+        Some(line) => vec![Edit::new(line, block_text(metadata, 0))],
+        None => attach_to(tree, document, metadata),
+    };
+    tree.documents.iter().flat_map(of).collect()
+}
+
+/// The line of an empty document in braces, if nothing else is on it and an LF ends it.
+pub(super) fn bare_braces(tree: &Tree<'_>, document: &Document) -> Option<Span> {
+    let start = line_start(tree.source, tree.node(document.root).span.start as usize);
+    let line = Span::new(start, line_end(tree.source, start));
+    (is_flow(tree, document.root) && tree.raw(line) == b"{}\n").then_some(line)
+}
+
+fn block_text(metadata: &Value, column: usize) -> Vec<u8> {
+    let block = Value::Map(vec![Entry::Pair(KEY.to_owned(), metadata.clone())]);
+    emit_block(&block, column as i32, Layout::default(), Blocks::All)
 }
 
 pub(super) fn attach_to(tree: &Tree<'_>, document: &Document, metadata: &Value) -> Vec<Edit> {
@@ -215,9 +235,7 @@ pub(super) fn attach_to(tree: &Tree<'_>, document: &Document, metadata: &Value) 
         text.push(b'}');
         return vec![Edit::new(root.span, text)];
     }
-    let column = root_column(tree, document.root);
-    let block = Value::Map(vec![Entry::Pair(KEY.to_owned(), metadata.clone())]);
-    let text = emit_block(&block, column as i32, Layout::default(), Blocks::All);
+    let text = block_text(metadata, root_column(tree, document.root));
     insert_block(tree, document, &text)
 }
 

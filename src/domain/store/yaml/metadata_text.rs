@@ -3,8 +3,8 @@
 
 use super::emit_scalar::{Form, form_of, write_double};
 use super::metadata::{
-    self, KEY, attach_to, ends_in_break, entry, insert_block, insert_flow, is_flow, line_end, line_start,
-    root_column,
+    self, KEY, attach_to, bare_braces, ends_in_break, entry, insert_block, insert_flow, is_flow, line_end,
+    line_start, root_column,
 };
 use super::read;
 use crate::domain::search;
@@ -157,11 +157,9 @@ pub(super) fn attach_text(tree: &Tree<'_>, text: &MetadataText) -> Vec<Edit> {
         let indent = text.iter().take_while(|byte| **byte == b' ').count();
         if flow && !block {
             edits.push(insert_flow(tree, document.root, text));
-        } else if flow && is_bare_braces(tree, document) {
+        } else if let Some(line) = bare_braces(tree, document) {
             // What `detach` wrote for an empty document of SOPS.
-            let start = tree.node(document.root).span.start as usize;
-            let lines = Span::new(start, line_end(tree.source, start));
-            edits.push(Edit::new(lines, text.clone()));
+            edits.push(Edit::new(line, text.clone()));
         } else if !flow && block && (indent == root_column(tree, document.root)) {
             edits.extend(insert_block(tree, document, text));
         } else {
@@ -169,13 +167,6 @@ pub(super) fn attach_text(tree: &Tree<'_>, text: &MetadataText) -> Vec<Edit> {
         }
     }
     edits
-}
-
-/// `{}` alone on its line.
-fn is_bare_braces(tree: &Tree<'_>, document: &Document) -> bool {
-    let node = tree.node(document.root);
-    let start = line_start(tree.source, node.span.start as usize);
-    tree.source[start..line_end(tree.source, start)].trim_ascii_end() == b"{}"
 }
 
 /// Writes the metadata in the other style of collection.
