@@ -24,31 +24,15 @@ pub(super) fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
         return Err(hinted(1, "the file starts with a byte order mark", "save it as UTF-8 without BOM"));
     }
     let mut reader = Reader { tree: Tree::new(source), at: 0, is_ascii: true };
-    reader.blank();
-    match source.get(reader.at) {
-        Some(b'{') => {}
-        Some(b'[') => {
-            return Err(reader.fail("Expected JSON object start, got delimiter [ instead"));
-        }
-        Some(_) => return Err(reader.fail("Expected JSON object start")),
-        None => return Err(reader.fail("EOF")),
-    }
-    reader.tree.nodes.reserve(source.len() / 120 + 8);
-    let root = reader.open(0, Span::default(), Span::default());
-    reader.members(root)?;
-    reader.blank();
-    if reader.at < source.len() {
-        return Err(reader.fail("there is more behind the JSON object"));
-    }
-    if !reader.is_ascii
+    let read = reader.document();
+    // Seldom in doubt, and as long as the reading: so it is looked at last.
+    if (read.is_err() || !reader.is_ascii)
         && let Err(error) = std::str::from_utf8(source)
     {
         let line = line_of(source, error.valid_up_to());
         return Err(hinted(line, "the file is not valid UTF-8", "save it as UTF-8"));
     }
-    reader.tree.documents.push(Document { root, span: Span::new(0, source.len()) });
-    flag_metadata(&mut reader.tree, root);
-    Ok(reader.tree)
+    read.map(|()| reader.tree)
 }
 
 /// The one scalar that `text` is, as a tree whose only node it is.
@@ -96,6 +80,28 @@ struct Reader<'s> {
 }
 
 impl Reader<'_> {
+    /// Reads the whole file.
+    fn document(&mut self) -> Result<(), ReadError> {
+        let source = self.tree.source;
+        self.blank();
+        match self.peek() {
+            Some(b'{') => {}
+            Some(b'[') => return Err(self.fail("Expected JSON object start, got delimiter [ instead")),
+            Some(_) => return Err(self.fail("Expected JSON object start")),
+            None => return Err(self.fail("EOF")),
+        }
+        self.tree.nodes.reserve(source.len() / 120 + 8);
+        let root = self.open(0, Span::default(), Span::default());
+        self.members(root)?;
+        self.blank();
+        if self.at < source.len() {
+            return Err(self.fail("there is more behind the JSON object"));
+        }
+        self.tree.documents.push(Document { root, span: Span::new(0, source.len()) });
+        flag_metadata(&mut self.tree, root);
+        Ok(())
+    }
+
     fn fail(&self, message: &str) -> ReadError {
         ReadError::syntax(line_of(self.tree.source, self.at), message)
     }

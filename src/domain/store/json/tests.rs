@@ -439,6 +439,21 @@ fn lock_and_unlock(source: &[u8]) -> (Vec<u8>, Vec<u8>) {
 }
 
 #[test]
+fn bytes_that_are_no_utf_8_are_told_before_what_they_break() {
+    let sources: [(&[u8], usize); 5] = [
+        (b"\xff\xfe{\0\"\0", 1),
+        (b"{\xe9: 1}", 1),
+        (b"{\n\"a\": \"\xe9\",\n}", 2),
+        (b"{\"a\": 1,\n\"b\": \"\xe9", 2),
+        (b"{\"a\": 1} \xff", 1),
+    ];
+    for (source, line) in sources {
+        let error = Json.read(source, Purpose::Encrypt).unwrap_err();
+        assert_eq!((&*error.message, error.line), ("the file is not valid UTF-8", Some(line)));
+    }
+}
+
+#[test]
 fn strings_of_any_length_are_what_another_reader_finds() {
     let block = 16 * 1024;
     for before in [block - 7, block - 2, block - 1, block, block + 1, 2 * block - 1, 3 * block] {
