@@ -2,6 +2,7 @@
 //! asking anybody, with placeholders where none does, as it is where it is not
 //! encrypted. Whatever the file is, there is a text. No creation rule is looked at.
 
+use std::iter;
 use std::path::Path;
 
 use super::Deps;
@@ -92,7 +93,7 @@ impl<'b> Contents<'b> {
             return Self::Plain;
         }
         let named = Format::of_path(&name.to_string_lossy());
-        for format in [named, look_of(bytes)] {
+        for format in iter::once(named).chain(iter::once_with(|| look_of(bytes))) {
             if let Ok(mut locked) = Locked::parse(bytes, format, &Place::default()) {
                 if format == Format::Binary && !is_binary(&locked.tree) {
                     locked.format = Format::Json;
@@ -113,7 +114,7 @@ impl<'b> Contents<'b> {
 
 /// The format that an encrypted file looks like.
 fn look_of(bytes: &[u8]) -> Format {
-    let has = |text: &[u8]| memchr::memmem::find(bytes, text).is_some();
+    let has = |text: &[u8]| search::memmem(text, bytes).is_some();
     match bytes.trim_ascii_start().first() {
         Some(b'{') => Format::Json,
         _ if has(b"sops_mac=") => Format::Dotenv,
