@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::app::ports::{FileError, Fingerprint, Staged, Staging};
 
 use super::system_error::file_error;
-use super::{replace, replaced, signals};
+use super::{replace, signals, unlinked};
 
 /// Open files that are left to everything else.
 const RESERVE: usize = 128;
@@ -51,7 +51,8 @@ impl Staging for SystemStaging {
     }
 
     fn sync(&self, folders: &[&Path]) -> Result<(), FileError> {
-        replaced::let_go();
+        // What was put so far took the place of other files.
+        unlinked::let_go();
         let mut file_systems: BTreeMap<u64, (File, PathBuf)> = BTreeMap::new();
         let mut folders = folders.to_vec();
         folders.sort_unstable();
@@ -78,7 +79,7 @@ impl Staged for replace::Waiting {
 
     fn put(self: Box<Self>) -> Result<(), FileError> {
         let _no_signal = signals::hold();
-        replaced::keep(self.target());
+        unlinked::keep(self.target());
         (*self).put()
     }
 }

@@ -20,10 +20,10 @@ use std::sync::{Mutex, PoisonError};
 use crate::app::ports::{FileError, Fingerprint, Staging, Transaction, Transactions, Unfinished};
 
 use super::replace::{compare, copy_attributes, folder_of, target_of};
-use super::replaced;
 use super::signals::{self, Listed};
 use super::staging::SystemStaging;
 use super::system_error::file_error;
+use super::unlinked;
 
 mod journal;
 
@@ -286,13 +286,13 @@ fn is_done(journal: &Journal) -> bool {
 fn clean(journal: Journal) -> Result<(), FileError> {
     for index in 0..journal.targets().len() {
         let old = journal.old_state(index);
-        replaced::keep(&old);
+        unlinked::keep(&old);
         remove(&old)?;
         if way(&journal, index) == Way::Removed {
             remove_empty(&journal, index);
         }
     }
-    replaced::let_go();
+    unlinked::let_go();
     journal.remove()
 }
 

@@ -23,6 +23,7 @@ use super::reuse::{self, Onto};
 use super::sealing::{Unsealed, Wanted};
 use crate::domain::agent::audit::entry::Action;
 use crate::domain::document::sink::Discard;
+use crate::domain::search;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::Format;
 
@@ -171,5 +172,5 @@ pub fn has_ciphertext(bytes: &[u8]) -> bool {
 }
 
 fn has(bytes: &[u8], needle: &str) -> bool {
-    memchr::memmem::find(bytes, needle.as_bytes()).is_some()
+    search::memmem(needle.as_bytes(), bytes).is_some()
 }

@@ -14,6 +14,7 @@ use super::signers::Verdict;
 use crate::domain::crypto::data_key::DataKey;
 use crate::domain::metadata::{Metadata, SEAL};
 use crate::domain::seal::{SealError, Sealable, signature};
+use crate::domain::search;
 use crate::domain::settings::{Level, Settings};
 use crate::domain::store::Store;
 use crate::domain::tree::Tree;
@@ -198,7 +199,7 @@ impl Subject<'_, '_> {
         let blobs: Vec<String> = entries.into_iter().map(|entry| entry.blob).collect();
         let mut sealed = false;
         let read = deps.repository.contents(folder, &blobs, &mut |_, bytes| {
-            sealed |= memchr::memmem::find(&bytes, SEAL.as_bytes()).is_some();
+            sealed |= search::memmem(SEAL.as_bytes(), &bytes).is_some();
         });
         read.is_ok() && sealed
     }

@@ -19,6 +19,7 @@ use crate::domain::crypto::token;
 use crate::domain::metadata::SEAL;
 use crate::domain::seal::changes::{self, Change};
 use crate::domain::seal::{SealError, signature};
+use crate::domain::search;
 use crate::domain::secret::SecretBytes;
 use crate::domain::settings::Level;
 use crate::domain::value::Value;
@@ -169,7 +170,7 @@ fn sealed_state(
 ) -> Option<State> {
     let mut bytes = SecretBytes::default();
     deps.repository.contents(folder, &[blob.to_owned()], &mut |_, found| bytes = found).ok()?;
-    memchr::memmem::find(&bytes, SEAL.as_bytes())?;
+    search::memmem(SEAL.as_bytes(), &bytes)?;
     let open = OpenOptions { ignore_seal: true, only_looks: true, ..request.open.to(Action::Seal) };
     let old = Locked::parse(&bytes, file.locked.format, &file.locked.place).ok()?.unlock(deps, &open).ok()?;
     match old.locked.subject().seal(&old.data_key) {

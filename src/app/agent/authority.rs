@@ -189,7 +189,7 @@ pub fn nearest(deps: &Deps<'_>, folder: &Path) -> Result<Option<PathBuf>, Error>
         return Ok(root.clone());
     }
     // By whatever links it was reached: names are those from where it is.
-    let real = deps.files.real(&folder).map_err(Error::Read)?;
+    let real = leaflock_folders::real(deps, &folder)?;
     let mut roots = deps.authorities.roots.lock().unwrap_or_else(PoisonError::into_inner);
     let mut found = None;
     for above in leaflock_folders::above(deps, &real)?.iter() {

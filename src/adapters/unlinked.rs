@@ -1,4 +1,4 @@
-//! Files that lost their name, still open. Whoever closes such a file last may have to
+//! Unlinked files, which have no name any more, still open. Whoever closes such a file last may have to
 //! wait until a disk has freed its blocks; many of them are closed side by side.
 
 #[cfg(target_os = "linux")]
