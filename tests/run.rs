@@ -361,6 +361,17 @@ fn a_call_that_is_killed_leaves_the_terminal_as_it_was() {
     assert_eq!(after, before);
 }
 
+/// Waits for the state `T` of proc_pid_stat(5), which is behind the name.
+fn wait_until_stopped(pid: &str) {
+    let is_stopped = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit(") ").next().unwrap().starts_with('T')
+    };
+    while !is_stopped() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn ctrl_z_stops_the_job_and_fg_goes_on() {
     let sandbox = sandbox();
@@ -379,7 +390,8 @@ fn ctrl_z_stops_the_job_and_fg_goes_on() {
             // What is typed before the job goes on is the shell's.
             let goes_on = "trap \"echo ba''ck\" CONT";
             let reads = "read x || read x || read x";
-            sandbox.write("job.sh", format!("{goes_on}; echo rea''dy; {stops}{reads}; echo li''ne:$x:\n"));
+            let begins = format!("echo $$ >job.pid; {goes_on}; echo rea''dy; {stops}");
+            sandbox.write("job.sh", format!("{begins}{reads}; echo li''ne:$x:\n"));
             session.send_line(format!("{OURS} run {} sh job.sh", way.join(" "))).unwrap();
             session.expect("ready").unwrap();
             if stop == "keyboard" {
@@ -388,6 +400,9 @@ fn ctrl_z_stops_the_job_and_fg_goes_on() {
             }
             session.expect("Stopped").unwrap();
             session.expect("prompt> ").unwrap();
+            // The shell is told by another process; the job may still be about to stop, and
+            // read until then.
+            wait_until_stopped(String::from_utf8(sandbox.read("job.pid")).unwrap().trim());
             session.send_line("fg").unwrap();
             session.expect("back").unwrap();
             session.send_line("typed").unwrap();

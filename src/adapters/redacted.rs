@@ -13,9 +13,9 @@
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _, Write};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::children::{Jobs, command, start, wait};
 use super::pty;
@@ -27,8 +27,12 @@ use crate::domain::secret::SecretBytes;
 /// Bytes that are read at a time.
 const PIECE: usize = 64 * 1024;
 
-/// How long processes that outlive the program are listened to.
+/// How long processes that outlive the program are listened to, and how long one that
+/// was stopped is.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether all that a stopped program wrote is passed on.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// One of our own streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +91,7 @@ fn on_pipes(launch: &Launch, patterns: &Arc<Patterns>) -> io::Result<Ending> {
         pending.child = Some((child.id(), Manner::Command));
         child
     };
-    let ended = wait(child, Jobs::Program, &mut || ());
+    let ended = wait(child, Jobs::Program, &mut || passers.catch_up());
     signals::pending().child = None;
     passers.come();
     ended
@@ -116,7 +120,10 @@ fn on_its_terminal(launch: &Launch, patterns: &Arc<Patterns>, terminal: pty::Ter
         child
     };
     let attended = terminal.attend(slots.input);
-    let ended = wait(child, Jobs::Program, &mut || signals::pending().give_terminal_back());
+    let ended = wait(child, Jobs::Program, &mut || {
+        passers.catch_up();
+        signals::pending().give_terminal_back();
+    });
     signals::pending().child = None;
     passers.come();
     drop(attended);
@@ -130,11 +137,35 @@ struct Passers<'p> {
     patterns: &'p Arc<Patterns>,
     end: End,
     threads: Vec<JoinHandle<()>>,
+    sources: Vec<Weak<Source>>,
+}
+
+/// What a thread reads from; locked from before a read until what was read is written.
+struct Source {
+    from: File,
+    turn: Mutex<()>,
+}
+
+impl Source {
+    /// True while bytes wait that were not passed on yet.
+    #[cfg(unix)]
+    fn is_behind(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let Ok(_turn) = self.turn.try_lock() else { return true };
+        let mut watched = [PollFd::new(&self.from, PollFlags::IN)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut watched, Some(&at_once)).is_ok() && watched[0].revents().contains(PollFlags::IN)
+    }
+
+    #[cfg(not(unix))]
+    fn is_behind(&self) -> bool {
+        false
+    }
 }
 
 impl<'p> Passers<'p> {
     fn new(patterns: &'p Arc<Patterns>) -> io::Result<Self> {
-        Ok(Self { patterns, end: End::new()?, threads: Vec::new() })
+        Ok(Self { patterns, end: End::new()?, threads: Vec::new(), sources: Vec::new() })
     }
 
     /// A pipe for the program, whose bytes go `to` a stream of ours.
@@ -148,8 +179,20 @@ impl<'p> Passers<'p> {
     fn pass(&mut self, from: File, to: Stream, grace: Duration) -> io::Result<()> {
         let redactor = Redactor::new(Arc::clone(self.patterns));
         let waiting = self.end.awaited(grace)?;
-        self.threads.push(thread::Builder::new().spawn(move || pass(from, to, redactor, waiting))?);
+        let source = Arc::new(Source { from, turn: Mutex::new(()) });
+        self.sources.push(Arc::downgrade(&source));
+        self.threads.push(thread::Builder::new().spawn(move || pass(&source, to, redactor, waiting))?);
         Ok(())
+    }
+
+    /// Waits until what the program wrote before it was stopped is passed on; not for ever,
+    /// because what we write to may be stopped as well.
+    fn catch_up(&self) {
+        let until = Instant::now() + GRACE;
+        let is_behind = |source: &Weak<Source>| source.upgrade().is_some_and(|source| source.is_behind());
+        while self.sources.iter().any(is_behind) && Instant::now() < until {
+            thread::sleep(LOOK_AGAIN);
+        }
     }
 
     /// The end has come: waits until everything is passed on.
@@ -203,13 +246,14 @@ impl End {
     }
 }
 
-/// Passes everything on. When nobody takes it any more, `from` is closed, so that the
+/// Passes everything on. When nobody takes it any more, the source is closed, so that the
 /// program learns it as it would without us.
-fn pass(mut from: File, to: Stream, mut redactor: Redactor, mut waiting: Waiting) {
+fn pass(source: &Source, to: Stream, mut redactor: Redactor, mut waiting: Waiting) {
     let mut buffer = SecretBytes::new(vec![0; PIECE]);
     let mut out = Vec::with_capacity(PIECE);
-    while waiting.for_bytes(&from) {
-        match from.read(buffer.as_mut_vec()) {
+    while waiting.for_bytes(&source.from) {
+        let _turn = source.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&source.from).read(buffer.as_mut_vec()) {
             Ok(0) => break,
             Ok(count) => {
                 redactor.push(&buffer[..count], &mut out);
@@ -232,7 +276,7 @@ fn pass(mut from: File, to: Stream, mut redactor: Redactor, mut waiting: Waiting
 struct Waiting {
     end: std::os::fd::OwnedFd,
     grace: Duration,
-    until: Option<std::time::Instant>,
+    until: Option<Instant>,
 }
 
 #[cfg(unix)]
@@ -242,7 +286,7 @@ impl Waiting {
     fn for_bytes(&mut self, from: &File) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         loop {
-            let left = self.until.map(|until| until.saturating_duration_since(std::time::Instant::now()));
+            let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
             let left = left.and_then(|left| Timespec::try_from(left).ok());
             let mut watched = [PollFd::new(from, PollFlags::IN), PollFd::new(&self.end, PollFlags::IN)];
             // Once the end is known it would be reported for ever.
@@ -252,7 +296,7 @@ impl Waiting {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return true,
                 Ok(_) if !watched[0].revents().is_empty() => return true,
-                Ok(_) => self.until = Some(std::time::Instant::now() + self.grace),
+                Ok(_) => self.until = Some(Instant::now() + self.grace),
             }
         }
     }
