@@ -332,8 +332,19 @@ fn calls_at_the_same_time_lose_nothing_that_another_signed() {
     }
     let plain = world.ours(&["decrypt", SOURCE]).text();
     assert!((0..12).all(|number| plain.contains(&format!("n{number}:"))), "{plain}");
+    // Who only reads is never told that somebody planted what another call has just written.
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<String>>();
+    let mut mixed: Vec<Vec<String>> = (0..4).map(|number| set(SOURCE, &format!("m{number}"))).collect();
+    for reading in [&["decrypt", SOURCE][..], &["exec-env", SOURCE, "true"], &["run", SOURCE, "--", "true"]] {
+        mixed.extend(std::iter::repeat_n(words(reading), 4));
+    }
+    for _ in 0..3 {
+        for done in all_at_once(&mixed) {
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
+    }
     // What does not wait is refused with a clear word, or done: never half of it.
-    let rotate = |file: &str| ["rotate", "-i", file].map(str::to_owned).to_vec();
+    let rotate = |file: &str| words(&["rotate", "-i", file]);
     for done in all_at_once(&[rotate(SOURCE), rotate("dev.yaml"), rotate(SOURCE), rotate("dev.yaml")]) {
         let told = String::from_utf8_lossy(&done.stderr);
         let is_clear = told.contains("Nothing was written: ") && told.contains("run the command once more");

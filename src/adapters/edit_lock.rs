@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::ports::{EditLock, EditLockError, EditLocks, FileError, FileErrorKind};
 
+use super::lock_file::is_still_at;
 use super::system_error::file_error;
 use crate::domain::digest;
 
@@ -86,7 +87,7 @@ impl EditLocks for SystemEditLocks {
                 }
                 Err(TryLockError::Error(error)) => return Err(failed(&error).into()),
             }
-            if still_at(&file, &place) {
+            if is_still_at(&file, &place) {
                 let note = self.note();
                 file.set_len(0).and_then(|()| file.write_all(note.as_bytes())).map_err(|e| failed(&e))?;
                 return Ok(Box::new(Held { place, _file: file }));
@@ -119,24 +120,6 @@ fn open(place: &Path) -> io::Result<File> {
         options.mode(0o600);
     }
     options.open(place)
-}
-
-/// Whether the locked file is the one that others find, and was not removed
-/// between opening and locking.
-fn still_at(file: &File, place: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        match (file.metadata(), fs::metadata(place)) {
-            (Ok(held), Ok(found)) => held.dev() == found.dev() && held.ino() == found.ino(),
-            _ => false,
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = file;
-        place.exists()
-    }
 }
 
 fn holder(file: &File) -> String {

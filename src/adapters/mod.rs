@@ -14,6 +14,7 @@ pub mod expand;
 pub mod files;
 pub mod hardening;
 pub mod keys;
+mod lock_file;
 mod paths;
 pub mod private_dir;
 pub mod processes;

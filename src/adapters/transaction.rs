@@ -16,6 +16,8 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::app::ports::{FileError, Fingerprint, Staging, Transaction, Transactions, Unfinished};
 
@@ -28,6 +30,12 @@ use super::unlinked;
 mod journal;
 
 use journal::{Journal, Mark, Stage, Way};
+
+/// How long a reader waits for a change that is under way.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it looks whether that is done.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// The folders of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,6 +63,13 @@ impl Transactions for SystemTransactions {
             Stage::Commit(_) if is_done(&journal) => clean(journal).map(|()| None),
             Stage::Commit(_) => Ok(Some(Box::new(Left { journal }))),
             Stage::Prepare | Stage::Undo(_) => undo(journal).map(|_| None),
+        }
+    }
+
+    fn wait(&self, path: &Path) {
+        let until = Instant::now() + PATIENCE;
+        while path.ancestors().any(journal::is_held) && Instant::now() < until {
+            thread::sleep(LOOK_AGAIN);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Deps;
+use super::agent::overtaken;
 use super::audit::record;
 use super::error::Error;
 use super::fingerprint::LEVELS;
@@ -102,6 +103,7 @@ fn outside(
     }
     let file = deps.files.absolute(&request.with).map_err(Error::Read)?;
     let name = request.with.display().to_string();
-    let value = opened_value::of_file(deps, &file, name.clone(), path, &request.options)?;
+    let read = || opened_value::of_file(deps, &file, name.clone(), path, &request.options);
+    let value = overtaken::again(deps, read)?;
     Ok((name, value))
 }

@@ -2,6 +2,7 @@
 //! format (sops-compat 3.3, 10.3, 10.4).
 
 use super::Deps;
+use super::agent::overtaken;
 use super::config;
 use super::error::{Error, While};
 use super::open::{self, Input, Locked, Unlocked};
@@ -43,6 +44,10 @@ pub enum OutputFormat {
 
 /// Decrypts one file.
 pub fn run(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
+    overtaken::again(deps, || run_once(deps, request))
+}
+
+fn run_once(deps: &Deps<'_>, request: &Request) -> Result<Outcome, Error> {
     let Task { source, file, destination, named, .. } = &request.task;
     let input = open::read_input(deps, source, file)?;
     let format = file.input_format.unwrap_or_else(|| input.format());

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::Deps;
+use super::agent::overtaken;
 use super::error::{Error, Place};
 use super::launch;
 use super::ports::{Ending, Launch};
@@ -57,7 +58,8 @@ pub fn run(
     let source = Source::File(request.path.clone());
     let keys = launch::keys_for(&launch::shell(request.command.clone()), &request.open);
     let keys = OpenOptions { is_for_people: true, ..keys };
-    let (document, place) = launch::first_document(deps, &source, (&request.file, &keys), tell)?;
+    let read = || launch::first_document(deps, &source, (&request.file, &keys), tell);
+    let (document, place) = overtaken::again(deps, read)?;
     let account = launch::account(deps, request.user.as_deref())?;
     let mut environment = request.inherited.clone();
     launch::log_in(&mut environment, account.as_ref());

@@ -14,6 +14,7 @@ use super::Deps;
 use super::absent::nothing_at;
 use super::agent::authority::{self, Authority};
 use super::agent::listed::name_of;
+use super::agent::overtaken;
 use super::agent::refusal::refused;
 use super::agent::root;
 use super::audit::record;
@@ -340,7 +341,11 @@ impl Desk<'_, '_> {
         let hint = "find out who changed it; `leaflock agent sync`, run by somebody who may sign, makes the \
                     manifest anew";
         let path = self.authority.root.join(name);
-        self.refuse(name, &[], refused(&path, DenyCode::ManifestMismatch, cause, hint))
+        let mismatch = refused(&path, DenyCode::ManifestMismatch, cause, hint);
+        match overtaken::confirm(self.deps, &self.authority, None, mismatch) {
+            mismatch @ Error::Integrity { .. } => self.refuse(name, &[], mismatch),
+            overtaken => overtaken,
+        }
     }
 
     /// Refuses paths of which nothing is granted.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Deps;
 use super::agent::listed;
+use super::agent::overtaken;
 use super::audit::record;
 use super::error::{Error, Place};
 use super::lookup::{Caller, Site};
@@ -68,7 +69,8 @@ pub fn of_source(
         Caller::Agent(agent) => derived_path(agent, &source.path),
         Caller::Other(_) => source.path.clone(),
     };
-    let opened = of_file(deps, &site.root.join(&name), name, path, options);
+    let file = site.root.join(&name);
+    let opened = overtaken::again(deps, || of_file(deps, &file, name.clone(), path, options));
     match (&site.caller, opened) {
         (Caller::Agent(agent), Err(Error::NoSuchFile(_) | Error::NotFound { .. })) => Err(Error::NotFound {
             place: Place::default(),

@@ -262,6 +262,10 @@ pub trait Transactions: Sync {
     /// # Errors
     /// [`FileErrorKind::Exists`] where the process still lives.
     fn unfinished<'t>(&'t self, root: &Path) -> Result<Option<Box<dyn Unfinished + 't>>, FileError>;
+
+    /// Waits while a living process changes files by a journal in `path` or in a folder
+    /// above it, for a moment at most.
+    fn wait(&self, path: &Path);
 }
 
 /// A change in the making; dropped, nothing has changed.

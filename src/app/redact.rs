@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Deps;
-use super::agent::root;
+use super::agent::{overtaken, root};
 use super::audit::record;
 use super::error::{Error, Place};
 use super::granted;
@@ -62,7 +62,7 @@ pub fn prepare(deps: &Deps<'_>, request: &Request) -> Result<Prepared, Error> {
     let mut values = if request.with.is_empty() {
         everything(deps, request, &mut notices)?
     } else {
-        named(deps, request)?
+        overtaken::again(deps, || named(deps, request))?
     };
     if let Some(nothing) = only.iter().find(|only| !values.iter().any(|value| only.covers(&value.path))) {
         return Err(Error::NotFound {
@@ -113,8 +113,11 @@ fn of_agent(
         case: Case::default(),
         open: request.open.to(Action::Redact),
     };
-    let mut plan = granted::plan(deps, &asked)?;
-    let values = plan.open(deps)?;
+    let (mut plan, values) = overtaken::again(deps, || {
+        let mut plan = granted::plan(deps, &asked)?;
+        let values = plan.open(deps)?;
+        Ok((plan, values))
+    })?;
     let named: Vec<Named<'_>> =
         values.iter().map(|value| Named { path: &value.shown, value: &value.value }).collect();
     let mut notices = std::mem::take(&mut plan.notices);

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::Deps;
-use super::agent::{listed, root};
+use super::agent::{listed, overtaken, root};
 use super::audit::record;
 use super::decrypt;
 use super::error::{Error, Place, While};
@@ -63,7 +63,7 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
     let mut is_by_agent = false;
     for path in &request.files {
         refuse_vanished(deps, path)?;
-        let more = of_file(deps, request, path, &variables, tell)?;
+        let more = overtaken::again(deps, || of_file(deps, request, path, &variables, tell))?;
         is_by_agent |= record::last(deps).is_some_and(|recorded| recorded.agent().is_some());
         variables.retain(|known: &Variable| more.iter().all(|new| new.name != known.name));
         variables.extend(more);

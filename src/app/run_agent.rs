@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::Deps;
+use super::agent::overtaken;
 use super::error::{Error, Place};
 use super::granted::{self, GrantedValue};
 use super::launch::{self, InFile, Room, conflict};
@@ -74,9 +75,12 @@ pub fn run(deps: &Deps<'_>, request: &Request, tell: &mut dyn FnMut(Notice)) -> 
         case: request.case,
         open: launch::keys_for(&request.command, &request.open),
     };
-    let mut plan = granted::plan(deps, &asked)?;
-    wish.assign(&plan.preview()?)?;
-    let values = plan.open(deps)?;
+    let (mut plan, values) = overtaken::again(deps, || {
+        let mut plan = granted::plan(deps, &asked)?;
+        wish.assign(&plan.preview()?)?;
+        let values = plan.open(deps)?;
+        Ok((plan, values))
+    })?;
     let assigned = wish.assign(&values)?;
     std::mem::take(&mut plan.notices).into_iter().for_each(&mut *tell);
     let mut launch = Launch {

@@ -11,6 +11,7 @@ use rand::RngCore;
 use crate::app::ports::{FileError, FileErrorKind, Fingerprint, Random};
 use crate::domain::search;
 
+use super::super::lock_file::is_still_at;
 use super::super::paths::fingerprint;
 use super::super::random::SystemRandom;
 use super::super::replace::{TEMPORARY_PREFIX, folder_of};
@@ -21,6 +22,9 @@ const NAME: &str = ".leaflock-journal";
 
 /// Its first line.
 const MAGIC: &[u8] = b"leaflock journal 2\n";
+
+/// Attempts to get the journal where others make and remove theirs.
+const ATTEMPTS: usize = 100;
 
 /// What happens to a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,11 +129,24 @@ impl Journal {
             text.push(0);
         }
         text.push(0);
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(&path);
-        let mut file = file.map_err(|error| failed("open", error))?;
-        lock(&file, &path)?;
-        file.write_all(&text).map_err(|error| failed("write", error))?;
-        Ok(Self { path, file, command: command.to_owned(), id, targets, stage: Stage::Prepare })
+        for _ in 0..ATTEMPTS {
+            let mut file = match OpenOptions::new().read(true).append(true).create_new(true).open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(under_way(&path)),
+                Err(error) => return Err(failed("open", error)),
+            };
+            lock(&file, &path)?;
+            // Before it was locked, another call may have cleared it away as one that was cut off.
+            if !is_still_at(&file, &path) {
+                continue;
+            }
+            if let Err(error) = file.write_all(&text) {
+                let _ = fs::remove_file(&path);
+                return Err(failed("write", error));
+            }
+            return Ok(Self { path, file, command: command.to_owned(), id, targets, stage: Stage::Prepare });
+        }
+        Err(under_way(&path))
     }
 
     /// The journal that a process left, if there is one and the process is gone.
@@ -139,12 +156,7 @@ impl Journal {
         if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
             return Err(failed("open", io::Error::other("this is no journal of leaflock")));
         }
-        let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed("open", error)),
-        };
-        lock(&file, &path)?;
+        let Some(mut file) = open_locked(&path)? else { return Ok(None) };
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(|error| failed("read", error))?;
         match parse(&text) {
@@ -223,16 +235,49 @@ impl Journal {
     }
 }
 
+/// True while a living process holds a journal in `folder`.
+pub(super) fn is_held(folder: &Path) -> bool {
+    let path = folder.join(NAME);
+    let Ok(found) = fs::symlink_metadata(&path) else { return false };
+    if !found.is_file() {
+        return false;
+    }
+    // Without text it is being made: whoever does that is not to find it locked.
+    found.len() == 0
+        || File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Opens the journal that is there, for this process alone.
+fn open_locked(path: &Path) -> Result<Option<File>, FileError> {
+    for _ in 0..ATTEMPTS {
+        let file = match OpenOptions::new().read(true).append(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(file_error("open", path, &error)),
+        };
+        lock(&file, path)?;
+        // The call that held it may be through with it, and the next one have made its own.
+        if is_still_at(&file, path) {
+            return Ok(Some(file));
+        }
+    }
+    Err(under_way(path))
+}
+
+fn under_way(path: &Path) -> FileError {
+    FileError {
+        action: "lock",
+        path: path.to_owned(),
+        kind: FileErrorKind::Exists,
+        reason: "another call of leaflock is changing files here".to_owned(),
+    }
+}
+
 /// Claims the journal for this process.
 fn lock(file: &File, path: &Path) -> Result<(), FileError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(FileError {
-            action: "lock",
-            path: path.to_owned(),
-            kind: FileErrorKind::Exists,
-            reason: "another call of leaflock is changing files here".to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(under_way(path)),
         // A file system without locks: two calls at once are on their own.
         Err(TryLockError::Error(_)) => Ok(()),
     }

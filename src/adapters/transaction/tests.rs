@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::SystemTransactions;
-use super::journal::{Journal, Mark, Stage, Way};
+use super::journal::{self, Journal, Mark, Stage, Way};
 use crate::adapters::files;
-use crate::app::ports::{FileErrorKind, Fingerprint, Transaction, Transactions};
+use crate::app::ports::{FileError, FileErrorKind, Fingerprint, Transaction, Transactions};
 
 const NAMES: [&str; 3] = ["a.yaml", "sub/b.yaml", "c.yaml"];
 
@@ -40,7 +41,8 @@ fn all_are(paths: &[PathBuf], contents: &str) -> bool {
 fn count(root: &Path) -> usize {
     [root.to_owned(), root.join("sub")]
         .iter()
-        .flat_map(|folder| fs::read_dir(folder).unwrap())
+        .filter_map(|folder| fs::read_dir(folder).ok())
+        .flatten()
         .filter(|entry| entry.as_ref().unwrap().path().is_file())
         .count()
 }
@@ -85,6 +87,59 @@ fn one_change_at_a_time() {
     assert_eq!(waiting.err().unwrap().kind, FileErrorKind::Exists);
     drop(first);
     assert!(SystemTransactions.unfinished(root.path()).unwrap().is_none());
+}
+
+#[test]
+fn who_waits_goes_on_when_the_change_is_done() {
+    let (root, paths) = folder();
+    left_behind(root.path(), &paths, Stage::Commit, 1);
+    // Of a process that is gone nothing is to be expected.
+    assert!(!journal::is_held(root.path()));
+    assert_eq!(
+        SystemTransactions.unfinished(root.path()).unwrap().unwrap().settle(false).unwrap(),
+        [] as [PathBuf; 0]
+    );
+    let change = staged(root.path(), &paths);
+    assert!(journal::is_held(root.path()));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            SystemTransactions.wait(&paths[1]);
+            all_are(&paths, "new")
+        });
+        change.commit().unwrap();
+        assert!(waiting.join().unwrap());
+    });
+}
+
+#[test]
+fn many_changes_never_overlap() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("a.yaml");
+    fs::write(&path, "0").unwrap();
+    let (done, inside) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let change = || -> Result<(), FileError> {
+        assert!(SystemTransactions.unfinished(root.path())?.is_none());
+        let change = SystemTransactions.begin(root.path(), "rotate", std::slice::from_ref(&path))?;
+        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+        let count: usize = fs::read_to_string(&path).unwrap().parse().unwrap();
+        change.stage(0, (count + 1).to_string().as_bytes(), seen(&path)).unwrap();
+        inside.fetch_sub(1, Ordering::SeqCst);
+        change.commit()
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    match change() {
+                        Ok(()) => drop(done.fetch_add(1, Ordering::SeqCst)),
+                        Err(error) => assert!(error.is_race(), "{error}"),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(fs::read_to_string(&path).unwrap(), done.into_inner().to_string());
+    assert_eq!(count(root.path()), 1);
 }
 
 /// What a process leaves that dies with `renamed` files in their new state.

@@ -212,7 +212,7 @@ pub fn load(deps: &Deps<'_>, root: &Path) -> Result<Arc<Authority>, Error> {
     if let Some(authority) = loaded.get(root) {
         return Ok(authority.clone());
     }
-    let authority = Arc::new(verify(deps, root, true)?);
+    let authority = Arc::new(settled(deps, root)?);
     if let Some(seen) = authority.behind {
         let serial = authority.manifest.as_ref().map_or(0, |manifest| manifest.serial);
         let text = format!(
@@ -309,6 +309,21 @@ pub fn unpinned(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
 /// [`load`].
 pub fn load_to_remake(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
     verify(deps, root, false)
+}
+
+/// How often what does not verify is looked at.
+const LOOKS: u32 = 5;
+
+/// Verifies, and again where that fails: of files that belong together, another call may
+/// have put only some in place.
+fn settled(deps: &Deps<'_>, root: &Path) -> Result<Authority, Error> {
+    for _ in 1..LOOKS {
+        match verify(deps, root, true) {
+            Err(Error::Integrity { .. }) => deps.transactions.wait(root),
+            verified => return verified,
+        }
+    }
+    verify(deps, root, true)
 }
 
 fn verify(deps: &Deps<'_>, root: &Path, needs_manifest: bool) -> Result<Authority, Error> {

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::authority::{self, Authority};
+use super::overtaken;
 use super::refusal;
 use crate::app::Deps;
 use crate::app::error::{Error, Place};
@@ -29,7 +30,10 @@ pub fn check(deps: &Deps<'_>, path: Option<&Path>, bytes: &[u8]) -> Result<(), E
         let is_link =
             number > 0 && !authority.manifest.as_ref().is_some_and(|it| it.sources.contains_key(&name));
         if !is_link {
-            verdict(deps, &authority, (place, &name), bytes)?;
+            verdict(deps, &authority, (place, &name), bytes).map_err(|error| match error {
+                Error::Integrity { .. } => overtaken::confirm(deps, &authority, Some((place, bytes)), error),
+                error => error,
+            })?;
         }
     }
     Ok(())

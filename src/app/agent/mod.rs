@@ -5,7 +5,8 @@
 //! person, `manifest_file` which manifest counts, `revocation_file` which denials beside the
 //! policy, `authority` the only way to a policy that counts, `root` where it lies and what to
 //! say of one that is gone, `write` how files that belong to it change, `showing` what an agent
-//! may be shown, `listed` what its manifest says of a file.
+//! may be shown, `listed` what its manifest says of a file, `overtaken` what to make of
+//! one that another call wrote meanwhile.
 
 pub mod trust_store;
 pub mod refusal;
@@ -20,5 +21,6 @@ pub mod revocation_file;
 pub mod authority;
 pub mod root;
 pub mod write;
+pub mod overtaken;
 pub mod showing;
 pub mod listed;

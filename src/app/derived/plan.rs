@@ -12,6 +12,7 @@ use super::sources::{self, Source};
 use crate::app::Deps;
 use crate::app::agent::authority::Authority;
 use crate::app::agent::manifest_file;
+use crate::app::agent::overtaken;
 use crate::app::agent::revocation_file;
 use crate::app::agent::write::Write;
 use crate::app::error::{Error, Place};
@@ -255,7 +256,7 @@ impl<'p> Planner<'p> {
         self.plan.accepted = accepted.iter().map(|source| source.name.clone()).collect();
         let Some(first) = refused.first() else { return Ok(()) };
         let names: Vec<&str> = refused.iter().map(|source| source.name.as_str()).collect();
-        Err(Error::Integrity {
+        let mismatch = Error::Integrity {
             place: first.place(),
             code: DenyCode::ManifestMismatch,
             cause: format!("the signed manifest does not hold this state of {}", shown(&names)).into(),
@@ -269,7 +270,8 @@ impl<'p> Planner<'p> {
                     count => format!("`leaflock agent sync --accept .` takes all {count} over"),
                 },
             ],
-        })
+        };
+        Err(overtaken::confirm(self.deps, self.authority, None, mismatch))
     }
 
     /// A source and what is made from it.
