@@ -3,10 +3,11 @@
 //! 1. make a temporary file in the same folder, readable by its owner only; on
 //!    Linux without a name, so that nothing is left if the program is killed;
 //! 2. write it; 3. give it the old file's owner, mode, ACL and other attributes;
-//! 4. sync it, where asked, while the last proof of it is made; 5. look whether the old file is still the one that
+//! 4. sync it, where asked; 5. look whether the old file is still the one that
 //!    was read; 6. rename it over the old file; 7. sync the folder, where asked.
 //!
-//! Until 6 the old file is untouched, after 6 the new one is complete: there is
+//! The last proof of the new bytes is made beside 1 to 4 if there are many, else before
+//! them. Until 6 the old file is untouched, after 6 the new one is complete: there is
 //! no moment, and no failure, that shows less than one of them. A symbolic link
 //! stays and its target is replaced. Of a file with several hard links, the
 //! other names keep the old contents: keeping the link would mean writing in
@@ -17,6 +18,7 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::{NamedTempFile, TempPath};
 
@@ -63,7 +65,7 @@ pub enum Step {
 
 /// Sees every step before it happens; an error takes the place of the step.
 /// Tests use it to kill the program or to break the disk at that point.
-pub type Observer<'a> = &'a mut dyn FnMut(Step) -> io::Result<()>;
+pub type Observer<'a> = &'a mut (dyn FnMut(Step) -> io::Result<()> + Send);
 
 /// Replaces an existing file. See [`crate::app::ports::Files::replace_proven`].
 pub fn replace(
@@ -86,8 +88,18 @@ pub fn replace_with(
     observer: Observer<'_>,
 ) -> Result<(), FileError> {
     let (target, old) = existing(path, seen)?;
-    let waiting = Waiting::fill(path, target, Some(&old), bytes, seen, observer)?;
-    waiting.finish(durability, bytes.len() >= LARGE, proof, observer)
+    let mut proven = false;
+    let steps = Mutex::new(&mut *observer);
+    let fill = || {
+        let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = Waiting::fill(path, target.clone(), Some(&old), bytes, seen, &mut **steps)?;
+        waiting.synced(durability, &mut **steps)
+    };
+    let waiting = parallel::both(bytes.len() >= LARGE, fill, &mut || proven = proof())?;
+    if !proven {
+        return Ok(());
+    }
+    waiting.finish(durability, observer)
 }
 
 /// The first half of [`replace`]. See [`crate::app::ports::Staging::stage`].
@@ -148,7 +160,7 @@ pub fn write(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), Fi
     let target = target_of(path)?;
     let observer: Observer<'_> = &mut |_| Ok(());
     let waiting = Waiting::fill(path, target, old.as_ref(), bytes, None, observer)?;
-    waiting.finish(durability, false, &mut || true, observer)
+    waiting.synced(durability, observer)?.finish(durability, observer)
 }
 
 /// Makes a new file and its folders. See [`crate::app::ports::Files::create`].
@@ -226,29 +238,21 @@ impl Waiting {
         Ok(Self { path: path.to_owned(), target, seen, temporary })
     }
 
-    /// Steps 4 to 7, if `proof` holds. The disk works on a `large` file meanwhile.
-    fn finish(
-        mut self,
-        durability: Durability,
-        large: bool,
-        proof: Proof<'_>,
-        observer: Observer<'_>,
-    ) -> Result<(), FileError> {
+    /// Step 4.
+    fn synced(mut self, durability: Durability, observer: Observer<'_>) -> Result<Self, FileError> {
+        if durability == Durability::Power {
+            observer(Step::Sync)
+                .and_then(|()| self.temporary.file().sync_all())
+                .map_err(|error| file_error("sync", &self.path, &error))?;
+        }
+        Ok(self)
+    }
+
+    /// Steps 5 to 7.
+    fn finish(self, durability: Durability, observer: Observer<'_>) -> Result<(), FileError> {
         let path = self.path.clone();
         let folder = self.folder().to_owned();
         let failed = |action, error: io::Error| file_error(action, &path, &error);
-        let mut proven = false;
-        if durability == Durability::Power {
-            observer(Step::Sync).map_err(|error| failed("sync", error))?;
-            let file: &File = self.temporary.file();
-            let synced = parallel::both(large, || file.sync_all(), &mut || proven = proof());
-            synced.map_err(|error| failed("sync", error))?;
-        } else {
-            proven = proof();
-        }
-        if !proven {
-            return Ok(());
-        }
         self.put_with(observer)?;
         if durability == Durability::Power {
             observer(Step::SyncFolder)
