@@ -57,7 +57,10 @@ fn hinted(line: usize, message: &str, hint: &'static str) -> ReadError {
 /// Comment lines that wait for the key or section that they belong to.
 struct Comment {
     start: usize,
+    /// Of its text.
     end: usize,
+    /// Of what is written anew with it.
+    covered: usize,
     /// True when the lines follow each other without blanks between them.
     solid: bool,
     /// The lines, each from its marker on.
@@ -146,10 +149,13 @@ impl<'s> Reader<'s> {
                 comment.solid &= comment.lines.last().is_some_and(|last| last.end as usize + 1 == start);
                 comment.lines.push(Span::new(start, end));
                 comment.end = stop;
+                // SOPS writes a line without text with a space, which stands for it.
+                let has_space = stop == start + 1 && source.get(stop) == Some(&b' ');
+                comment.covered = if has_space { stop + 1 } else { stop };
             }
             None => {
                 let lines = vec![Span::new(start, end)];
-                self.comment = Some(Comment { start, end: stop, solid: true, lines });
+                self.comment = Some(Comment { start, end: stop, covered: stop, solid: true, lines });
             }
         }
     }
@@ -454,7 +460,7 @@ impl<'s> Reader<'s> {
             let id = self.push(Kind::Comment, Style::OwnLine, self.section);
             let text = self.block_text(&comment, behind);
             let node = &mut self.tree.nodes[id as usize];
-            node.span = Span::new(comment.start, comment.end);
+            node.span = Span::new(comment.start, comment.covered);
             node.text = text;
             node.indent = if behind.is_some() { JOINED } else { TAKEN };
         }
