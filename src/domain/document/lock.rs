@@ -132,7 +132,7 @@ impl<'t, 's> PlainFile<'t, 's> {
             let node = self.tree.node(id);
             aad.clear();
             if node.kind == Kind::Comment {
-                if self.is_locked_comment(id) {
+                if self.is_locked_comment(plan, id) {
                     self.comment_aad(plan, &walk, id, &mut aad);
                 }
             } else if order.is_document_order() {
@@ -142,7 +142,7 @@ impl<'t, 's> PlainFile<'t, 's> {
             }
             text.clear();
             let span = match node.kind {
-                Kind::Comment if self.is_locked_comment(id) => {
+                Kind::Comment if self.is_locked_comment(plan, id) => {
                     let comment = self.comment(id);
                     self.lock(plan, id, sealer.seal(&comment, &aad), &mut text)
                 }
@@ -205,11 +205,14 @@ impl<'t, 's> PlainFile<'t, 's> {
         payload(self.store.scalar(self.tree, id), self.spelling(id))
     }
 
-    /// The associated data of comment `id`. Behind an alias that becomes a flow
-    /// collection, SOPS will hang it into that collection.
-    fn comment_aad(&self, plan: &LockPlan, walk: &Walk, id: NodeId, aad: &mut Vec<u8>) {
+    /// The alias right before comment `id` that becomes a flow collection: SOPS will hang the
+    /// comment into that.
+    fn copy_before(&self, plan: &LockPlan, id: NodeId) -> Option<NodeId> {
         let node = self.tree.node(id);
-        let before = plan.expanded.iter().rev().find(|&&alias| {
+        if plan.expanded.is_empty() || node.style != Style::Inline {
+            return None;
+        }
+        let is_before = |&&alias: &&NodeId| {
             let alias = self.tree.node(alias);
             let end = alias.span.end;
             let is_container = self.tree.node(alias.text.start).kind != Kind::Scalar;
@@ -218,13 +221,18 @@ impl<'t, 's> PlainFile<'t, 's> {
                 && self.tree.source[end as usize..node.span.start as usize]
                     .iter()
                     .all(|byte| b" \t".contains(byte))
-        });
-        match before {
-            Some(&alias) => {
+        };
+        plan.expanded.iter().rev().find(is_before).copied()
+    }
+
+    /// The associated data of comment `id`.
+    fn comment_aad(&self, plan: &LockPlan, walk: &Walk, id: NodeId, aad: &mut Vec<u8>) {
+        match self.copy_before(plan, id) {
+            Some(alias) => {
                 aad.clear();
                 append_aad(self.tree, alias, aad);
             }
-            None => walk.comment_aad(self.tree, node.parent, aad),
+            None => walk.comment_aad(self.tree, self.tree.node(id).parent, aad),
         }
     }
 
@@ -233,9 +241,9 @@ impl<'t, 's> PlainFile<'t, 's> {
         if self.keep_spellings { self.tree.text(self.tree.node(id).text) } else { b"" }
     }
 
-    fn is_locked_comment(&self, id: NodeId) -> bool {
-        let node = self.tree.node(id);
-        node.flags.has(Flags::SELECTED) && !node.text.is_empty()
+    fn is_locked_comment(&self, plan: &LockPlan, id: NodeId) -> bool {
+        let judged = self.copy_before(plan, id).unwrap_or(id);
+        self.tree.node(judged).flags.has(Flags::SELECTED) && !self.tree.node(id).text.is_empty()
     }
 
     fn comment(&self, id: NodeId) -> Payload<'t> {
@@ -334,7 +342,7 @@ impl<'t> Planner<'_, 't, '_> {
             Kind::Map | Kind::List => {
                 self.walk.enter(tree, id);
             }
-            Kind::Comment if self.file.is_locked_comment(id) => {
+            Kind::Comment if self.file.is_locked_comment(&self.plan, id) => {
                 self.plan.encrypted += 1;
                 let mut aad = Vec::new();
                 self.file.comment_aad(&self.plan, &self.walk, id, &mut aad);
@@ -404,7 +412,7 @@ impl<'t> Planner<'_, 't, '_> {
             let node = tree.node(*id);
             node.kind == Kind::Comment
                 && !node.flags.has(Flags::METADATA)
-                && self.file.is_locked_comment(*id)
+                && self.file.is_locked_comment(&self.plan, *id)
                 && self.odd_comments.contains(tree.text(node.text))
         };
         let mut odd: Vec<NodeId> = (0..tree.nodes.len() as NodeId).filter(is_odd).collect();
@@ -465,7 +473,7 @@ impl<'t> Planner<'_, 't, '_> {
         let target = alias::target(self.file.tree, alias);
         (target..self.file.tree.node(target).end).any(|id| match self.file.tree.node(id).kind {
             Kind::Scalar => self.file.payload(id).is_some(),
-            Kind::Comment => self.file.is_locked_comment(id),
+            Kind::Comment => self.file.is_locked_comment(&self.plan, id),
             Kind::Alias => self.plan.expanded.binary_search(&id).is_ok(),
             Kind::Map | Kind::List => false,
         })
