@@ -20,11 +20,34 @@ pub(super) fn colon(tree: &Tree<'_>, id: NodeId) -> Result<usize, WriteError> {
     if rest.get(blanks) == Some(&b':') && !is_block {
         return Ok(end + blanks + 1);
     }
+    if let Some(at) = colon_below(rest).filter(|_| !is_block && is_explicit(tree, id)) {
+        return Ok(end + at + 1);
+    }
     let line = tree.line(end as u32);
     Err(WriteError {
         message: format!("line {line}: the key is not followed by its colon on the same line"),
         hint: Some("write the entry as `key: value` first"),
     })
+}
+
+/// True if a `?` stands in front of the key.
+fn is_explicit(tree: &Tree<'_>, id: NodeId) -> bool {
+    let start = tree.node(id).key.start as usize;
+    tree.source[line_start(tree.source, start)..start].trim_ascii_end().ends_with(b"?")
+}
+
+/// The colon of an explicit key, where it begins the next line that is no comment.
+fn colon_below(behind: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let rest = &behind[at..];
+        at += rest.len() - rest.trim_ascii_start().len();
+        match behind.get(at)? {
+            b'#' => at = line_end(behind, at),
+            b':' => return Some(at),
+            _ => return None,
+        }
+    }
 }
 
 /// The dash of list element `id`.
