@@ -200,7 +200,8 @@ impl Store for Ini {
     }
 
     fn comment_text<'w>(&self, written: &'w [u8]) -> &'w [u8] {
-        &written[marker(written)..]
+        let text = &written[marker(written)..];
+        &text[..text::trimmed(text)]
     }
 
     fn hoist(&self, tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit> {
