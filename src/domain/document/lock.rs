@@ -484,13 +484,17 @@ impl<'t> Planner<'_, 't, '_> {
         let marks = selection.alias_marks(tree, id, Stage::Plain);
         let mut marks = marks.into_iter();
         let (mut locked, mut leaves) = (0, 0);
-        let mac = &mut self.plan.mac;
-        let done: Result<(), std::convert::Infallible> = alias::each_leaf(tree, id, aad, &mut |leaf, _| {
+        let (file, mac, known) = (&self.file, &mut self.plan.mac, &mut self.known);
+        let done: Result<(), std::convert::Infallible> = alias::each_leaf(tree, id, aad, &mut |leaf, aad| {
             let selected = marks.next().unwrap_or(false);
             let value = store.scalar(tree, leaf);
             mac.add(&value, selected);
             leaves += 1;
-            locked += usize::from(selected && payload(value, b"").is_some());
+            if selected && let Some(payload) = payload(value, file.spelling(leaf)) {
+                locked += 1;
+                // The style of this token is not that of an equal value behind it.
+                known.as_mut().map(|known| known.style(aad, payload.kind, &payload.plain));
+            }
             Ok(())
         });
         let Ok(()) = done;
