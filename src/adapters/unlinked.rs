@@ -22,7 +22,7 @@ mod linux {
 
     use rustix::fs::{Mode, OFlags, open};
 
-    static KEPT: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
+    static KEPT: Kept = Kept(Mutex::new(Vec::new()));
 
     /// How many are kept: fewer than the open files that [`super::super::staging`] leaves to
     /// everything else.
@@ -32,19 +32,33 @@ mod linux {
     const THREADS: usize = 8;
 
     pub(in super::super) fn keep(path: &Path) {
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let Ok(file) = open(path, flags, Mode::empty()) else { return };
-        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push(file);
-        if kept.len() >= MOST {
-            let all = std::mem::take(&mut *kept);
-            drop(kept);
-            close(all);
-        }
+        KEPT.keep(path);
     }
 
     pub(in super::super) fn let_go() {
-        close(std::mem::take(&mut *KEPT.lock().unwrap_or_else(PoisonError::into_inner)));
+        KEPT.let_go();
+    }
+
+    /// Open files that are closed together.
+    #[derive(Default)]
+    pub(super) struct Kept(Mutex<Vec<OwnedFd>>);
+
+    impl Kept {
+        pub(super) fn keep(&self, path: &Path) {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let Ok(file) = open(path, flags, Mode::empty()) else { return };
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(file);
+            if kept.len() >= MOST {
+                let all = std::mem::take(&mut *kept);
+                drop(kept);
+                close(all);
+            }
+        }
+
+        pub(super) fn let_go(&self) {
+            close(std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)));
+        }
     }
 
     /// What a thread does not get is closed here.
@@ -73,22 +87,16 @@ mod tests {
                 .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
             all.filter(|path| path.starts_with(folder.path())).count()
         };
+        let kept = super::linux::Kept::default();
         for number in 0..200 {
             let path = folder.path().join(number.to_string());
             fs::write(&path, "old").unwrap();
-            super::keep(&path);
+            kept.keep(&path);
             fs::remove_file(&path).unwrap();
             assert!(open() < 64, "{number}");
         }
-        super::let_go();
-        // Another test may have taken some of them, and be about to close them.
-        for _ in 0..1000 {
-            if open() == 0 {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        kept.let_go();
         assert_eq!(open(), 0);
-        super::keep(&folder.path().join("missing"));
+        kept.keep(&folder.path().join("missing"));
     }
 }
