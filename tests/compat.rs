@@ -237,6 +237,8 @@ fn bare(trial: &Trial<'_>) -> String {
             None => bare.push_str(piece),
         }
     }
+    // A token that holds several would give the others wrong numbers.
+    assert_eq!(hidden.next(), None, "{locked}");
     bare
 }
 
