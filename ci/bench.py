@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 
-from bench_documents import WORDS, array, deep, dotenv, flat, groups
+from bench_documents import WORDS, aliased, array, commented, deep, documents, dotenv, flat, groups, spelled
 
 IDENTITIES = 1000
 MEASURE = r"""
@@ -415,7 +415,11 @@ def growth_cases(b, rng):
                   ("YAML, one mapping", "m.yaml", flattened[0]), ("JSON, one object", "m.json", flattened[1]),
                   ("YAML, one list", "l.yaml", array(size, rng)), ("dotenv", "d.env", dotenv(size, rng)),
                   ("INI", "i.ini", "[main]\n" + dotenv(size, rng).replace("=", " = ")),
-                  ("YAML, deep with a rule", "deep.yaml", None)]
+                  ("YAML, deep with a rule", "deep.yaml", None),
+                  ("YAML, comments", "c.yaml", commented(size, rng)),
+                  ("YAML, spellings", "s.yaml", spelled(size, rng)),
+                  ("YAML, aliases", "a.yaml", aliased(size, rng)),
+                  ("YAML, documents of ten", "n.yaml", documents(size, rng))]
         for family, name, text in shapes:
             where, keys = None, ["--age", b.recipients[-1]]
             if text is None:
@@ -426,6 +430,9 @@ def growth_cases(b, rng):
                 f.write(b.once([b.tools["leaflock"], "encrypt"] + keys + [plain], where))
             cases.append(Case("decrypt", None, lambda tool, locked=locked: [b.tools[tool], "decrypt", locked],
                               family="decrypt " + family, size=size))
+            if family in ("YAML, groups", "YAML, comments", "YAML, spellings", "YAML, aliases"):
+                to_json = lambda tool, locked=locked: [b.tools[tool], "decrypt", "--output-type", "json", locked]
+                cases.append(Case("decrypt", None, to_json, family="decrypt to JSON " + family, size=size))
             cases.append(Case("encrypt", None, lambda tool, plain=plain, keys=keys: [b.tools[tool], "encrypt"] + keys + [plain],
                               family="encrypt " + family, size=size, cwd=where))
     return cases

@@ -64,3 +64,40 @@ def deep(count, rng):
             made += 1
         last = path
     return "".join(lines)
+
+
+def commented(count, rng):
+    """Groups as `groups` makes them, with a comment above every value and behind every third one."""
+    lines = []
+    for index in range(count):
+        if index % 20 == 0:
+            lines.append("group_%05d:\n" % (index // 20))
+        lines.append("    # about value %d\n" % index)
+        behind = " # see %d" % index if index % 3 == 0 else ""
+        lines.append("    key_%02d: %s%s\n" % (index % 20, as_text(leaf(rng, index)), behind))
+    return "".join(lines)
+
+
+def spelled(count, rng):
+    """A list of maps whose values and comments are written as no ciphertext can tell."""
+    lines = ["items:\n"]
+    for index in range(0, count, 4):
+        lines += ["  -  name: 'item %d'\n" % index, "     mode: 0o%o  #  octal  \n" % rng.randrange(512),
+                  "     mask: 0x%X\n" % rng.getrandbits(32), "     #  about the text  \n",
+                  "     text: \"caf\\u00e9 %020x\"\n" % rng.getrandbits(80)]
+    return "".join(lines)
+
+
+def aliased(count, rng):
+    """Anchors, and as many aliases to them: every second value is a copy."""
+    lines = []
+    for index in range(count // 2):
+        lines += ["key_%06d: &a%d value-%024x\n" % (index, index, rng.getrandbits(96)),
+                  "copy_%06d: *a%d\n" % (index, index)]
+    return "".join(lines)
+
+
+def documents(count, rng):
+    """Documents of ten values."""
+    return "".join("---\n" + "".join("key_%02d: %s\n" % (index, as_text(leaf(rng, index))) for index in range(10))
+                   for _ in range(count // 10))

@@ -19,7 +19,7 @@ use crate::domain::agent::audit::entry::Action;
 use crate::domain::agent::place;
 use crate::domain::config::Config;
 use crate::domain::crypto::token::{self, Token};
-use crate::domain::document::walk::index_path;
+use crate::domain::document::walk::IndexPaths;
 use crate::domain::keys::SealedKey;
 use crate::domain::keys::names::Names;
 use crate::domain::metadata::Metadata;
@@ -311,10 +311,11 @@ fn leaves(deps: &Deps<'_>, path: &Path, bytes: &[u8], keys: &OpenOptions, secret
     let Ok(locked) = Locked::parse(bytes, format_of(path), &place) else {
         return if secrets { Vec::new() } else { plain_leaves(path, bytes) };
     };
+    let mut paths = IndexPaths::new(&locked.tree);
     let ids: Vec<(NodeId, String, bool)> = leaf_ids(&locked.tree)
         .map(|id| {
             let text = locked.tree.text(locked.tree.node(id).text);
-            (id, index_path(&locked.tree, id), Token::parse(text).is_some())
+            (id, paths.of(id), Token::parse(text).is_some())
         })
         .filter(|(_, _, encrypted)| *encrypted || !secrets)
         .collect();
@@ -341,7 +342,8 @@ fn leaves(deps: &Deps<'_>, path: &Path, bytes: &[u8], keys: &OpenOptions, secret
 fn plain_leaves(path: &Path, bytes: &[u8]) -> Leaves {
     let store = format_of(path).store();
     let Ok(tree) = store.read(bytes, crate::domain::store::Purpose::AsIs) else { return Vec::new() };
-    leaf_ids(&tree).map(|id| (index_path(&tree, id), Some(canonical(&store.scalar(&tree, id))))).collect()
+    let mut paths = IndexPaths::new(&tree);
+    leaf_ids(&tree).map(|id| (paths.of(id), Some(canonical(&store.scalar(&tree, id))))).collect()
 }
 
 fn leaf_ids<'t>(tree: &'t Tree<'_>) -> impl Iterator<Item = NodeId> + 't {

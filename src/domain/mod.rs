@@ -3,6 +3,7 @@
 //! arguments. Modules import only those listed above them.
 
 pub mod search;
+pub mod lines;
 pub mod globs;
 pub mod nearest;
 pub mod digest;

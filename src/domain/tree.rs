@@ -290,6 +290,12 @@ impl<'s> Tree<'s> {
         Children { tree: self, next: id + 1, end: self.node(id).end }
     }
 
+    /// The siblings of `id` that come after it.
+    pub fn behind(&self, id: NodeId) -> Children<'_, 's> {
+        let node = self.node(id);
+        Children { tree: self, next: node.end, end: self.node(node.parent).end }
+    }
+
     /// Adds `bytes` to the side buffer and returns their text span.
     pub fn push_decoded(&mut self, bytes: &[u8]) -> Span {
         let start = self.source.len() + self.decoded.len();
@@ -317,7 +323,7 @@ impl fmt::Debug for Tree<'_> {
     }
 }
 
-/// Iterator over the children of a node.
+/// Iterator over the children of a node, or the last of them.
 #[derive(Debug)]
 pub struct Children<'t, 's> {
     tree: &'t Tree<'s>,

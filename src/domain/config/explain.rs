@@ -2,8 +2,8 @@
 //! one, for whom, and what becomes of every key of the file.
 
 use super::{Config, ConfigError, Flags, Plan, PlanError, Unknown, plan};
+use crate::domain::lines::Lines;
 use crate::domain::scalar::Scalar;
-use crate::domain::search;
 use crate::domain::select::{Selection, Stage};
 use crate::domain::store::Store;
 use crate::domain::tree::{Flags as Marks, Kind, NodeId, Tree};
@@ -171,28 +171,5 @@ fn fate(store: &dyn Store, tree: &Tree<'_>, id: NodeId) -> Fate {
         Scalar::Null => Fate::Empty,
         Scalar::Str(text) if text.is_empty() => Fate::Empty,
         _ => Fate::Encrypted,
-    }
-}
-
-/// Line numbers of places that mostly ascend.
-struct Lines<'s> {
-    source: &'s [u8],
-    at: usize,
-    line: usize,
-}
-
-impl<'s> Lines<'s> {
-    fn new(source: &'s [u8]) -> Self {
-        Self { source, at: 0, line: 1 }
-    }
-
-    fn of(&mut self, place: usize) -> usize {
-        let place = place.min(self.source.len());
-        if place < self.at {
-            (self.at, self.line) = (0, 1);
-        }
-        self.line += search::memchr_iter(b'\n', &self.source[self.at..place]).count();
-        self.at = place;
-        self.line
     }
 }

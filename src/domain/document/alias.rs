@@ -1,6 +1,8 @@
 //! Aliases. SOPS reads an alias as a full copy of what it refers to, at the
 //! alias's own path; so do the MAC and the rules.
 
+use std::collections::HashMap;
+
 use super::walk::Walk;
 use crate::domain::tree::{Kind, NodeId, Tree};
 
@@ -40,12 +42,28 @@ pub fn each_part<E>(tree: &Tree<'_>, alias: NodeId, aad: &[u8], visit: Visit<'_,
     Ok(())
 }
 
-/// The node before `id` that carries anchor `name` last.
-pub fn anchor_of(tree: &Tree<'_>, id: NodeId, name: &[u8]) -> Option<NodeId> {
-    tree.properties
-        .iter()
-        .rev()
-        .filter(|(node, _)| *node < id)
-        .find(|(_, properties)| tree.raw(properties.anchor).strip_prefix(b"&") == Some(name))
-        .map(|(node, _)| *node)
+/// Which nodes carry which anchor.
+#[derive(Debug)]
+pub struct Anchors<'s> {
+    by_name: HashMap<&'s [u8], Vec<NodeId>>,
+}
+
+impl<'s> Anchors<'s> {
+    /// The anchors of `tree`.
+    pub fn of(tree: &Tree<'s>) -> Self {
+        let mut by_name: HashMap<&[u8], Vec<NodeId>> = HashMap::new();
+        for (node, properties) in &tree.properties {
+            if let Some(name) = tree.raw(properties.anchor).strip_prefix(b"&") {
+                by_name.entry(name).or_default().push(*node);
+            }
+        }
+        Self { by_name }
+    }
+
+    /// The node that an alias at `id` to `name` refers to: the last one before it.
+    pub fn before(&self, id: NodeId, name: &[u8]) -> Option<NodeId> {
+        let nodes = self.by_name.get(name)?;
+        let before = nodes.partition_point(|node| *node < id);
+        nodes[..before].last().copied()
+    }
 }

@@ -7,14 +7,15 @@ use std::collections::HashSet;
 use rand::{CryptoRng, RngCore};
 
 use super::Notice;
-use super::alias;
+use super::alias::{self, Anchors};
 use super::order::SourceOrder;
 use super::reuse::Ciphertexts;
 use super::sink::{Sink, Splicer};
 use super::spelling::SpellingList;
-use super::walk::{Walk, append_aad, index_path};
+use super::walk::{IndexPaths, Walk, append_aad};
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::mac::Mac;
+use crate::domain::lines::Lines;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::select::{Selection, Stage};
@@ -54,7 +55,7 @@ pub struct LockPlan {
     pub selected: usize,
     /// Placeholders that keep a style other than their value's own, by node.
     styles: Vec<(NodeId, Style)>,
-    /// Aliases that are written out.
+    /// Aliases that are written out, by node, which is also by place.
     expanded: Vec<NodeId>,
 }
 
@@ -79,6 +80,7 @@ impl<'t, 's> PlainFile<'t, 's> {
             file: *self,
             known,
             walk: Walk::default(),
+            lines: Lines::new(self.tree.source),
             aad: Vec::new(),
             scratch: SecretBytes::default(),
             odd_comments: HashSet::new(),
@@ -94,14 +96,15 @@ impl<'t, 's> PlainFile<'t, 's> {
                 expanded: Vec::new(),
             },
         };
+        let (anchors, mut paths) = (Anchors::of(self.tree), IndexPaths::new(self.tree));
         for id in 0..self.tree.nodes.len() as NodeId {
             let node = self.tree.node(id);
             if node.flags.has(Flags::METADATA) {
                 continue;
             }
             planner.visit(id);
-            if self.is_locked_key(id) {
-                let (path, line) = (index_path(self.tree, id), self.tree.line(node.key.start));
+            if self.is_locked_key(&anchors, id) {
+                let (path, line) = (paths.of(id), planner.lines.of(node.key.start as usize));
                 planner.plan.notices.push(Notice::AliasExpanded { path, line });
             }
         }
@@ -164,16 +167,17 @@ impl<'t, 's> PlainFile<'t, 's> {
     }
 
     /// True when the key of `id` is an alias to a value that becomes a token.
-    fn is_locked_key(&self, id: NodeId) -> bool {
+    fn is_locked_key(&self, anchors: &Anchors<'_>, id: NodeId) -> bool {
         let name = self.store.key_alias(self.tree, id);
-        let target = name.and_then(|name| alias::anchor_of(self.tree, id, name));
+        let target = name.and_then(|name| anchors.before(id, name));
         target.is_some_and(|target| self.payload(target).is_some())
     }
 
     /// The edits that write out such keys.
     fn key_edits(&self) -> Vec<Edit> {
+        let anchors = Anchors::of(self.tree);
         (0..self.tree.nodes.len() as NodeId)
-            .filter(|&id| self.is_locked_key(id))
+            .filter(|&id| self.is_locked_key(&anchors, id))
             .map(|id| {
                 let mut text = Vec::new();
                 self.store.write_key(self.tree.key(id), &mut text);
@@ -212,17 +216,13 @@ impl<'t, 's> PlainFile<'t, 's> {
         if plan.expanded.is_empty() || node.style != Style::Inline {
             return None;
         }
-        let is_before = |&&alias: &&NodeId| {
-            let alias = self.tree.node(alias);
-            let end = alias.span.end;
-            let is_container = self.tree.node(alias.text.start).kind != Kind::Scalar;
-            is_container
-                && end <= node.span.start
-                && self.tree.source[end as usize..node.span.start as usize]
-                    .iter()
-                    .all(|byte| b" \t".contains(byte))
-        };
-        plan.expanded.iter().rev().find(is_before).copied()
+        let start = node.span.start;
+        let before = plan.expanded.partition_point(|alias| self.tree.node(*alias).span.end <= start);
+        let alias = *plan.expanded.get(before.checked_sub(1)?)?;
+        let found = self.tree.node(alias);
+        let between = &self.tree.source[found.span.end as usize..start as usize];
+        let is_container = self.tree.node(found.text.start).kind != Kind::Scalar;
+        (is_container && between.iter().all(|byte| b" \t".contains(byte))).then_some(alias)
     }
 
     /// The associated data of comment `id`.
@@ -329,6 +329,7 @@ struct Planner<'k, 't, 's> {
     file: PlainFile<'t, 's>,
     known: Option<&'k mut Ciphertexts>,
     walk: Walk,
+    lines: Lines<'t>,
     aad: Vec<u8>,
     scratch: SecretBytes,
     plan: LockPlan,
@@ -417,8 +418,9 @@ impl<'t> Planner<'_, 't, '_> {
         };
         let mut odd: Vec<NodeId> = (0..tree.nodes.len() as NodeId).filter(is_odd).collect();
         odd.sort_by_key(|id| tree.node(*id).span.start);
+        let mut paths = IndexPaths::new(tree);
         for id in odd {
-            self.keep_spelling(id, index_path(tree, id));
+            self.keep_spelling(id, paths.of(id));
         }
     }
 
@@ -507,7 +509,8 @@ impl<'t> Planner<'_, 't, '_> {
         self.plan.expanded.push(id);
         let span = tree.node(id).span;
         let path = self.walk.spelling_path(tree, id);
-        self.plan.notices.push(Notice::AliasExpanded { path: path.clone(), line: tree.line(span.start) });
+        let line = self.lines.of(span.start as usize);
+        self.plan.notices.push(Notice::AliasExpanded { path: path.clone(), line });
         self.kept_values += 1;
         self.plan.spellings.push(path, tree.raw(span));
     }

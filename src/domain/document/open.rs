@@ -1,16 +1,17 @@
 //! Encrypted file → plain text, with the MAC over everything that was read.
 
 use super::Notice;
-use super::alias;
+use super::alias::{self, Anchors};
 use super::leaf::{LeafError, LeafOpener, Opened};
 use super::order::SourceOrder;
 use super::reuse::Ciphertexts;
 use super::sink::{Sink, Splicer};
 use super::spelling::Spellings;
-use super::walk::{Walk, append_aad, index_path, spelling_path};
+use super::walk::{IndexPaths, Walk, append_aad, index_path, spelling_path};
 use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::token::{Token, is_token, trimmed};
+use crate::domain::lines::Lines;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::select::{Selection, Stage};
@@ -225,13 +226,15 @@ struct Pass<'r, 't, 's> {
     extras: Extras<'r>,
     opener: LeafOpener<'t>,
     walk: Walk,
+    lines: Lines<'t>,
+    paths: IndexPaths<'t, 's>,
     in_order: bool,
     /// Nothing is written.
     only_mac: bool,
     aad: Vec<u8>,
-    /// Comments that were moved.
+    /// Comments that were moved, by node.
     moved: Vec<NodeId>,
-    /// Nodes whose copy became an alias again.
+    /// Nodes whose copy became an alias again, in the table's order.
     restored: Vec<std::ops::Range<NodeId>>,
     mac: Mac,
     notices: Vec<Notice>,
@@ -244,6 +247,8 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             extras,
             opener: LeafOpener::new(file.cipher),
             walk: Walk::default(),
+            lines: Lines::new(file.tree.source),
+            paths: IndexPaths::new(file.tree),
             in_order,
             only_mac: false,
             aad: Vec::new(),
@@ -255,7 +260,8 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
     }
 
     fn is_restored(&self, id: NodeId) -> bool {
-        self.restored.iter().any(|range| range.contains(&id))
+        let behind = self.restored.partition_point(|range| range.start <= id);
+        self.restored[..behind].last().is_some_and(|range| id < range.end)
     }
 
     /// Opens node `id`: counts it, and appends the text that replaces the span
@@ -378,21 +384,20 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
         let selected = node.flags.has(Flags::SELECTED);
         // A comment that SOPS's parser moved away from what selects it is still one.
         let moved = || self.extras.hoist && is_token(raw);
-        if raw.is_empty() || self.moved.contains(&id) || !selected && !moved() {
+        if raw.is_empty() || self.moved.binary_search(&id).is_ok() || !selected && !moved() {
             return None;
         }
-        let line = || tree.line(node.span.start);
         if !is_token(raw) {
-            self.notices.push(Notice::PlainComment { line: line() });
+            self.notices.push(Notice::PlainComment { line: self.lines.of(node.span.start as usize) });
             return None;
         }
         let Some(comment) = self.file.open_comment(&mut self.opener, id) else {
-            self.notices.push(Notice::UnreadableComment { line: line() });
+            self.notices.push(Notice::UnreadableComment { line: self.lines.of(node.span.start as usize) });
             return None;
         };
         let plain = comment_plain(comment.text);
         if !self.extras.spellings.is_empty() {
-            let path = index_path(tree, id);
+            let path = self.paths.of(id);
             let found = self.extras.spellings.take(&path, |it| store.spelled(tree, id, it, &plain.value));
             if let Some((spelling, span)) = found {
                 text.extend_from_slice(&spelling);
@@ -442,6 +447,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
             return Ok(());
         }
         let Encrypted { tree, .. } = self.file;
+        let anchors = Anchors::of(tree);
         let mut walk = Walk::default();
         let mut after = 0;
         for id in 0..tree.nodes.len() as NodeId {
@@ -454,7 +460,7 @@ impl<'r, 't, 's> Pass<'r, 't, 's> {
                 continue;
             }
             let path = walk.spelling_path(tree, id);
-            let anchor = spellings.take(&path, |text| alias::anchor_of(tree, id, text.strip_prefix(b"*")?));
+            let anchor = spellings.take(&path, |text| anchors.before(id, text.strip_prefix(b"*")?));
             let Some((text, anchor)) = anchor else { continue };
             if self.file.value_of(anchor)?.same_data(&self.file.value_of(id)?) {
                 edits.push(Edit::new(node.span, text.to_vec()));

@@ -13,13 +13,21 @@ use crate::domain::tree::Style;
 pub struct Ciphertexts {
     hasher: RandomState,
     /// Entries by the hash of what they are found by, first in file last.
-    by_hash: HashMap<u64, Vec<Entry>>,
+    by_hash: HashMap<u64, Bucket>,
     plain: SecretBytes,
     tokens: Vec<u8>,
     /// Tokens that were handed out and had several entries.
     taken: HashSet<usize>,
     /// The same for their styles.
     told: HashSet<usize>,
+}
+
+/// Entries of one hash; those at the end are used first.
+#[derive(Clone, Debug, Default)]
+struct Bucket {
+    entries: Vec<Entry>,
+    /// How many at the end have had their style told.
+    told: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -76,7 +84,7 @@ impl Ciphertexts {
         buffer.extend_from_slice(kind.as_bytes());
         let plain_at = buffer.len();
         buffer.extend_from_slice(plain);
-        self.by_hash.entry(hash).or_default().push(Entry {
+        self.by_hash.entry(hash).or_default().entries.push(Entry {
             plain: [start, kind_at, plain_at, buffer.len()],
             token: (token_at, self.tokens.len()),
             style,
@@ -87,14 +95,19 @@ impl Ciphertexts {
 
     /// Adds the tokens of `other` that are not known yet.
     pub fn absorb(&mut self, other: &Self) {
-        for entry in other.by_hash.values().flatten() {
+        let hasher = RandomState::new();
+        let mut known: HashSet<u64> = HashSet::new();
+        for (hash, bucket) in &self.by_hash {
+            let tokens = bucket.entries.iter().map(|entry| self.token(entry.token));
+            known.extend(tokens.map(|token| hasher.hash_one((hash, token))));
+        }
+        for entry in other.entries() {
             let [a, b, c, d] = entry.plain;
             let token = other.token(entry.token);
             let Ok(kind) = std::str::from_utf8(&other.plain[b..c]) else { continue };
             let (aad, plain) = (&other.plain[a..b], &other.plain[c..d]);
             let hash = self.hasher.hash_one((aad, kind, plain));
-            let same = |known: &Entry| self.is(known, aad, kind, plain) && self.token(known.token) == token;
-            if !self.by_hash.get(&hash).is_some_and(|known| known.iter().any(same)) {
+            if known.insert(hasher.hash_one((&hash, token))) {
                 self.add(aad, kind, plain, token.as_bytes(), entry.style);
             }
         }
@@ -102,8 +115,8 @@ impl Ciphertexts {
 
     /// Puts the entries into the order in which they are handed out again.
     pub fn finish(&mut self) {
-        for entries in self.by_hash.values_mut() {
-            entries.reverse();
+        for bucket in self.by_hash.values_mut() {
+            bucket.entries.reverse();
         }
     }
 
@@ -111,8 +124,10 @@ impl Ciphertexts {
     /// Answers for equal siblings in turn, once each, as [`Ciphertexts::take`] does.
     pub fn style(&mut self, aad: &[u8], kind: &str, plain: &[u8]) -> Option<Style> {
         let is_new = |entry: &Entry| !entry.style_told && !self.told.contains(&entry.token.0);
-        let (hash, at) = self.find(aad, kind, plain, is_new)?;
-        let entry = self.by_hash.get_mut(&hash)?.get_mut(at)?;
+        let (hash, at) = self.find(aad, kind, plain, |bucket| bucket.told, is_new)?;
+        let bucket = self.by_hash.get_mut(&hash)?;
+        bucket.told += usize::from(at + bucket.told + 1 == bucket.entries.len());
+        let entry = bucket.entries.get_mut(at)?;
         entry.style_told = true;
         if entry.is_shared {
             self.told.insert(entry.token.0);
@@ -123,22 +138,28 @@ impl Ciphertexts {
     /// True when styles were told of all entries, once each, and there are `count` of
     /// them: with as many values as that, the file holds what it held.
     pub fn are_all_told(&self, count: usize) -> bool {
-        let entries = || self.by_hash.values().flatten();
-        entries().count() == count && entries().all(|entry| entry.style_told)
+        self.entries().count() == count && self.entries().all(|entry| entry.style_told)
     }
 
     /// The next unused token of this value at this path; it is used up.
     pub fn take(&mut self, aad: &[u8], kind: &str, plain: &[u8]) -> Option<&str> {
         let is_left = |entry: &Entry| !self.taken.contains(&entry.token.0);
-        let (hash, at) = self.find(aad, kind, plain, is_left)?;
-        let entry = self.by_hash.get_mut(&hash)?.remove(at);
+        let (hash, at) = self.find(aad, kind, plain, |_| 0, is_left)?;
+        let bucket = self.by_hash.get_mut(&hash)?;
+        let entry = bucket.entries.remove(at);
+        bucket.told = bucket.told.min(bucket.entries.len() - at);
         if entry.is_shared {
             self.taken.insert(entry.token.0);
         }
         Some(self.token(entry.token))
     }
 
-    /// Where the next token of this value at this path is. A whole number that
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.by_hash.values().flat_map(|bucket| &bucket.entries)
+    }
+
+    /// Where the next token of this value at this path is, those aside that a bucket
+    /// has `done` with. A whole number that
     /// SOPS typed as a double is printed like an integer, and read back as one:
     /// it keeps its token.
     fn find(
@@ -146,11 +167,13 @@ impl Ciphertexts {
         aad: &[u8],
         kind: &str,
         plain: &[u8],
+        done: impl Fn(&Bucket) -> usize,
         fits: impl Fn(&Entry) -> bool,
     ) -> Option<(u64, usize)> {
         let find = |kind: &str| {
             let hash = self.hasher.hash_one((aad, kind, plain));
-            let entries = self.by_hash.get(&hash)?;
+            let bucket = self.by_hash.get(&hash)?;
+            let entries = &bucket.entries[..bucket.entries.len() - done(bucket)];
             let at = entries.iter().rposition(|entry| fits(entry) && self.is(entry, aad, kind, plain))?;
             Some((hash, at))
         };

@@ -8,7 +8,7 @@
 //! misplaced one does no harm. Where even that does not bring the file back, a
 //! [`Patch`] is the last pair.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::patch::Patch;
 use crate::domain::secret::{SecretBytes, wipe};
@@ -108,7 +108,7 @@ impl SpellingList {
 /// comments) are used in order.
 #[derive(Debug, Default)]
 pub struct Spellings {
-    by_path: HashMap<String, Vec<SecretBytes>>,
+    by_path: HashMap<String, VecDeque<SecretBytes>>,
     patch: Option<Patch>,
 }
 
@@ -127,7 +127,7 @@ impl Spellings {
             }
             match Patch::from_entry(&path, &spelling) {
                 Some(patch) => read.patch = Some(patch),
-                None => read.by_path.entry(path).or_default().push(spelling),
+                None => read.by_path.entry(path).or_default().push_back(spelling),
             }
         }
         read
@@ -156,7 +156,7 @@ impl Spellings {
     ) -> Option<(SecretBytes, T)> {
         let candidates = self.by_path.get_mut(path)?;
         let (at, found) = candidates.iter().enumerate().find_map(|(at, text)| Some((at, fits(text)?)))?;
-        Some((candidates.remove(at), found))
+        candidates.remove(at).map(|text| (text, found))
     }
 
     /// True when a spelling is known for `path`.

@@ -8,6 +8,7 @@ use super::open::{Encrypted, Findings, TreeError};
 use super::walk::{Walk, append_aad};
 use crate::domain::crypto::mac::Mac;
 use crate::domain::crypto::token::{Token, is_token};
+use crate::domain::lines::Lines;
 use crate::domain::scalar::Scalar;
 use crate::domain::secret::Text;
 use crate::domain::select::Stage;
@@ -90,13 +91,15 @@ struct Builder<'t, 's> {
     file: Encrypted<'t, 's>,
     opener: LeafOpener<'t>,
     mac: Mac,
+    lines: Lines<'t>,
     notices: Vec<Notice>,
 }
 
 impl<'t, 's> Builder<'t, 's> {
     fn new(file: Encrypted<'t, 's>) -> Self {
         let mac = Mac::new(file.selection.mac_only_encrypted());
-        Self { file, opener: LeafOpener::new(file.cipher), mac, notices: Vec::new() }
+        let lines = Lines::new(file.tree.source);
+        Self { file, opener: LeafOpener::new(file.cipher), mac, lines, notices: Vec::new() }
     }
 
     /// The value of `root` and what is below it.
@@ -160,13 +163,12 @@ impl<'t, 's> Builder<'t, 's> {
         if raw.is_empty() || !node.flags.has(Flags::SELECTED) && !is_token(raw) {
             return Text::from(raw.to_vec());
         }
-        let line = self.file.tree.line(node.span.start);
         if !is_token(raw) {
-            self.notices.push(Notice::PlainComment { line });
+            self.notices.push(Notice::PlainComment { line: self.lines.of(node.span.start as usize) });
         } else if let Some(comment) = self.file.open_comment(&mut self.opener, id) {
             return Text::from(comment.text.to_vec());
         } else {
-            self.notices.push(Notice::UnreadableComment { line });
+            self.notices.push(Notice::UnreadableComment { line: self.lines.of(node.span.start as usize) });
         }
         Text::from(raw.to_vec())
     }

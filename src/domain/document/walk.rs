@@ -1,6 +1,8 @@
 //! Steps through a tree while keeping the path of the current node: as
 //! associated data (sops-compat 2.1) and in index syntax (sops-compat 10.4).
 
+use std::collections::HashMap;
+
 use crate::domain::tree::{Kind, NodeId, Tree};
 
 /// The path of the node that was entered last.
@@ -111,23 +113,56 @@ pub fn append_aad(tree: &Tree<'_>, id: NodeId, out: &mut Vec<u8>) {
 /// behind the first are marked `---1`. List indices count the comments between
 /// the elements, as SOPS's do.
 pub fn index_path(tree: &Tree<'_>, id: NodeId) -> String {
-    climbed_path(tree, id, |_| true)
+    IndexPaths::new(tree).of(id)
 }
 
 /// The same path as [`Walk::spelling_path`], found by climbing.
 pub fn spelling_path(tree: &Tree<'_>, id: NodeId) -> String {
-    climbed_path(tree, id, |sibling| tree.node(sibling).kind != Kind::Comment)
+    climbed_path(tree, id, |list, item| {
+        let before = tree.children(list).take_while(|&sibling| sibling != item);
+        before.filter(|&sibling| tree.node(sibling).kind != Kind::Comment).count()
+    })
 }
 
-fn climbed_path(tree: &Tree<'_>, id: NodeId, counts: impl Fn(NodeId) -> bool) -> String {
+/// [`index_path`] of many nodes: what was counted of a list for one of them is not
+/// counted again for the next one behind it.
+#[derive(Debug)]
+pub struct IndexPaths<'t, 's> {
+    tree: &'t Tree<'s>,
+    /// The element of a list that was asked for last, and its index.
+    counted: HashMap<NodeId, (NodeId, usize)>,
+}
+
+impl<'t, 's> IndexPaths<'t, 's> {
+    /// Of the nodes of `tree`.
+    pub fn new(tree: &'t Tree<'s>) -> Self {
+        Self { tree, counted: HashMap::new() }
+    }
+
+    /// The path of `id`.
+    pub fn of(&mut self, id: NodeId) -> String {
+        let Self { tree, counted } = self;
+        climbed_path(tree, id, |list, item| {
+            let known = counted.get(&list).filter(|(known, _)| *known <= item);
+            let (mut at, mut index) = known.copied().unwrap_or((list + 1, 0));
+            while at < item {
+                (at, index) = (tree.node(at).end, index + 1);
+            }
+            counted.insert(list, (item, index));
+            index
+        })
+    }
+}
+
+/// The path of `id`; `index` tells that of an element in its list.
+fn climbed_path(tree: &Tree<'_>, id: NodeId, mut index: impl FnMut(NodeId, NodeId) -> usize) -> String {
     let mut path = document_mark(tree, id);
     for pair in lineage(tree, id).windows(2) {
         let (parent, child) = (pair[0], pair[1]);
         if tree.node(child).kind == Kind::Comment {
             path.push('#');
         } else if tree.node(parent).kind == Kind::List {
-            let before = tree.children(parent).take_while(|&sibling| sibling != child);
-            path.push_str(&format!("[{}]", before.filter(|&sibling| counts(sibling)).count()));
+            path.push_str(&format!("[{}]", index(parent, child)));
         } else {
             push_key(tree, child, &mut path);
         }
@@ -142,8 +177,8 @@ fn push_key(tree: &Tree<'_>, id: NodeId, path: &mut String) {
 }
 
 fn document_mark(tree: &Tree<'_>, id: NodeId) -> String {
-    match tree.documents.iter().rposition(|document| document.root <= id) {
-        Some(0) | None => String::new(),
-        Some(document) => format!("---{document}"),
+    match tree.documents.partition_point(|document| document.root <= id) {
+        0 | 1 => String::new(),
+        before => format!("---{}", before - 1),
     }
 }

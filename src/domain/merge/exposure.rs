@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::domain::document::walk::index_path;
+use crate::domain::document::walk::IndexPaths;
 use crate::domain::select::{Selection, Stage};
 use crate::domain::store::{Format, Purpose};
 use crate::domain::tree::{Flags, Kind, NodeId, Tree};
@@ -34,11 +34,12 @@ pub fn exposed(
     }
     let Ok(mut tree) = format.store().read(plain, Purpose::Encrypt) else { return Vec::new() };
     selection.mark(&mut tree, Stage::Plain);
+    let mut index = IndexPaths::new(&tree);
     let mut paths: Vec<String> = in_clear(&tree, format)
         .filter(|&id| !clear.contains(&fingerprint(&tree, id, &hasher)))
         .map(|id| match tree.node(id).kind {
-            Kind::Comment => index_path(&tree, tree.node(id).parent),
-            _ => index_path(&tree, id),
+            Kind::Comment => index.of(tree.node(id).parent),
+            _ => index.of(id),
         })
         .collect();
     paths.dedup();

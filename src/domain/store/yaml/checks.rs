@@ -19,7 +19,6 @@ impl Composer<'_> {
     pub(super) fn check_root(&mut self, root: NodeId) -> Scan<()> {
         let first = self.documents.len() == 1;
         let node = self.nodes[root as usize];
-        let line = self.line_of(node.span.start) as usize + 1;
         let kind = match node.kind {
             Kind::Map => return Ok(()),
             Kind::Scalar if node.style == Style::Plain && matches!(node.tag, Tag::None | Tag::Null) => {
@@ -33,6 +32,7 @@ impl Composer<'_> {
             Kind::Alias => "aliase",
             Kind::Scalar | Kind::Comment => "value",
         };
+        let line = self.line_of(node.span.start) as usize + 1;
         let message = match (first, kind) {
             (true, "sequence") => format!(
                 "yaml: unmarshal errors:\n  line {line}: cannot unmarshal !!seq into map[string]interface {{}}"

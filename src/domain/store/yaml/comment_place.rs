@@ -76,33 +76,14 @@ impl Element {
             return None;
         }
         let dash = dash_before(tree, id)?;
-        let mut element = Self {
-            id,
-            list: node.parent,
-            dash,
-            end: node.span.end as usize,
-            lead: None,
-            next: None,
-            all_comments: false,
-        };
-        let mut leading = 0;
-        for (place, child) in tree.children(node.parent).enumerate() {
-            let comment = is_comment_token(tree, child);
-            if leading == place && comment {
-                leading += 1;
-                if child == id {
-                    element.lead = Some(place);
-                }
-            }
-            if child > id {
-                element.next = (!comment).then_some(child);
-                break;
-            }
-        }
-        element.all_comments = element.lead.is_some()
-            && element.next.is_none()
+        let mut leading = tree.children(node.parent).take_while(|&child| is_comment_token(tree, child));
+        let lead = leading.position(|child| child == id);
+        let next = tree.behind(id).next().filter(|&next| !is_comment_token(tree, next));
+        let all_comments = lead.is_some()
+            && next.is_none()
             && tree.children(node.parent).all(|child| is_comment_token(tree, child));
-        Some(element)
+        let end = node.span.end as usize;
+        Some(Self { id, list: node.parent, dash, end, lead, next, all_comments })
     }
 
     fn unlock(&self, tree: &Tree<'_>, text: &[u8], out: &mut Vec<u8>) -> Span {
@@ -254,8 +235,7 @@ fn hoist_off_dash(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Option<Edit> {
 
 /// Where the entry that comment `id` precedes in the table starts.
 fn entry_behind(tree: &Tree<'_>, id: NodeId) -> Option<usize> {
-    let parent = tree.node(id).parent;
-    let next = tree.children(parent).find(|child| *child > id && tree.node(*child).kind != Kind::Comment)?;
+    let next = tree.behind(id).find(|sibling| tree.node(*sibling).kind != Kind::Comment)?;
     if tree.has_key(next) {
         return Some(tree.node(next).key.start as usize);
     }

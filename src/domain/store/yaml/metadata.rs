@@ -270,7 +270,7 @@ pub(super) fn insert_block(tree: &Tree<'_>, document: &Document, text: &[u8]) ->
 }
 
 /// True for a document that is nothing but `~` or `null`.
-fn is_written_null(tree: &Tree<'_>, root: NodeId) -> bool {
+pub(super) fn is_written_null(tree: &Tree<'_>, root: NodeId) -> bool {
     let node = tree.node(root);
     let bare = tree.children(root).all(|child| tree.node(child).kind == Kind::Comment);
     node.style == Style::Plain && !node.span.is_empty() && bare
