@@ -40,6 +40,7 @@ mod git_setup;
 mod github_action;
 mod json_answers;
 mod keys;
+mod large_files;
 mod leak;
 mod lossless;
 mod merge;

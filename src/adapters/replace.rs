@@ -18,7 +18,6 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use tempfile::{NamedTempFile, TempPath};
 
@@ -65,7 +64,7 @@ pub enum Step {
 
 /// Sees every step before it happens; an error takes the place of the step.
 /// Tests use it to kill the program or to break the disk at that point.
-pub type Observer<'a> = &'a mut (dyn FnMut(Step) -> io::Result<()> + Send);
+pub type Observer<'a> = &'a mut dyn FnMut(Step) -> io::Result<()>;
 
 /// Replaces an existing file. See [`crate::app::ports::Files::replace_proven`].
 pub fn replace(
@@ -88,18 +87,16 @@ pub fn replace_with(
     observer: Observer<'_>,
 ) -> Result<(), FileError> {
     let (target, old) = existing(path, seen)?;
-    let mut proven = false;
-    let steps = Mutex::new(&mut *observer);
-    let fill = || {
-        let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = Waiting::fill(path, target.clone(), Some(&old), bytes, seen, &mut **steps)?;
-        waiting.synced(durability, &mut **steps)
+    let mut waiting = None;
+    let mut bring = || {
+        let filled = Waiting::fill(path, target.clone(), Some(&old), bytes, seen, observer);
+        waiting = Some(filled.and_then(|filled| filled.synced(durability, observer)));
     };
-    let waiting = parallel::both(bytes.len() >= LARGE, fill, &mut || proven = proof())?;
-    if !proven {
-        return Ok(());
+    let proven = parallel::both(bytes.len() >= LARGE, proof, &mut bring);
+    match waiting.transpose()? {
+        Some(waiting) if proven => waiting.finish(durability, observer),
+        _ => Ok(()),
     }
-    waiting.finish(durability, observer)
 }
 
 /// The first half of [`replace`]. See [`crate::app::ports::Staging::stage`].

@@ -189,7 +189,7 @@ pub fn write(
     input: &Input,
     file: &Unlocked<'_>,
     mut bytes: SecretBytes,
-    prove: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+    prove: &mut (dyn FnMut(&[u8]) -> Result<(), Error> + Send),
 ) -> Result<Vec<Notice>, Error> {
     let mut notices = Vec::new();
     let wanted = Wanted::by_old(deps, &file.locked)?;

@@ -359,13 +359,13 @@ pub fn lock_binary(
             cipher.seal_large(bytes, "str", binary::AAD, rng, &mut |part| out.push(part));
         }
     };
-    let hash = || {
+    let mut hash = || {
         let mut mac = Mac::new(false);
         mac.add_canonical(bytes, true);
         mac
     };
     // Hash and cipher take about as long as each other.
-    let mac = parallel::both(bytes.len() >= LARGE, hash, &mut encrypt);
+    let mac = parallel::both(bytes.len() >= LARGE, &mut hash, &mut encrypt);
     metadata.last_modified = deps.clock.now();
     metadata.mac = mac_token(deps, cipher, mac.hex(), &metadata.last_modified);
     let (_, tail) = binary::frame(&metadata.to_value(), Layout::default())?;

@@ -95,17 +95,22 @@ pub fn pass_on<'p>(
 /// Runs two pieces of work and returns what the first one gave; side by side if
 /// `large` and a thread can be had. How many cores there are is not asked: the answer
 /// stands in many files, and takes longer than a thread that turns out useless.
-pub fn both<R: Send>(large: bool, first: impl Fn() -> R + Sync, second: &mut dyn FnMut()) -> R {
+///
+/// Whichever waits for the disk is to be the second: some systems start a thread on the
+/// core that it was made on, and move it to an idle one only after milliseconds.
+pub fn both<R: Send>(large: bool, first: &mut (dyn FnMut() -> R + Send), second: &mut dyn FnMut()) -> R {
     if !large {
         second();
         return first();
     }
+    let first = Mutex::new(first);
+    let run = || (first.lock().unwrap_or_else(PoisonError::into_inner))();
     thread::scope(|scope| {
-        let beside = thread::Builder::new().spawn_scoped(scope, &first);
+        let beside = thread::Builder::new().spawn_scoped(scope, run);
         second();
         match beside {
-            Ok(beside) => beside.join().unwrap_or_else(|_| first()),
-            Err(_) => first(),
+            Ok(beside) => beside.join().unwrap_or_else(|_| run()),
+            Err(_) => run(),
         }
     })
 }

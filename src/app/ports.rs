@@ -106,7 +106,7 @@ impl FileError {
 }
 
 /// Whether new bytes are what they are to be. Keeps its reasons to itself.
-pub type Proof<'p> = &'p mut dyn FnMut() -> bool;
+pub type Proof<'p> = &'p mut (dyn FnMut() -> bool + Send);
 
 /// Files and folders.
 pub trait Files: Sync {

@@ -1,0 +1,76 @@
+//! Files that are large enough for both cores: the same answers as for small ones,
+//! and as the real `sops` gives them.
+
+use super::testkit::sandbox::{ALICE, Sandbox};
+
+/// So many values make more than a megabyte of tokens.
+const VALUES: usize = 9000;
+
+fn yaml() -> String {
+    let mut text = String::from("# a large file\nclear_unencrypted: yes\n");
+    for at in 0..VALUES {
+        text += &match at % 5 {
+            0 => format!("# about {at}\nkey_{at}: 'value {at}'  # behind\n"),
+            1 => format!("key_{at}: 0x{at:X}\n"),
+            2 => format!("key_{at}: {at}.50\n"),
+            3 => format!("key_{at}: [a{at}, {{b: \"\", c: null}}, true]\n"),
+            _ => format!("key_{at}:\n  inner: \"caf\\u00e9 {at}\"\n"),
+        };
+    }
+    text
+}
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::with_key();
+    sandbox.write("f.yaml", yaml());
+    let _ = sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, "f.yaml"]).ok();
+    assert!(sandbox.read("f.yaml").len() > 1 << 20, "the file is not large");
+    sandbox
+}
+
+#[test]
+fn a_large_file_crosses_both_ways() {
+    let sandbox = sandbox();
+    assert_eq!(sandbox.ours(&["decrypt", "f.yaml"]).text(), yaml());
+    let json = ["decrypt", "--output-type", "json", "f.yaml"];
+    assert_eq!(sandbox.ours(&json).text(), sandbox.sops(&json).text());
+    let last = format!("[\"key_{}\"][\"inner\"]", VALUES - 1);
+    for index in ["[\"key_1\"]", &last] {
+        let extract = ["decrypt", "--extract", index, "f.yaml"];
+        assert_eq!(sandbox.ours(&extract).text(), sandbox.sops(&extract).text(), "{index}");
+        let _ = sandbox.ours(&["set", "f.yaml", index, "\"changed\""]).ok();
+        assert_eq!(sandbox.sops(&extract).text(), "changed", "{index}");
+    }
+}
+
+#[test]
+fn a_fault_in_either_half_of_a_large_file_is_named_and_ends_as_with_sops() {
+    let sandbox = sandbox();
+    let text = String::from_utf8(sandbox.read("f.yaml")).unwrap();
+    for at in [7, VALUES - 8] {
+        let name = format!("key_{at}: ENC[AES256_GCM,data:");
+        let (line, place) =
+            (text.lines().position(|line| line.starts_with(&name)).unwrap() + 1, text.find(&name));
+        let place = place.unwrap() + name.len();
+        let other = if &text[place..=place] == "A" { "B" } else { "A" };
+        sandbox.write("g.yaml", format!("{}{other}{}", &text[..place], &text[place + 1..]));
+        for arguments in [
+            &["decrypt", "g.yaml"][..],
+            &["decrypt", "--output-type", "json", "g.yaml"],
+            &["decrypt", "--extract", "[\"key_0\"]", "g.yaml"],
+            &["set", "g.yaml", "[\"key_0\"]", "\"x\""],
+        ] {
+            let refused = sandbox.ours(arguments);
+            assert_eq!(refused.code, sandbox.sops(arguments).code, "{}", refused.describe());
+            assert!(refused.stdout.is_empty(), "{}", refused.describe());
+            for part in [format!("[\"key_{at}\"]"), format!("g.yaml:{line}")] {
+                assert!(refused.stderr.contains(&part), "no {part}: {}", refused.describe());
+            }
+        }
+        // A value that is not there any more is seen by the MAC alone.
+        let gone: Vec<&str> = text.lines().filter(|line| !line.starts_with(&name)).collect();
+        sandbox.write("g.yaml", gone.join("\n") + "\n");
+        let refused = sandbox.ours(&["decrypt", "g.yaml"]);
+        assert_eq!(refused.code, sandbox.sops(&["decrypt", "g.yaml"]).code, "{}", refused.describe());
+    }
+}
