@@ -8,6 +8,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use crate::domain::crypto::token::{is_token, trimmed};
 use crate::domain::document::walk::Walk;
+use crate::domain::lines::Lines;
 use crate::domain::store::Store;
 use crate::domain::tree::{Flags, Kind, NodeId, Tree};
 
@@ -93,14 +94,14 @@ pub fn compare(old: (&dyn Store, &Tree<'_>), new: (&dyn Store, &Tree<'_>), new_d
     let anew = |&&(one, other): &&(usize, usize)| before[one].is_token && after[other].is_token;
     let all_anew = if new_data_key && !has_kept { pairing.pairs.iter().filter(anew).count() } else { 0 };
     let mut found: Vec<(u32, Change)> = Vec::new();
-    let mut tell = |what, tree: &Tree<'_>, leaf: &Leaf, from: Option<&Leaf>| {
+    let mut tell = |what, leaf: &Leaf, from: Option<&Leaf>| {
         found.push((
             leaf.offset,
             Change {
                 what,
                 key: leaf.path.clone(),
                 from: from.map(|from| from.path.clone()).filter(|from| *from != leaf.path),
-                line: tree.line(leaf.offset),
+                line: 0,
                 is_comment: leaf.is_comment,
                 is_encrypted: leaf.is_token || from.is_some_and(|from| from.is_token),
             },
@@ -115,16 +116,19 @@ pub fn compare(old: (&dyn Store, &Tree<'_>), new: (&dyn Store, &Tree<'_>), new_d
             (true, true) if all_anew > 0 => continue,
             _ => What::Changed,
         };
-        tell(what, new.1, to, Some(from));
+        tell(what, to, Some(from));
     }
-    pairing
-        .moved
-        .iter()
-        .for_each(|&(one, other)| tell(What::Moved, new.1, &after[other], Some(&before[one])));
-    pairing.removed.iter().for_each(|&one| tell(What::Removed, old.1, &before[one], None));
-    pairing.added.iter().for_each(|&other| tell(What::Added, new.1, &after[other], None));
+    pairing.moved.iter().for_each(|&(one, other)| tell(What::Moved, &after[other], Some(&before[one])));
+    pairing.removed.iter().for_each(|&one| tell(What::Removed, &before[one], None));
+    pairing.added.iter().for_each(|&other| tell(What::Added, &after[other], None));
     found.sort_by_key(|(offset, change)| (*offset, change.what));
-    Changes { changes: found.into_iter().map(|(_, change)| change).collect(), all_anew }
+    // Counted in order, which takes one pass over each state.
+    let (mut gone, mut here) = (Lines::new(old.1.source), Lines::new(new.1.source));
+    let numbered = found.into_iter().map(|(offset, change)| {
+        let lines = if change.what == What::Removed { &mut gone } else { &mut here };
+        Change { line: lines.of(offset as usize), ..change }
+    });
+    Changes { changes: numbered.collect(), all_anew }
 }
 
 /// The values and comments of a file, in order; without its metadata.
@@ -137,7 +141,7 @@ fn leaves((store, tree): (&dyn Store, &Tree<'_>)) -> Vec<Leaf> {
         if node.flags.has(Flags::METADATA) {
             continue;
         }
-        let document = tree.documents.iter().rposition(|document| document.root <= id).unwrap_or(0);
+        let document = tree.documents.partition_point(|document| document.root <= id).saturating_sub(1);
         let mut group = vec![document.to_le_bytes()[0], u8::from(node.kind == Kind::Comment)];
         let mut path = String::new();
         if node.kind == Kind::Comment {
@@ -210,34 +214,28 @@ impl Pairing {
 
     /// Pairs what stands at one path: a value, or the elements of a list in order.
     fn pair(&mut self, before: &[Leaf], after: &[Leaf], old: &[usize], new: &[usize]) {
-        let identities = |leaves: &[Leaf], side: &[usize]| -> Vec<Vec<u8>> {
-            side.iter().map(|index| leaves[*index].identity.clone()).collect()
-        };
         if let ([one], [other]) = (old, new) {
             self.pairs.push((*one, *other));
             return;
         }
-        let operations =
-            capture_diff_slices(Algorithm::Myers, &identities(before, old), &identities(after, new));
-        let is_change = |operation: &&DiffOp| !matches!(operation, DiffOp::Equal { .. });
+        let steps = steps(before, after, old, new);
+        let is_change = |step: &&Step<'_>| !step.is_equal;
         let mut gone: HashMap<&[u8], Vec<usize>> = HashMap::new();
-        for one in operations.iter().filter(is_change).flat_map(|operation| &old[operation.old_range()]) {
+        for one in steps.iter().filter(is_change).flat_map(|step| step.old) {
             gone.entry(&before[*one].identity).or_default().push(*one);
         }
         let mut moved = HashSet::new();
-        for other in operations.iter().filter(is_change).flat_map(|operation| &new[operation.new_range()]) {
+        for other in steps.iter().filter(is_change).flat_map(|step| step.new) {
             let from = gone.get_mut(after[*other].identity.as_slice()).and_then(Vec::pop);
             if let Some(one) = from.filter(|_| after[*other].is_token) {
                 self.moved.push((one, *other));
                 moved.extend([(0, one), (1, *other)]);
             }
         }
-        for operation in &operations {
+        for step in &steps {
             let stays = |side: u8, index: &&usize| !moved.contains(&(side, **index));
-            let one: Vec<usize> =
-                old[operation.old_range()].iter().filter(|it| stays(0, it)).copied().collect();
-            let other: Vec<usize> =
-                new[operation.new_range()].iter().filter(|it| stays(1, it)).copied().collect();
+            let one: Vec<usize> = step.old.iter().filter(|it| stays(0, it)).copied().collect();
+            let other: Vec<usize> = step.new.iter().filter(|it| stays(1, it)).copied().collect();
             let both = one.len().min(other.len());
             self.pairs.extend(one.iter().copied().zip(other.iter().copied()));
             self.removed.extend(&one[both..]);
@@ -283,6 +281,45 @@ impl Pairing {
             }
         }
     }
+}
+
+/// Leaves at one path that stand for each other, or all those between two such.
+struct Step<'l> {
+    old: &'l [usize],
+    new: &'l [usize],
+    is_equal: bool,
+}
+
+/// From the first of `old` and `new` to their last. What only one state has cannot be
+/// equal to anything: without it, a comparison of states that have nothing in common
+/// takes no time.
+fn steps<'l>(before: &[Leaf], after: &[Leaf], old: &'l [usize], new: &'l [usize]) -> Vec<Step<'l>> {
+    let known = |leaves: &[Leaf], side: &[usize]| -> HashSet<Vec<u8>> {
+        side.iter().map(|index| leaves[*index].identity.clone()).collect()
+    };
+    let shared = |leaves: &[Leaf], side: &[usize], others: &HashSet<Vec<u8>>| -> Vec<usize> {
+        (0..side.len()).filter(|place| others.contains(&leaves[side[*place]].identity)).collect()
+    };
+    let ours = shared(before, old, &known(after, new));
+    let theirs = shared(after, new, &known(before, old));
+    let identities = |leaves: &[Leaf], side: &[usize], places: &[usize]| -> Vec<Vec<u8>> {
+        places.iter().map(|place| leaves[side[*place]].identity.clone()).collect()
+    };
+    let operations = capture_diff_slices(
+        Algorithm::Myers,
+        &identities(before, old, &ours),
+        &identities(after, new, &theirs),
+    );
+    let equal = operations.iter().filter(|operation| matches!(operation, DiffOp::Equal { .. }));
+    let equal = equal.flat_map(|operation| operation.old_range().zip(operation.new_range()));
+    let (mut steps, mut one, mut other) = (Vec::new(), 0, 0);
+    for (at, to) in equal.map(|(at, to)| (ours[at], theirs[to])) {
+        steps.push(Step { old: &old[one..at], new: &new[other..to], is_equal: false });
+        steps.push(Step { old: &old[at..=at], new: &new[to..=to], is_equal: true });
+        (one, other) = (at + 1, to + 1);
+    }
+    steps.push(Step { old: &old[one..], new: &new[other..], is_equal: false });
+    steps
 }
 
 #[cfg(test)]
