@@ -11,6 +11,8 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use leaflock::domain::store::{Format, Purpose};
+use leaflock::domain::tree::{Kind, Node};
 use serde_json::Value;
 
 use super::testkit::generate::{Document, EXTENSIONS};
@@ -228,8 +230,13 @@ fn dropped_by_sops(trial: &Trial<'_>) -> BTreeSet<String> {
 fn bare(trial: &Trial<'_>) -> String {
     let locked = String::from_utf8_lossy(&trial.sandbox.read(&trial.name("ours"))).into_owned();
     let shown = comments(locked.as_bytes());
-    let hidden = numbers(&String::from_utf8_lossy(&trial.document.bytes));
-    let mut hidden = hidden.into_iter().filter(|number| !shown.contains(number));
+    let store = Format::of_path(&trial.name("ours")).store();
+    let tree = store.read(&trial.document.bytes, Purpose::Encrypt).unwrap();
+    let mut notes: Vec<&Node> = tree.nodes.iter().filter(|node| node.kind == Kind::Comment).collect();
+    notes.sort_by_key(|node| node.span.start);
+    let texts = notes.iter().map(|node| String::from_utf8_lossy(tree.text(node.text)).into_owned());
+    let is_hidden = |text: &String| !text.is_empty() && numbers(text).iter().all(|it| !shown.contains(it));
+    let mut hidden = texts.filter(is_hidden);
     let mut bare = String::new();
     for piece in locked.replace("sops:", "spos:").split_inclusive("]") {
         match piece.rfind("ENC[").filter(|_| piece.ends_with(",type:comment]")) {
@@ -237,7 +244,7 @@ fn bare(trial: &Trial<'_>) -> String {
             None => bare.push_str(piece),
         }
     }
-    // A token that holds several would give the others wrong numbers.
+    // One too many would give the others wrong texts.
     assert_eq!(hidden.next(), None, "{locked}");
     bare
 }
