@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::secret::{SecretBytes, Text};
-use crate::domain::search;
+use crate::domain::lines::Lines;
 
 /// Index of a node in [`Tree::nodes`].
 pub type NodeId = u32;
@@ -290,6 +290,11 @@ impl<'s> Tree<'s> {
         Children { tree: self, next: id + 1, end: self.node(id).end }
     }
 
+    /// The place of the document that `id` is in.
+    pub fn document_of(&self, id: NodeId) -> usize {
+        self.documents.partition_point(|document| document.root <= id).saturating_sub(1)
+    }
+
     /// The siblings of `id` that come after it.
     pub fn behind(&self, id: NodeId) -> Children<'_, 's> {
         let node = self.node(id);
@@ -313,7 +318,7 @@ impl<'s> Tree<'s> {
 
     /// The one-based line of byte `offset` of the source.
     pub fn line(&self, offset: u32) -> usize {
-        1 + search::memchr_iter(b'\n', &self.source[..offset as usize]).count()
+        Lines::new(self.source).of(offset as usize)
     }
 }
 

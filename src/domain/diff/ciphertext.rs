@@ -93,20 +93,8 @@ pub fn compare(old: (&dyn Store, &Tree<'_>), new: (&dyn Store, &Tree<'_>), new_d
         .any(|&(one, other)| before[one].is_token && before[one].identity == after[other].identity);
     let anew = |&&(one, other): &&(usize, usize)| before[one].is_token && after[other].is_token;
     let all_anew = if new_data_key && !has_kept { pairing.pairs.iter().filter(anew).count() } else { 0 };
-    let mut found: Vec<(u32, Change)> = Vec::new();
-    let mut tell = |what, leaf: &Leaf, from: Option<&Leaf>| {
-        found.push((
-            leaf.offset,
-            Change {
-                what,
-                key: leaf.path.clone(),
-                from: from.map(|from| from.path.clone()).filter(|from| *from != leaf.path),
-                line: 0,
-                is_comment: leaf.is_comment,
-                is_encrypted: leaf.is_token || from.is_some_and(|from| from.is_token),
-            },
-        ));
-    };
+    let mut found: Vec<(What, &Leaf, Option<&Leaf>)> = Vec::new();
+    let mut tell = |what, leaf, from| found.push((what, leaf, from));
     for &(one, other) in &pairing.pairs {
         let (from, to) = (&before[one], &after[other]);
         let what = match (from.is_token, to.is_token) {
@@ -121,14 +109,20 @@ pub fn compare(old: (&dyn Store, &Tree<'_>), new: (&dyn Store, &Tree<'_>), new_d
     pairing.moved.iter().for_each(|&(one, other)| tell(What::Moved, &after[other], Some(&before[one])));
     pairing.removed.iter().for_each(|&one| tell(What::Removed, &before[one], None));
     pairing.added.iter().for_each(|&other| tell(What::Added, &after[other], None));
-    found.sort_by_key(|(offset, change)| (*offset, change.what));
-    // Counted in order, which takes one pass over each state.
+    found.sort_by_key(|(what, leaf, _)| (leaf.offset, *what));
     let (mut gone, mut here) = (Lines::new(old.1.source), Lines::new(new.1.source));
-    let numbered = found.into_iter().map(|(offset, change)| {
-        let lines = if change.what == What::Removed { &mut gone } else { &mut here };
-        Change { line: lines.of(offset as usize), ..change }
+    let changes = found.into_iter().map(|(what, leaf, from)| {
+        let lines = if what == What::Removed { &mut gone } else { &mut here };
+        Change {
+            what,
+            key: leaf.path.clone(),
+            from: from.map(|from| from.path.clone()).filter(|from| *from != leaf.path),
+            line: lines.of(leaf.offset as usize),
+            is_comment: leaf.is_comment,
+            is_encrypted: leaf.is_token || from.is_some_and(|from| from.is_token),
+        }
     });
-    Changes { changes: numbered.collect(), all_anew }
+    Changes { changes: changes.collect(), all_anew }
 }
 
 /// The values and comments of a file, in order; without its metadata.
@@ -141,8 +135,7 @@ fn leaves((store, tree): (&dyn Store, &Tree<'_>)) -> Vec<Leaf> {
         if node.flags.has(Flags::METADATA) {
             continue;
         }
-        let document = tree.documents.partition_point(|document| document.root <= id).saturating_sub(1);
-        let mut group = vec![document.to_le_bytes()[0], u8::from(node.kind == Kind::Comment)];
+        let mut group = vec![tree.document_of(id).to_le_bytes()[0], u8::from(node.kind == Kind::Comment)];
         let mut path = String::new();
         if node.kind == Kind::Comment {
             let mut aad = Vec::new();
@@ -283,6 +276,10 @@ impl Pairing {
     }
 }
 
+fn identities<'l>(leaves: &'l [Leaf], side: &[usize]) -> Vec<&'l [u8]> {
+    side.iter().map(|index| leaves[*index].identity.as_slice()).collect()
+}
+
 /// Leaves at one path that stand for each other, or all those between two such.
 struct Step<'l> {
     old: &'l [usize],
@@ -293,23 +290,17 @@ struct Step<'l> {
 /// From the first of `old` and `new` to their last. What only one state has cannot be
 /// equal to anything: without it, a comparison of states that have nothing in common
 /// takes no time.
-fn steps<'l>(before: &[Leaf], after: &[Leaf], old: &'l [usize], new: &'l [usize]) -> Vec<Step<'l>> {
-    let known = |leaves: &[Leaf], side: &[usize]| -> HashSet<Vec<u8>> {
-        side.iter().map(|index| leaves[*index].identity.clone()).collect()
+fn steps<'l>(before: &'l [Leaf], after: &'l [Leaf], old: &'l [usize], new: &'l [usize]) -> Vec<Step<'l>> {
+    let (before, after) = (identities(before, old), identities(after, new));
+    let shared = |side: &[&[u8]], others: &[&[u8]]| -> Vec<usize> {
+        let others: HashSet<&[u8]> = others.iter().copied().collect();
+        (0..side.len()).filter(|place| others.contains(side[*place])).collect()
     };
-    let shared = |leaves: &[Leaf], side: &[usize], others: &HashSet<Vec<u8>>| -> Vec<usize> {
-        (0..side.len()).filter(|place| others.contains(&leaves[side[*place]].identity)).collect()
+    let (ours, theirs) = (shared(&before, &after), shared(&after, &before));
+    let of = |places: &[usize], side: &[&'l [u8]]| -> Vec<&'l [u8]> {
+        places.iter().map(|place| side[*place]).collect()
     };
-    let ours = shared(before, old, &known(after, new));
-    let theirs = shared(after, new, &known(before, old));
-    let identities = |leaves: &[Leaf], side: &[usize], places: &[usize]| -> Vec<Vec<u8>> {
-        places.iter().map(|place| leaves[side[*place]].identity.clone()).collect()
-    };
-    let operations = capture_diff_slices(
-        Algorithm::Myers,
-        &identities(before, old, &ours),
-        &identities(after, new, &theirs),
-    );
+    let operations = capture_diff_slices(Algorithm::Myers, &of(&ours, &before), &of(&theirs, &after));
     let equal = operations.iter().filter(|operation| matches!(operation, DiffOp::Equal { .. }));
     let equal = equal.flat_map(|operation| operation.old_range().zip(operation.new_range()));
     let (mut steps, mut one, mut other) = (Vec::new(), 0, 0);

@@ -55,6 +55,8 @@ pub struct LockPlan {
     pub selected: usize,
     /// Placeholders that keep a style other than their value's own, by node.
     styles: Vec<(NodeId, Style)>,
+    /// Nodes whose key is an alias to a value that becomes a token.
+    expanded_keys: Vec<NodeId>,
     /// Aliases that are written out, by node, which is also by place.
     expanded: Vec<NodeId>,
 }
@@ -93,6 +95,7 @@ impl<'t, 's> PlainFile<'t, 's> {
                 leaves: 0,
                 selected: 0,
                 styles: Vec::new(),
+                expanded_keys: Vec::new(),
                 expanded: Vec::new(),
             },
         };
@@ -105,6 +108,7 @@ impl<'t, 's> PlainFile<'t, 's> {
             planner.visit(id);
             if self.is_locked_key(&anchors, id) {
                 let (path, line) = (paths.of(id), planner.lines.of(node.key.start as usize));
+                planner.plan.expanded_keys.push(id);
                 planner.plan.notices.push(Notice::AliasExpanded { path, line });
             }
         }
@@ -129,7 +133,7 @@ impl<'t, 's> PlainFile<'t, 's> {
         let (mut aad, mut text) = (Vec::new(), Vec::new());
         let mut sealer = Sealer { cipher, known, rng, buffer: SecretBytes::default(), token: Vec::new() };
         let mut edits = attach;
-        edits.extend(self.key_edits());
+        edits.extend(self.key_edits(plan));
         let mut splicer = Splicer::new(self.tree.source, edits, sink);
         let done: Result<(), std::convert::Infallible> = order.each(self.tree, |id| {
             let node = self.tree.node(id);
@@ -174,16 +178,12 @@ impl<'t, 's> PlainFile<'t, 's> {
     }
 
     /// The edits that write out such keys.
-    fn key_edits(&self) -> Vec<Edit> {
-        let anchors = Anchors::of(self.tree);
-        (0..self.tree.nodes.len() as NodeId)
-            .filter(|&id| self.is_locked_key(&anchors, id))
-            .map(|id| {
-                let mut text = Vec::new();
-                self.store.write_key(self.tree.key(id), &mut text);
-                Edit::new(self.tree.node(id).key, text)
-            })
-            .collect()
+    fn key_edits(&self, plan: &LockPlan) -> impl Iterator<Item = Edit> {
+        plan.expanded_keys.iter().map(|&id| {
+            let mut text = Vec::new();
+            self.store.write_key(self.tree.key(id), &mut text);
+            Edit::new(self.tree.node(id).key, text)
+        })
     }
 
     fn lock(

@@ -159,9 +159,8 @@ impl Ciphertexts {
     }
 
     /// Where the next token of this value at this path is, those aside that a bucket
-    /// has `done` with. A whole number that
-    /// SOPS typed as a double is printed like an integer, and read back as one:
-    /// it keeps its token.
+    /// has `done` with. A whole number that SOPS typed as a double is printed like an
+    /// integer, and read back as one: it keeps its token.
     fn find(
         &self,
         aad: &[u8],

@@ -177,8 +177,8 @@ fn push_key(tree: &Tree<'_>, id: NodeId, path: &mut String) {
 }
 
 fn document_mark(tree: &Tree<'_>, id: NodeId) -> String {
-    match tree.documents.partition_point(|document| document.root <= id) {
-        0 | 1 => String::new(),
-        before => format!("---{}", before - 1),
+    match tree.document_of(id) {
+        0 => String::new(),
+        document => format!("---{document}"),
     }
 }

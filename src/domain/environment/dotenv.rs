@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 
 use super::is_name;
+use crate::domain::lines::Lines;
 use crate::domain::search;
 use crate::domain::secret::SecretBytes;
 use crate::domain::store::{ReadError, ReadErrorKind};
@@ -106,7 +107,7 @@ impl Reader<'_> {
     }
 
     fn refused(&self, message: &str, hint: Option<&'static str>) -> ReadError {
-        let line = 1 + search::memchr_iter(b'\n', &self.text[..self.at.min(self.text.len())]).count();
+        let line = Lines::new(self.text).of(self.at);
         ReadError { message: message.to_owned(), line: Some(line), hint, kind: ReadErrorKind::Syntax }
     }
 

@@ -4,7 +4,8 @@
 //! are kept. Stricter than SOPS in two places, because it would change data
 //! silently there: bytes that are not UTF-8, and anything behind the object.
 
-use crate::domain::search::{self, memchr2};
+use crate::domain::lines::Lines;
+use crate::domain::search::memchr2;
 use crate::domain::store::{ReadError, ReadErrorKind};
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Span, Style, Tag, Tree};
 
@@ -29,7 +30,7 @@ pub(super) fn read(source: &[u8]) -> Result<Tree<'_>, ReadError> {
     if (read.is_err() || !reader.is_ascii)
         && let Err(error) = std::str::from_utf8(source)
     {
-        let line = line_of(source, error.valid_up_to());
+        let line = Lines::new(source).of(error.valid_up_to());
         return Err(hinted(line, "the file is not valid UTF-8", "save it as UTF-8"));
     }
     read.map(|()| reader.tree)
@@ -51,10 +52,6 @@ fn flag_metadata(tree: &mut Tree<'_>, root: NodeId) {
             tree.nodes[node as usize].flags.set(Flags::METADATA);
         }
     }
-}
-
-fn line_of(source: &[u8], offset: usize) -> usize {
-    1 + search::memchr_iter(b'\n', source.get(..offset).unwrap_or(source)).count()
 }
 
 fn hinted(line: usize, message: &str, hint: &'static str) -> ReadError {
@@ -103,7 +100,7 @@ impl Reader<'_> {
     }
 
     fn fail(&self, message: &str) -> ReadError {
-        ReadError::syntax(line_of(self.tree.source, self.at), message)
+        ReadError::syntax(Lines::new(self.tree.source).of(self.at), message)
     }
 
     /// An error that names the end of the input where that is the reason.

@@ -6,7 +6,7 @@ use super::comments::Bare;
 use super::compose::Composer;
 use super::parse::Parser;
 use super::scan::Scanner;
-use crate::domain::search;
+use crate::domain::lines::Lines;
 use crate::domain::secret::SecretBytes;
 use crate::domain::tree::Span;
 
@@ -50,7 +50,7 @@ pub(super) fn draft(source: &[u8]) -> Result<Draft, ReadError> {
 }
 
 fn bad_byte(source: &[u8], bad: BadByte) -> ReadError {
-    let line = 1 + search::memchr_iter(b'\n', &source[..bad.at]).count();
+    let line = Lines::new(source).of(bad.at);
     let mut error = ReadError::syntax(line, format!("yaml: line {line}: {}", bad.problem));
     if source.starts_with(b"\xFF\xFE") || source.starts_with(b"\xFE\xFF") {
         error.hint = Some("the file is in UTF-16: save it as UTF-8");

@@ -198,9 +198,7 @@ fn flow_span(tree: &Tree<'_>, root: NodeId, entry: NodeId) -> Span {
 
 /// See [`crate::domain::store::Store::attach`].
 pub(super) fn attach(tree: &Tree<'_>, metadata: &Value) -> Vec<Edit> {
-    let is_block =
-        |document: &Document| !is_flow(tree, document.root) && !is_written_null(tree, document.root);
-    let first_is_block = tree.documents.first().is_some_and(is_block);
+    let first_is_block = tree.documents.first().is_some_and(|first| takes_block(tree, first.root));
     // What a later change writes by the first document's text is what is written now.
     let of = |document| match bare_braces(tree, document).filter(|_| first_is_block) {
         Some(line) => vec![Edit::new(line, block_text(metadata, 0))],
@@ -269,8 +267,13 @@ pub(super) fn insert_block(tree: &Tree<'_>, document: &Document, text: &[u8]) ->
     vec![Edit::new(Span::new(end, end), out)]
 }
 
+/// True if the metadata comes in lines of its own.
+pub(super) fn takes_block(tree: &Tree<'_>, root: NodeId) -> bool {
+    !is_flow(tree, root) && !is_written_null(tree, root)
+}
+
 /// True for a document that is nothing but `~` or `null`.
-pub(super) fn is_written_null(tree: &Tree<'_>, root: NodeId) -> bool {
+fn is_written_null(tree: &Tree<'_>, root: NodeId) -> bool {
     let node = tree.node(root);
     let bare = tree.children(root).all(|child| tree.node(child).kind == Kind::Comment);
     node.style == Style::Plain && !node.span.is_empty() && bare

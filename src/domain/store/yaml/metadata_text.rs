@@ -3,8 +3,8 @@
 
 use super::emit_scalar::{Form, form_of, write_double};
 use super::metadata::{
-    self, KEY, attach_to, bare_braces, ends_in_break, entry, insert_block, insert_flow, is_flow,
-    is_written_null, line_end, line_start, root_column,
+    self, KEY, attach_to, bare_braces, ends_in_break, entry, insert_block, insert_flow, is_flow, line_end,
+    line_start, root_column, takes_block,
 };
 use super::read;
 use crate::domain::search;
@@ -160,11 +160,7 @@ pub(super) fn attach_text(tree: &Tree<'_>, text: &MetadataText) -> Vec<Edit> {
         } else if let Some(line) = bare_braces(tree, document) {
             // What `detach` wrote for an empty document of SOPS.
             edits.push(Edit::new(line, text.clone()));
-        } else if !flow
-            && block
-            && indent == root_column(tree, document.root)
-            && !is_written_null(tree, document.root)
-        {
+        } else if block && indent == root_column(tree, document.root) && takes_block(tree, document.root) {
             edits.extend(insert_block(tree, document, text));
         } else {
             edits.extend(attach_anew(tree, document, text));
