@@ -30,6 +30,8 @@ pub(super) struct Composer<'s> {
     targets: Vec<Target>,
     decodes: Decodes,
     end: u32,
+    /// Plain lines are taken without tokens.
+    pub(super) by_line: bool,
 }
 
 /// A container that is open.
@@ -105,12 +107,16 @@ impl<'s> Composer<'s> {
             targets: Vec::new(),
             decodes: Decodes::default(),
             end: 0,
+            by_line: true,
         }
     }
 
     /// Reads all documents.
     pub(super) fn run(&mut self) -> Scan<()> {
         loop {
+            if self.by_line {
+                self.plain_lines()?;
+            }
             let event = self.parser.next()?;
             match event.kind {
                 EventKind::Scalar | EventKind::Alias => self.leaf(&event)?,
@@ -179,7 +185,7 @@ impl<'s> Composer<'s> {
         self.check_root(root)
     }
 
-    fn leaf(&mut self, event: &Event) -> Scan<()> {
+    pub(super) fn leaf(&mut self, event: &Event) -> Scan<()> {
         if !matches!(event.tag, Tag::None | Tag::Str) {
             self.check_tag(event)?;
         }

@@ -47,6 +47,11 @@ impl Event {
         }
     }
 
+    /// A plain scalar whose text is written as it stands in `span`.
+    pub(super) fn scalar(start: Mark, span: Span) -> Self {
+        Self { text: span, ..Self::new(EventKind::Scalar, start, span.end) }
+    }
+
     /// True when it has a tag or an anchor.
     pub(super) fn has_properties(&self) -> bool {
         !self.properties.tag.is_empty() || !self.properties.anchor.is_empty()

@@ -19,6 +19,7 @@ mod metadata;
 mod metadata_text;
 mod parse;
 mod parse_flow;
+mod plain_lines;
 mod preview;
 pub mod read;
 mod remarks;

@@ -53,7 +53,7 @@ pub(super) struct Parser<'s> {
     pending: Comments,
     stem: Vec<u32>,
     next_remark: usize,
-    last_end: u32,
+    pub(super) last_end: u32,
     pub(super) directives: Vec<(&'s [u8], &'s [u8])>,
 }
 
@@ -118,6 +118,12 @@ impl<'s> Parser<'s> {
     #[inline(always)]
     pub(super) fn skip(&mut self) {
         self.scanner.consume();
+    }
+
+    /// True while comments wait for the token that takes them, or for its event.
+    #[inline(always)]
+    pub(super) fn has_comments(&self) -> bool {
+        self.next_remark < self.scanner.remarks.len() || !self.pending.is_empty()
     }
 
     /// Takes the comments that belong to `token` or what stands before it.

@@ -184,6 +184,19 @@ impl<'s> Scanner<'s> {
         self.parsed += 1;
     }
 
+    /// The tokens that have been scanned and not been taken.
+    #[inline(always)]
+    pub(super) fn ahead(&self) -> &[Token] {
+        &self.tokens[self.head..]
+    }
+
+    /// Puts others in the place of as many tokens ahead, and answers those.
+    pub(super) fn replace_ahead<const N: usize>(&mut self, tokens: [Token; N]) -> [Token; N] {
+        let mut others = tokens;
+        self.tokens[self.head..self.head + N].swap_with_slice(&mut others);
+        others
+    }
+
     fn fetch_more(&mut self) -> Scan<()> {
         if self.head >= 48 {
             self.tokens.drain(..self.head);

@@ -469,7 +469,7 @@ fn trailing_is_empty(source: &[u8], range: &std::ops::Range<usize>) -> bool {
 
 /// The end of the run of characters at `pos` that belong to a plain scalar.
 #[inline(always)]
-fn plain_word_end(source: &[u8], mut pos: usize, mask: u8) -> usize {
+pub(super) fn plain_word_end(source: &[u8], mut pos: usize, mask: u8) -> usize {
     loop {
         if mask == class::PLAIN {
             pos += quiet_bytes(&source[pos..]);
