@@ -65,7 +65,7 @@ impl<'s> Block<'s> {
         let column = match digit {
             Some(digit) => parent + digit,
             // A break that only YAML 1.1 knows may hide the first line.
-            None => first_column(body).unwrap_or(parent + 2).max(parent + 1),
+            None => first_column(body).unwrap_or_else(|| widest(body).max(parent + 2)).max(parent + 1),
         };
         let chomp = match (header.contains(&b'-'), header.contains(&b'+')) {
             (true, _) => Chomp::Strip,
@@ -198,6 +198,12 @@ impl<'s> Block<'s> {
 
 fn starts_blank(line: &[u8]) -> bool {
     matches!(line.first(), Some(b' ' | b'\t'))
+}
+
+/// The column that a body of blank lines has: that of its widest line. A comment
+/// further left ends it.
+fn widest(body: &[u8]) -> usize {
+    body.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::len).max().unwrap_or(0)
 }
 
 /// The column of the first line that holds more than spaces.

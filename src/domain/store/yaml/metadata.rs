@@ -231,10 +231,29 @@ pub(super) fn attach_to(tree: &Tree<'_>, document: &Document, metadata: &Value) 
         let mut text = format!("{{\"{KEY}\": ").into_bytes();
         write_flow(metadata, &mut text);
         text.push(b'}');
-        return vec![Edit::new(root.span, text)];
+        let mut edits = vec![Edit::new(root.span, text)];
+        edits.extend(tabs_below(tree, document));
+        return edits;
     }
     let text = block_text(metadata, root_column(tree, document.root));
     insert_block(tree, document, &text)
+}
+
+/// The blanks that lines below a written null may begin with, if tabs are among them:
+/// no such line can stand below braces.
+fn tabs_below<'t>(tree: &'t Tree<'_>, document: &Document) -> impl Iterator<Item = Edit> + use<'t> {
+    let mut at = tree.node(document.root).span.end as usize;
+    let end = document.span.end as usize;
+    std::iter::from_fn(move || {
+        while at < end {
+            at = line_end(tree.source, at);
+            let blanks = tree.source[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            if at < end && tree.source[at..at + blanks].contains(&b'\t') {
+                return Some(Edit::new(Span::new(at, at + blanks), Vec::new()));
+            }
+        }
+        None
+    })
 }
 
 /// Column of a block root's keys.
