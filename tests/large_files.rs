@@ -74,3 +74,45 @@ fn a_fault_in_either_half_of_a_large_file_is_named_and_ends_as_with_sops() {
         assert_eq!(refused.code, sandbox.sops(&["decrypt", "g.yaml"]).code, "{}", refused.describe());
     }
 }
+
+/// Bytes that no two pieces have alike.
+fn bytes(count: usize) -> Vec<u8> {
+    (0..count as u64).map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect()
+}
+
+#[test]
+fn binaries_of_any_size_cross_both_ways() {
+    let sandbox = Sandbox::with_key();
+    for count in [0, 1, 48 << 10, (48 << 10) + 1, (1 << 20) - 1, 1 << 20, (7 << 20) + 5] {
+        let plain = bytes(count);
+        sandbox.write("f.bin", &plain);
+        let encrypt = ["encrypt", "--age", ALICE.recipient, "f.bin"];
+        let printed = sandbox.ours(&encrypt).ok();
+        sandbox.write("printed.bin", &printed);
+        sandbox.write("theirs.bin", sandbox.sops(&encrypt).ok());
+        sandbox.write(
+            "sealed.bin",
+            sandbox.ours(&["encrypt", "--seal", "--age", ALICE.recipient, "f.bin"]).ok(),
+        );
+        let _ = sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, "f.bin"]).ok();
+        for name in ["printed.bin", "sealed.bin", "f.bin", "theirs.bin"] {
+            for decrypted in [sandbox.sops(&["decrypt", name]), sandbox.ours(&["decrypt", name])] {
+                assert!(decrypted.ok() == plain, "{name} of {count} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_binary_that_cannot_be_read_prints_nothing() {
+    let sandbox = Sandbox::with_key();
+    sandbox.write("folder/f", "");
+    // The last is a regular file that fails when it is read.
+    for path in ["missing.bin", "folder", "/proc/self/mem"] {
+        let arguments =
+            ["encrypt", "--input-type", "binary", "--output-type", "binary", "--age", ALICE.recipient, path];
+        let refused = sandbox.ours(&arguments);
+        assert_eq!(refused.code, sandbox.sops(&arguments).code, "{}", refused.describe());
+        assert!(refused.stdout.is_empty() && refused.stderr.contains(path), "{}", refused.describe());
+    }
+}

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 
 use super::Deps;
 use super::audit::record;
+use super::binary::{self, Content};
 use super::change;
 use super::config;
 use super::derived::put;
 use super::error::{Error, Place, While};
 use super::lock::{self, Expected, Plain};
 use super::open::{self, Locked};
+use super::ports::FileKind;
 use super::request::{
-    Destination, Done, Intent, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Task,
+    Destination, Done, Intent, KeyOptions, Named, NothingSelected, Notice, Outcome, RuleOptions, Source, Task,
 };
 use super::reuse::{self, Onto, Wanted};
 use super::sealing::{self, Unsealed};
@@ -47,8 +49,63 @@ pub struct Request {
 
 /// Encrypts one file. What goes to standard output goes to `stdout` as it is made.
 pub fn run(deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<Outcome, Error> {
+    if let Some(file) = Streamed::of(deps, request)? {
+        return file.print(deps, request, stdout);
+    }
     let input = open::read_input(deps, &request.task.source, &request.task.file)?;
     run_on(deps, request, &input, stdout)
+}
+
+/// A binary file that is printed while it is read, whatever its size.
+struct Streamed {
+    /// The file, absolute.
+    path: PathBuf,
+    /// The absolute path that rules go by.
+    name: PathBuf,
+}
+
+impl Streamed {
+    /// `None` if the file must be held whole: for another format, to build on a former
+    /// state, to be sealed or written.
+    fn of(deps: &Deps<'_>, request: &Request) -> Result<Option<Self>, Error> {
+        let Task {
+            source: Source::File(path),
+            file,
+            destination: Destination::Stdout,
+            named: Named::Directly,
+            ..
+        } = &request.task
+        else {
+            return Ok(None);
+        };
+        let path = deps.files.absolute(path).map_err(Error::Read)?;
+        let name = match &file.filename_override {
+            Some(name) => deps.files.absolute(name).map_err(Error::Read)?,
+            None => path.clone(),
+        };
+        let by_name = Format::of_path(&name.to_string_lossy());
+        let formats = [file.input_format, request.output_format].map(|format| format.unwrap_or(by_name));
+        let is_plain = formats == [Format::Binary; 2]
+            && matches!(deps.files.kind(&path), Ok(Some(FileKind::Regular)))
+            && sealing::Wanted::by_new(deps, Some(&path), request.rules.seal)? == sealing::Wanted::Nothing
+            && reuse::former(deps, &request.onto, &name)?.is_none();
+        Ok(is_plain.then_some(Self { path, name }))
+    }
+
+    fn print(&self, deps: &Deps<'_>, request: &Request, stdout: &mut dyn Sink) -> Result<Outcome, Error> {
+        let Self { path, name } = self;
+        let Request { task, keys: given, rules, .. } = request;
+        let mut notices = Vec::new();
+        let plan = config::plan(deps, name, Format::Binary, &task.file, given, rules, &mut notices)?;
+        let intent = Intent { action: Action::Encrypt, ..Intent::default() };
+        record::writing(deps, &intent, Some(name), &task.batch)?;
+        let data_key = DataKey::generate(&mut *deps.random.rng());
+        let mut metadata = Metadata { selection: Selection::everything(), ..new_metadata(&plan) };
+        metadata.groups = wrap::groups(deps, keys(&plan), threshold(&plan), &data_key)?;
+        let (cipher, place) = (Cipher::new(&data_key), Place::file(path));
+        binary::lock(deps, Content::File(path), &cipher, metadata, &place, stdout)?;
+        Ok(Outcome { done: Done::Printed, notices })
+    }
 }
 
 /// The same for an input that was read already.
@@ -207,22 +264,19 @@ struct Job<'j> {
 impl Job<'_> {
     fn lock(&self, deps: &Deps<'_>, stdout: Option<&mut dyn Sink>) -> Result<NewFile, Error> {
         let Self { plain, format, plan, rules, place, data_key } = *self;
-        let mut metadata = Metadata {
-            groups: Vec::new(),
-            shamir_threshold: threshold(plan),
-            last_modified: String::new(),
-            mac: String::new(),
-            version: metadata::VERSION.to_owned(),
-            selection: plan.selection.clone(),
-            source: None,
-            seal: None,
-            signature: None,
-            former: None,
-        };
+        let mut metadata = new_metadata(plan);
         if format == Format::Binary {
             metadata.selection = Selection::everything();
             metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), data_key)?;
-            return lock_binary(deps, plain, &Cipher::new(data_key), metadata, place, stdout);
+            let cipher = &Cipher::new(data_key);
+            let bytes = match stdout {
+                Some(stdout) => {
+                    binary::lock(deps, Content::Whole(plain), cipher, metadata, place, stdout)?;
+                    SecretBytes::default()
+                }
+                None => binary::lock_proven(deps, plain, cipher, metadata, place)?,
+            };
+            return Ok(NewFile { bytes, notices: Vec::new(), data_key: None });
         }
         let mut parsed = Plain::parse(plain, format, place)?;
         metadata.selection.mark(&mut parsed.tree, Stage::Plain);
@@ -251,26 +305,20 @@ impl Job<'_> {
     }
 }
 
-/// The same for a binary file, whose one value is always encrypted.
-pub fn lock_binary(
-    deps: &Deps<'_>,
-    plain: &[u8],
-    cipher: &Cipher,
-    metadata: Metadata,
-    place: &Place,
-    stdout: Option<&mut dyn Sink>,
-) -> Result<NewFile, Error> {
-    let failed = |error| Error::Emit { place: place.clone(), during: While::Encrypting, error };
-    let mut bytes = SecretBytes::default();
-    match stdout {
-        Some(stdout) => drop(lock::lock_binary(deps, plain, cipher, metadata, stdout).map_err(failed)?),
-        None => {
-            bytes = lock::room_for_binary(plain.len());
-            let mac = lock::lock_binary(deps, plain, cipher, metadata, &mut bytes).map_err(failed)?;
-            lock::prove_binary(&bytes, cipher, plain, &mac, place)?;
-        }
+/// The metadata of a new file, but for what is made when it is encrypted.
+fn new_metadata(plan: &Plan) -> Metadata {
+    Metadata {
+        groups: Vec::new(),
+        shamir_threshold: threshold(plan),
+        last_modified: String::new(),
+        mac: String::new(),
+        version: metadata::VERSION.to_owned(),
+        selection: plan.selection.clone(),
+        source: None,
+        seal: None,
+        signature: None,
+        former: None,
     }
-    Ok(NewFile { bytes, notices: Vec::new(), data_key: None })
 }
 
 /// The keys of the plan.

@@ -7,11 +7,8 @@ use rand::{CryptoRng, RngCore};
 use super::Deps;
 use super::error::{Error, Place, While};
 use super::open::{Locked, Unlocked, read_error};
-use super::parallel::{self, LARGE};
-use crate::domain::crypto::cipher::{Cipher, PIECE};
+use crate::domain::crypto::cipher::Cipher;
 use crate::domain::crypto::data_key::DataKey;
-use crate::domain::crypto::mac::Mac;
-use crate::domain::crypto::token::Token;
 use crate::domain::document::Notice;
 use crate::domain::document::lock::{LockPlan, PlainFile};
 use crate::domain::document::open::{Encrypted, Extras};
@@ -24,9 +21,8 @@ use crate::domain::document::yaml_layout;
 use crate::domain::metadata::Metadata;
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::{Selection, Stage};
-use crate::domain::store::{Format, Layout, Purpose, Store, WriteError, binary};
+use crate::domain::store::{Format, Purpose, Store};
 use crate::domain::tree::{Flags, Node, NodeId, Tree};
-use crate::domain::value::Value;
 
 /// SOPS's text for a YAML key like `1:` or `true:`, which it can neither encrypt
 /// nor decrypt.
@@ -90,7 +86,7 @@ fn source_token(deps: &Deps<'_>, cipher: &Cipher, plan: &LockPlan, marked: bool)
 
 /// Encrypts `plain` for the keys in `metadata`, whose MAC and time are set here.
 /// The file goes to `stdout`, or into a buffer where there is none: nothing can
-/// fail any more once it is being written. For binary files see [`lock_binary`].
+/// fail any more once it is being written. For binary files see [`super::binary`].
 pub fn lock_new(
     deps: &Deps<'_>,
     plain: &Plain<'_>,
@@ -338,72 +334,4 @@ fn refuse_ambiguous(plain: &Plain<'_>) -> Result<(), Error> {
          let the rule encrypt it"
     };
     Err(Error::Encrypt { place: plain.place.clone().at_line(Some(line)).at_key(path), cause: cause.into() })
-}
-
-/// Encrypts a binary file: a JSON object with the bytes at `data` (sops-compat
-/// 5.5). Returns the digest of its one value.
-pub fn lock_binary(
-    deps: &Deps<'_>,
-    bytes: &[u8],
-    cipher: &Cipher,
-    mut metadata: Metadata,
-    out: &mut dyn Sink,
-) -> Result<Mac, WriteError> {
-    let (head, _) = binary::frame(&Value::Map(Vec::new()), Layout::default())?;
-    // Asked now, because nothing may fail behind the head.
-    binary::frame(&metadata.to_value(), Layout::default())?;
-    out.push(&head);
-    let mut encrypt = || {
-        if !bytes.is_empty() {
-            let rng = &mut *deps.random.rng();
-            cipher.seal_large(bytes, "str", binary::AAD, rng, &mut |part| out.push(part));
-        }
-    };
-    let mut hash = || {
-        let mut mac = Mac::new(false);
-        mac.add_canonical(bytes, true);
-        mac
-    };
-    // Hash and cipher take about as long as each other.
-    let mac = parallel::both(bytes.len() >= LARGE, &mut hash, &mut encrypt);
-    metadata.last_modified = deps.clock.now();
-    metadata.mac = mac_token(deps, cipher, mac.hex(), &metadata.last_modified);
-    let (_, tail) = binary::frame(&metadata.to_value(), Layout::default())?;
-    out.push(&tail);
-    Ok(mac)
-}
-
-/// A buffer with room for the encrypted form of a binary file.
-pub fn room_for_binary(length: usize) -> SecretBytes {
-    SecretBytes::new(Vec::with_capacity(length.div_ceil(3) * 4 + 64 * 1024))
-}
-
-/// [`proven`] for a binary file: its token opens to `expected`, a piece at a time,
-/// and the MAC is that of `mac`, the digest of `expected`.
-pub fn prove_binary(
-    bytes: &[u8],
-    cipher: &Cipher,
-    expected: &[u8],
-    mac: &Mac,
-    place: &Place,
-) -> Result<(), Error> {
-    let refuse = |cause: String| refusal(place, &cause);
-    let locked = Locked::parse(bytes, Format::Binary, place).map_err(|error| refuse(error.to_string()))?;
-    locked.check_mac(cipher, mac).map_err(|error| refuse(error.to_string()))?;
-    let data = binary::data(&locked.tree).map_err(|error| refuse(error.to_string()))?;
-    let text = locked.tree.text(locked.tree.node(data).text);
-    if expected.is_empty() && text.is_empty() {
-        return Ok(());
-    }
-    let opening = Token::parse(text).and_then(|token| cipher.open_large(&token, binary::AAD));
-    let mut piece = SecretBytes::new(vec![0; PIECE]);
-    let opens = opening.is_some_and(|mut opening| {
-        opening.length() == expected.len()
-            && expected.chunks(PIECE).all(|expected| {
-                let piece = &mut piece.as_mut_vec()[..expected.len()];
-                opening.fill(piece) && *piece == *expected
-            })
-            && opening.finish()
-    });
-    if opens { Ok(()) } else { Err(refuse("its value is another one".to_owned())) }
 }

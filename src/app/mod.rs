@@ -21,6 +21,7 @@ pub mod policy_sign;
 pub mod policy_init;
 pub mod open;
 pub mod lock;
+pub mod binary;
 pub mod sealing;
 pub mod wrap;
 pub mod derived;

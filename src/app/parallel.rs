@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use crate::domain::secret::SecretBytes;
+
 /// Runs `work` on every item. `alone` says that a second thread would cost more
 /// than it saves; a single item never gets one.
 pub fn map<T: Sync, R: Send>(items: &[T], alone: bool, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
@@ -92,6 +94,90 @@ pub fn pass_on<'p>(
     })
 }
 
+/// Bytes that a thread is handed at a time.
+const HANDED: usize = 256 * 1024;
+
+/// How many such buffers are on their way at most.
+const BUFFERS: usize = 16;
+
+/// Runs `make`, which hands pieces on as it comes by them. `take` gets them in the same
+/// order: at once, or, of more than [`LARGE`] bytes, as copies on a thread of its own, if
+/// one can be had.
+pub fn beside<R>(take: impl FnMut(&[u8]) + Send, make: impl FnOnce(&mut dyn FnMut(&[u8])) -> R) -> R {
+    let take = Mutex::new(take);
+    let run = |piece: &[u8]| (take.lock().unwrap_or_else(PoisonError::into_inner))(piece);
+    thread::scope(|scope| {
+        let start = || {
+            let (full, filled) = mpsc::channel::<SecretBytes>();
+            let (empty, emptied) = mpsc::channel();
+            let work = move || {
+                for mut buffer in filled {
+                    run(&buffer);
+                    buffer.as_mut_vec().clear();
+                    // Nobody wants it any more when all has been made.
+                    let _ = empty.send(buffer);
+                }
+            };
+            thread::Builder::new().spawn_scoped(scope, work).ok()?;
+            let buffers = 0;
+            Some(Handing { full, emptied, buffers, buffer: SecretBytes::default() })
+        };
+        let (mut count, mut handing) = (0, None);
+        let made = make(&mut |piece| {
+            count += piece.len();
+            if count < LARGE {
+                return run(piece);
+            }
+            match handing.get_or_insert_with(start) {
+                Some(handing) => handing.push(piece),
+                None => run(piece),
+            }
+        });
+        if let Some(Some(handing)) = handing {
+            handing.finish();
+        }
+        made
+    })
+}
+
+/// What is on its way to a thread, in buffers that come back.
+struct Handing {
+    full: mpsc::Sender<SecretBytes>,
+    emptied: mpsc::Receiver<SecretBytes>,
+    /// How many buffers there are, beside the first.
+    buffers: usize,
+    buffer: SecretBytes,
+}
+
+impl Handing {
+    fn push(&mut self, mut piece: &[u8]) {
+        while !piece.is_empty() {
+            if self.buffer.len() == HANDED {
+                let next = self.next();
+                drop(self.full.send(std::mem::replace(&mut self.buffer, next)));
+            }
+            let buffer = self.buffer.as_mut_vec();
+            buffer.reserve_exact(HANDED - buffer.len());
+            let (now, rest) = piece.split_at(piece.len().min(HANDED - buffer.len()));
+            buffer.extend_from_slice(now);
+            piece = rest;
+        }
+    }
+
+    /// An empty buffer: a new one while there are few, else one that comes back.
+    fn next(&mut self) -> SecretBytes {
+        if self.buffers < BUFFERS {
+            self.buffers += 1;
+            return SecretBytes::default();
+        }
+        self.emptied.recv().unwrap_or_default()
+    }
+
+    fn finish(self) {
+        drop(self.full.send(self.buffer));
+    }
+}
+
 /// Runs two pieces of work and returns what the first one gave; side by side if
 /// `large` and a thread can be had. How many cores there are is not asked: the answer
 /// stands in many files, and takes longer than a thread that turns out useless.
@@ -146,6 +232,25 @@ mod tests {
                 assert_eq!(answers, expected);
             }
             assert_eq!(map_owned(items, |item| item * 2), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_made_is_taken_in_order() {
+        for count in [0, 1, LARGE - 1, LARGE, LARGE + 1, 3 * LARGE + 17, (BUFFERS + 9) * HANDED] {
+            let all: Vec<u8> = (0..count).map(|at| (at * 7 / 3) as u8).collect();
+            for size in [4093, HANDED, 5 * HANDED / 2] {
+                let mut taken = Vec::new();
+                let made = beside(
+                    |piece| taken.extend_from_slice(piece),
+                    |take| {
+                        all.chunks(size).for_each(take);
+                        all.len()
+                    },
+                );
+                assert_eq!(made, count);
+                assert!(taken == all, "{count} by {size}");
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::Deps;
+use super::binary;
 use super::change;
 use super::encrypt;
 use super::error::{Error, Place, While};
@@ -268,7 +269,7 @@ fn relocked(
     }
     let cipher = Cipher::new(data_key);
     if format == Format::Binary {
-        return encrypt::lock_binary(deps, &plain, &cipher, metadata, place, None).map(|it| it.bytes);
+        return binary::lock_proven(deps, &plain, &cipher, metadata, place);
     }
     let mut parsed = Plain::parse(&plain, format, place)?;
     metadata.selection.mark(&mut parsed.tree, Stage::Plain);

@@ -3,9 +3,9 @@
 
 use super::Deps;
 use super::audit::record::{self, Recorded};
+use super::binary;
 use super::carrier::{self, Carrying};
 use super::change;
-use super::encrypt;
 use super::error::{Error, Place};
 use super::lock::{self, LockedFile};
 use super::open::{self, Locked, Unlocked};
@@ -525,7 +525,7 @@ impl<'i> Sides<'i> {
                 let locked = Locked::parse(&carrier, Format::Binary, place)?;
                 let mut merged = locked.metadata.clone();
                 merged.former = locked.store.metadata(&locked.tree).ok().flatten();
-                encrypt::lock_binary(deps, plain, &Cipher::new(&data_key), merged, place, None)?.bytes
+                binary::lock_proven(deps, plain, &Cipher::new(&data_key), merged, place)?
             }
         };
         let (key, groups) = (metadata.key, metadata.groups);

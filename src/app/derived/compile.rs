@@ -2,6 +2,7 @@
 //! with a data key of its own.
 
 use crate::app::Deps;
+use crate::app::binary;
 use crate::app::error::{Error, Place, While};
 use crate::app::lock::{self, Expected, Plain};
 use crate::app::open::{self, Locked, Unlocked};
@@ -87,12 +88,8 @@ impl Draft<'_> {
         let Self { plain, documents, format, place } = *self;
         let cipher = Cipher::new(data_key);
         if format == Format::Binary {
-            let mut bytes = lock::room_for_binary(plain.len());
             let metadata = Metadata { selection: Selection::everything(), ..metadata };
-            let mac = lock::lock_binary(deps, plain, &cipher, metadata, &mut bytes);
-            let failed = |error| Error::Emit { place: place.clone(), during: While::Encrypting, error };
-            lock::prove_binary(&bytes, &cipher, plain, &mac.map_err(failed)?, place)?;
-            return Ok(bytes);
+            return binary::lock_proven(deps, plain, &cipher, metadata, place);
         }
         refuse_other_values(plain, documents, format, place)?;
         let mut parsed = Plain::parse(plain, format, place)?;

@@ -112,34 +112,15 @@ impl Cipher {
         append_rest(&nonce, &tag, kind, out);
     }
 
-    /// The same for a value of many megabytes: one [`PIECE`] at a time is copied,
-    /// encrypted and handed to `out` while it is in the processor's cache.
-    pub fn seal_large(
-        &self,
-        plain: &[u8],
-        kind: &str,
-        aad: &[u8],
-        rng: &mut (impl RngCore + CryptoRng + ?Sized),
-        out: &mut dyn FnMut(&[u8]),
-    ) {
+    /// Begins to encrypt a value of many megabytes under a fresh nonce.
+    pub fn seal_large(&self, aad: &[u8], rng: &mut (impl RngCore + CryptoRng + ?Sized)) -> Sealing {
         let mut nonce = [0; NONCE_LENGTH];
         rng.fill_bytes(&mut nonce);
-        let mut gcm = Gcm::new(&self.block, &nonce, aad);
-        let mut buffer = SecretBytes::new(Vec::with_capacity(PIECE));
-        let mut text = Vec::with_capacity(PIECE / 3 * 4);
-        out(PREFIX);
-        for piece in plain.chunks(PIECE) {
-            let buffer = buffer.as_mut_vec();
-            buffer.clear();
-            buffer.extend_from_slice(piece);
-            gcm.encrypt(buffer);
-            text.clear();
-            append_base64(buffer, &mut text);
-            out(&text);
-        }
-        text.clear();
-        append_rest(&nonce, &gcm.tag(), kind, &mut text);
-        out(&text);
+        let gcm = Gcm::new(&self.block, &nonce, aad);
+        let buffer = SecretBytes::new(Vec::with_capacity(PIECE));
+        let mut text = Vec::with_capacity(PIECE / 3 * 4 + PREFIX.len());
+        text.extend_from_slice(PREFIX);
+        Sealing { gcm, nonce, buffer, text }
     }
 
     /// Decrypts `token` a piece at a time. `None` unless its fields are what
@@ -184,6 +165,48 @@ impl Cipher {
         }
         plain.zeroize();
         Err(OpenError::Authentication)
+    }
+}
+
+/// A large value that is being encrypted: one [`PIECE`] at a time, while it is in the
+/// processor's cache.
+pub struct Sealing {
+    gcm: Gcm,
+    nonce: [u8; NONCE_LENGTH],
+    /// Plain bytes that do not fill a piece yet.
+    buffer: SecretBytes,
+    /// The token's text that was not handed on yet.
+    text: Vec<u8>,
+}
+
+impl Sealing {
+    /// Takes the next bytes of the value, and hands what that completes to `out`.
+    pub fn push(&mut self, mut plain: &[u8], out: &mut dyn FnMut(&[u8])) {
+        while !plain.is_empty() {
+            let buffer = self.buffer.as_mut_vec();
+            let (now, rest) = plain.split_at(plain.len().min(PIECE - buffer.len()));
+            buffer.extend_from_slice(now);
+            plain = rest;
+            if buffer.len() == PIECE {
+                self.encrypt(out);
+            }
+        }
+    }
+
+    /// Hands on the rest of the token. `kind` is the type that goes into it.
+    pub fn finish(mut self, kind: &str, out: &mut dyn FnMut(&[u8])) {
+        self.encrypt(out);
+        append_rest(&self.nonce, &self.gcm.tag(), kind, &mut self.text);
+        out(&self.text);
+    }
+
+    fn encrypt(&mut self, out: &mut dyn FnMut(&[u8])) {
+        let buffer = self.buffer.as_mut_vec();
+        self.gcm.encrypt(buffer);
+        append_base64(buffer, &mut self.text);
+        buffer.clear();
+        out(&self.text);
+        self.text.clear();
     }
 }
 
@@ -269,7 +292,11 @@ mod tests {
         for length in [1, 2, 3, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 2 * PIECE + 47] {
             let plain: Vec<u8> = (0..length).map(|at| at as u8).collect();
             let mut text = Vec::new();
-            cipher.seal_large(&plain, "str", b"data:", &mut rng, &mut |part| text.extend_from_slice(part));
+            let mut sealing = cipher.seal_large(b"data:", &mut rng);
+            for part in plain.chunks(PIECE / 2 + 7) {
+                sealing.push(part, &mut |part| text.extend_from_slice(part));
+            }
+            sealing.finish("str", &mut |part| text.extend_from_slice(part));
             let token = Token::parse(&text).unwrap();
             let mut whole = Vec::new();
             cipher.open(&token, b"data:", &mut whole).unwrap();
