@@ -103,16 +103,12 @@ pub fn lock_new(
     metadata.last_modified = deps.clock.now();
     metadata.mac = mac_token(deps, &cipher, plan.mac.hex(), &metadata.last_modified);
     metadata.source = source_token(deps, &cipher, &plan, marked);
-    let attach = plain.store.attach(&plain.tree, &metadata.to_value());
-    let file = PlainFile {
-        store: plain.store,
-        tree: &plain.tree,
-        selection: &metadata.selection,
-        keep_spellings: metadata.keeps_spellings(),
-    };
+    let (keep_spellings, is_marked) = (metadata.keeps_spellings(), metadata.source.is_some());
+    let selection = metadata.selection.clone();
+    let attach = plain.store.attach(&plain.tree, &metadata.into_value());
+    let file = PlainFile { store: plain.store, tree: &plain.tree, selection: &selection, keep_spellings };
     let mut bytes = SecretBytes::default();
-    let may_need_mark =
-        metadata.source.is_none() && yaml_layout::may_be_sops_layout(plain.store, &plain.tree);
+    let may_need_mark = !is_marked && yaml_layout::may_be_sops_layout(plain.store, &plain.tree);
     let rng = &mut *deps.random.rng();
     match stdout {
         Some(stdout) if !may_need_mark => file.write(&plan, &cipher, None, attach, rng, stdout),
@@ -122,7 +118,7 @@ pub fn lock_new(
             // Room that was never used need not be wiped, which would touch it.
             bytes.as_mut_vec().shrink_to_fit();
             if may_need_mark {
-                bytes = with_mark(rng, bytes, &cipher, &metadata.selection, plain, || false);
+                bytes = with_mark(rng, bytes, &cipher, &selection, plain, || false);
             }
             if let Some(stdout) = stdout {
                 stdout.push(&std::mem::take(&mut bytes));

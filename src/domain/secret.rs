@@ -25,6 +25,18 @@ impl SecretBytes {
         &mut self.0
     }
 
+    /// Appends `bytes`. Where that takes another allocation, the old one is wiped.
+    pub fn append(&mut self, bytes: &[u8]) {
+        if self.0.capacity() - self.0.len() < bytes.len() {
+            let room = (2 * self.0.len()).max(self.0.len() + bytes.len()).max(64);
+            let mut larger = Vec::with_capacity(room);
+            larger.extend_from_slice(&self.0);
+            wipe(&mut self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+    }
+
     /// Frees bytes that turned out to be an encrypted file's, and need no wiping.
     pub fn release(mut self) {
         self.0 = Vec::new();

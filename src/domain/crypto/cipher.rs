@@ -25,6 +25,9 @@ const NONCE_LENGTH: usize = 32;
 /// Bytes of an authentication tag.
 pub const TAG_LENGTH: usize = 16;
 
+/// About as many bytes as a token has beside its data.
+const REST: usize = 128;
+
 /// How much of a large value is worked on at a time, in bytes: whole cipher
 /// blocks, whole groups of base64, and small enough for a processor's cache.
 pub const PIECE: usize = 48 * 1024;
@@ -107,6 +110,7 @@ impl Cipher {
             // Only a plaintext over 64 GiB is refused; sources are below 4 GiB.
             Err(_) => unreachable!("value longer than a file can be"),
         };
+        out.reserve(buffer.len().div_ceil(3) * 4 + REST);
         out.extend_from_slice(PREFIX);
         append_base64(buffer, out);
         append_rest(&nonce, &tag, kind, out);

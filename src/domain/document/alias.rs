@@ -1,10 +1,8 @@
 //! Aliases. SOPS reads an alias as a full copy of what it refers to, at the
 //! alias's own path; so do the MAC and the rules.
 
-use std::collections::HashMap;
-
 use super::walk::Walk;
-use crate::domain::tree::{Kind, NodeId, Tree};
+use crate::domain::tree::{Kind, NodeId, Properties, Tree};
 
 /// The node that `alias` refers to.
 pub fn target(tree: &Tree<'_>, alias: NodeId) -> NodeId {
@@ -45,25 +43,24 @@ pub fn each_part<E>(tree: &Tree<'_>, alias: NodeId, aad: &[u8], visit: Visit<'_,
 /// Which nodes carry which anchor.
 #[derive(Debug)]
 pub struct Anchors<'s> {
-    by_name: HashMap<&'s [u8], Vec<NodeId>>,
+    /// Names with their nodes, ascending.
+    named: Vec<(&'s [u8], NodeId)>,
 }
 
 impl<'s> Anchors<'s> {
     /// The anchors of `tree`.
     pub fn of(tree: &Tree<'s>) -> Self {
-        let mut by_name: HashMap<&[u8], Vec<NodeId>> = HashMap::new();
-        for (node, properties) in &tree.properties {
-            if let Some(name) = tree.raw(properties.anchor).strip_prefix(b"&") {
-                by_name.entry(name).or_default().push(*node);
-            }
-        }
-        Self { by_name }
+        let name = |(node, properties): &(NodeId, Properties)| {
+            Some((tree.raw(properties.anchor).strip_prefix(b"&")?, *node))
+        };
+        let mut named: Vec<_> = tree.properties.iter().filter_map(name).collect();
+        named.sort_unstable();
+        Self { named }
     }
 
     /// The node that an alias at `id` to `name` refers to: the last one before it.
     pub fn before(&self, id: NodeId, name: &[u8]) -> Option<NodeId> {
-        let nodes = self.by_name.get(name)?;
-        let before = nodes.partition_point(|node| *node < id);
-        nodes[..before].last().copied()
+        let before = self.named.partition_point(|anchor| *anchor < (name, id));
+        self.named[..before].last().filter(|(found, _)| *found == name).map(|(_, node)| *node)
     }
 }

@@ -371,7 +371,7 @@ impl<'t> Planner<'_, 't, '_> {
                     if !self.comes_back(id, &payload, &aad) {
                         let path = self.walk.spelling_path(tree, id);
                         self.kept_values += 1;
-                        self.keep_spelling(id, path);
+                        self.keep_spelling(id, &path);
                     }
                 }
                 self.aad = aad;
@@ -420,7 +420,7 @@ impl<'t> Planner<'_, 't, '_> {
         odd.sort_by_key(|id| tree.node(*id).span.start);
         let mut paths = IndexPaths::new(tree);
         for id in odd {
-            self.keep_spelling(id, paths.of(id));
+            self.keep_spelling(id, &paths.of(id));
         }
     }
 
@@ -451,19 +451,19 @@ impl<'t> Planner<'_, 't, '_> {
         if found.len() > self.kept_values {
             // As decryption meets them.
             found.sort_by_key(|(id, _)| tree.node(*id).span.start);
-            self.plan.spellings.forget(found.iter().map(|(_, path)| path.as_str()).collect());
+            self.plan.spellings.forget(&found.iter().map(|(_, path)| path.as_str()).collect());
             for (id, path) in found {
                 if tree.node(id).kind == Kind::Alias {
-                    self.plan.spellings.push(path, tree.raw(tree.node(id).span));
+                    self.plan.spellings.push(&path, tree.raw(tree.node(id).span));
                 } else {
-                    self.keep_spelling(id, path);
+                    self.keep_spelling(id, &path);
                 }
             }
         }
     }
 
     /// Remembers the source text of `id`, as far as its token replaces it.
-    fn keep_spelling(&mut self, id: NodeId, path: String) {
+    fn keep_spelling(&mut self, id: NodeId, path: &str) {
         let PlainFile { store, tree, .. } = self.file;
         let span = store.lock(tree, id, store.token_style(tree, id), "", &mut Vec::new());
         self.plan.spellings.push(path, tree.raw(span));
@@ -510,8 +510,8 @@ impl<'t> Planner<'_, 't, '_> {
         let span = tree.node(id).span;
         let path = self.walk.spelling_path(tree, id);
         let line = self.lines.of(span.start as usize);
-        self.plan.notices.push(Notice::AliasExpanded { path: path.clone(), line });
         self.kept_values += 1;
-        self.plan.spellings.push(path, tree.raw(span));
+        self.plan.spellings.push(&path, tree.raw(span));
+        self.plan.notices.push(Notice::AliasExpanded { path, line });
     }
 }

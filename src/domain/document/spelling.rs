@@ -43,29 +43,49 @@ pub fn needs_mark(format: Format, tree: &Tree<'_>) -> bool {
 /// Spellings to be stored, in file order.
 #[derive(Debug, Default)]
 pub struct SpellingList {
-    entries: Vec<(String, SecretBytes)>,
+    /// Paths and spellings in turn, one behind the other.
+    text: SecretBytes,
+    /// Where each path and each spelling ends in it.
+    ends: Vec<[u32; 2]>,
     patch: Option<Patch>,
 }
 
 impl SpellingList {
     /// Adds the spelling of the leaf at `path`.
-    pub fn push(&mut self, path: String, spelling: &[u8]) {
-        self.entries.push((path, SecretBytes::new(spelling.to_vec())));
+    pub fn push(&mut self, path: &str, spelling: &[u8]) {
+        self.text.append(path.as_bytes());
+        let path = self.text.len() as u32;
+        self.text.append(spelling);
+        self.ends.push([path, self.text.len() as u32]);
+    }
+
+    /// Every path with its spelling.
+    fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|[_, end]| *end));
+        starts.zip(&self.ends).map(|(start, &[path, end])| {
+            let path_text = std::str::from_utf8(&self.text[start as usize..path as usize]);
+            // They were pushed as such.
+            (path_text.unwrap_or_default(), &self.text[path as usize..end as usize])
+        })
     }
 
     /// True when nothing needs to be stored.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.ends.is_empty()
     }
 
     /// The paths that have one.
     pub fn paths(&self) -> HashSet<String> {
-        self.entries.iter().map(|(path, _)| path.clone()).collect()
+        self.iter().map(|(path, _)| path.to_owned()).collect()
     }
 
     /// Drops the spellings at `paths`.
-    pub fn forget(&mut self, paths: HashSet<&str>) {
-        self.entries.retain(|(path, _)| !paths.contains(path.as_str()));
+    pub fn forget(&mut self, paths: &HashSet<&str>) {
+        let mut kept = Self { patch: self.patch.take(), ..Self::default() };
+        for (path, spelling) in self.iter().filter(|(path, _)| !paths.contains(path)) {
+            kept.push(path, spelling);
+        }
+        *self = kept;
     }
 
     /// Puts `patch` in the place of the one that the list has.
@@ -81,26 +101,60 @@ impl SpellingList {
     /// The JSON text to encrypt.
     pub fn to_json(&self) -> SecretBytes {
         let patch = self.patch.as_ref().map(|patch| (patch.path(), patch.piece()));
-        let entries = self.entries.iter().map(|(path, spelling)| (path.as_str(), &spelling[..]));
-        let pairs = entries.chain(patch.iter().map(|(path, piece)| (path.as_str(), *piece)));
-        let texts: Option<Vec<(&str, &str)>> =
-            pairs.clone().map(|(path, text)| Some((path, std::str::from_utf8(text).ok()?))).collect();
-        let json = match texts {
-            Some(texts) => serde_json::to_vec(&texts),
-            None => {
-                let mut texts: Vec<(&str, String)> = vec![(LATIN1, String::new())];
-                texts.extend(
-                    pairs.map(|(path, bytes)| (path, bytes.iter().copied().map(char::from).collect())),
-                );
-                let json = serde_json::to_vec(&texts);
-                for (_, text) in texts {
+        let patch = patch.iter().map(|(path, piece)| (path.as_str(), *piece));
+        let pairs = self.iter().chain(patch);
+        let is_utf8 = pairs.clone().all(|(_, text)| std::str::from_utf8(text).is_ok());
+        let mut json = SecretBytes::new(Vec::with_capacity(pairs.clone().map(room).sum::<usize>() + 16));
+        let mut out = Pairs { json: json.as_mut_vec(), mark: b'[' };
+        if !is_utf8 {
+            out.push(LATIN1, "");
+        }
+        for (path, bytes) in pairs {
+            match std::str::from_utf8(bytes) {
+                Ok(text) if is_utf8 => out.push(path, text),
+                _ => {
+                    let text: String = bytes.iter().copied().map(char::from).collect();
+                    out.push(path, &text);
                     wipe(&mut text.into_bytes());
                 }
-                json
             }
-        };
-        // Pairs of texts always have a JSON form.
-        SecretBytes::new(json.unwrap_or_default())
+        }
+        out.finish();
+        json
+    }
+}
+
+/// Bytes that the JSON form of a pair has at most.
+fn room((path, spelling): (&str, &[u8])) -> usize {
+    let escaped = |byte: &u8| match byte {
+        0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        0x20..0x80 => 1,
+        // Two, where the characters up to U+00FF stand for bytes.
+        _ => 2,
+    };
+    path.as_bytes().iter().chain(spelling).map(escaped).sum::<usize>() + b"[\"\",\"\"],".len()
+}
+
+/// A JSON list of pairs in the making.
+struct Pairs<'j> {
+    json: &'j mut Vec<u8>,
+    /// What comes in front of the next pair.
+    mark: u8,
+}
+
+impl Pairs<'_> {
+    fn push(&mut self, path: &str, text: &str) {
+        self.json.push(std::mem::replace(&mut self.mark, b','));
+        // Texts always have a JSON form, and there is room for it.
+        let _ = serde_json::to_writer(&mut *self.json, &(path, text));
+    }
+
+    fn finish(self) {
+        if self.mark == b'[' {
+            self.json.push(b'[');
+        }
+        self.json.push(b']');
     }
 }
 
@@ -170,15 +224,6 @@ impl Spellings {
     }
 }
 
-impl Drop for SpellingList {
-    fn drop(&mut self) {
-        for (path, _) in &mut self.entries {
-            let mut path = std::mem::take(path).into_bytes();
-            wipe(&mut path);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Patch, SpellingList, Spellings};
@@ -186,8 +231,8 @@ mod tests {
     #[test]
     fn spellings_come_back_in_order_and_only_where_they_fit() {
         let mut list = SpellingList::default();
-        list.push("[\"a\"]".into(), b"0x1F");
-        list.push("[\"a\"]".into(), "\"caf\\u00e9\"\n".as_bytes());
+        list.push("[\"a\"]", b"0x1F");
+        list.push("[\"a\"]", "\"caf\\u00e9\"\n".as_bytes());
         let mut read = Spellings::from_json(&list.to_json());
         assert!(read.take("[\"a\"]", |text| (text == b"other").then_some(())).is_none());
         let (text, ()) = read.take("[\"a\"]", |text| text.starts_with(b"\"").then_some(())).unwrap();
@@ -198,10 +243,32 @@ mod tests {
     }
 
     #[test]
+    fn any_number_of_spellings_comes_back_but_what_is_forgotten() {
+        let mut list = SpellingList::default();
+        assert!(list.is_empty());
+        assert_eq!(&list.to_json()[..], b"[]");
+        let path = |at: usize| format!("[\"k\\{at}\"]");
+        for at in 0..500 {
+            list.push(&path(at), format!("0x{at:X}\t\u{e9}\u{1}").as_bytes());
+        }
+        list.forget(&[path(0).as_str(), &path(499), "[\"none\"]"].into());
+        assert_eq!(list.paths().len(), 498);
+        let json = list.to_json();
+        let pairs: Vec<(String, String)> = serde_json::from_slice(&json).unwrap();
+        assert_eq!(pairs[0], (path(1), "0x1\t\u{e9}\u{1}".to_owned()));
+        let mut read = Spellings::from_json(&json);
+        for at in 1..499 {
+            let (text, ()) = read.take(&path(at), |_| Some(())).unwrap();
+            assert_eq!(&text[..], format!("0x{at:X}\t\u{e9}\u{1}").as_bytes());
+        }
+        assert!(read.take(&path(499), |_| Some(())).is_none());
+    }
+
+    #[test]
     fn spellings_that_are_no_utf8_come_back_too() {
         let mut list = SpellingList::default();
-        list.push("#".into(), b"; K\xfcche");
-        list.push("[\"a\"]".into(), "k\u{fc}che".as_bytes());
+        list.push("#", b"; K\xfcche");
+        list.push("[\"a\"]", "k\u{fc}che".as_bytes());
         list.set_patch(Some(Patch::between(b"x", b"\xff")));
         let mut read = Spellings::from_json(&list.to_json());
         assert_eq!(&read.take("#", |_| Some(())).unwrap().0[..], b"; K\xfcche");

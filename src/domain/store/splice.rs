@@ -1,6 +1,8 @@
 //! Puts new text into old bytes and touches nothing else.
 
-use crate::domain::secret::SecretBytes;
+use std::sync::Arc;
+
+use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::tree::Span;
 
 /// One change: the bytes of `span` become `text`.
@@ -9,7 +11,7 @@ pub struct Edit {
     /// What is replaced; empty to insert.
     pub span: Span,
     /// What it becomes.
-    pub text: SecretBytes,
+    pub text: Text<'static>,
 }
 
 impl std::fmt::Debug for Edit {
@@ -21,7 +23,13 @@ impl std::fmt::Debug for Edit {
 impl Edit {
     /// An edit.
     pub fn new(span: Span, text: impl Into<Vec<u8>>) -> Self {
-        Self { span, text: SecretBytes::new(text.into()) }
+        Self { span, text: Text::from(text.into()) }
+    }
+
+    /// An insertion of a text that several edits share.
+    pub fn sharing(at: usize, text: &Arc<SecretBytes>) -> Self {
+        let whole = 0..text.len() as u32;
+        Self { span: Span::new(at, at), text: Text::Shared(Arc::clone(text), whole) }
     }
 }
 

@@ -2,6 +2,8 @@
 //! map or list (its flattening of go-yaml's head, line and foot comments), one
 //! node a line. What go-yaml loses goes before the next node, in its container.
 
+use std::ops::Range;
+
 use super::remarks::RemarkLine;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Properties, Span, Style, Tag};
 
@@ -112,11 +114,133 @@ impl Bare {
         }
     }
 
-    fn side(&self, assignment: &Assignment) -> Side {
-        let node = &self.nodes[assignment.node as usize];
+    /// The comments take their places among the nodes in two walks: one that counts,
+    /// so that every node can move up, and one that fills the gaps.
+    fn lay(mut self) -> Dressed {
+        let count = self.nodes.len();
+        let mut layer = Layer {
+            ids: vec![0; count],
+            ends: vec![0; count],
+            open: Vec::new(),
+            cursor: 0,
+            next: 0,
+            moved: false,
+        };
+        layer.walk(&mut self);
+        self.nodes.resize(layer.next as usize, self.nodes[0]);
+        for id in (0..count).rev() {
+            self.nodes[layer.ids[id] as usize] = self.nodes[id];
+        }
+        (layer.cursor, layer.next, layer.moved) = (0, 0, true);
+        layer.walk(&mut self);
+        layer.finish(self)
+    }
+}
+
+/// Puts comments into the table.
+struct Layer {
+    /// Old to new node ids.
+    ids: Vec<NodeId>,
+    /// The same of their ends.
+    ends: Vec<NodeId>,
+    /// Nodes that are not complete: id, end, and their assignments.
+    open: Vec<(NodeId, NodeId, Range<usize>)>,
+    cursor: usize,
+    /// The new id of what comes next.
+    next: NodeId,
+    /// The nodes are at their new places.
+    moved: bool,
+}
+
+impl Layer {
+    fn walk(&mut self, bare: &mut Bare) {
+        let count = self.ids.len() as NodeId;
+        for id in 0..count {
+            self.close(bare, id);
+            let first = self.cursor;
+            while bare.assignments.get(self.cursor).is_some_and(|assignment| assignment.node == id) {
+                self.cursor += 1;
+            }
+            let group = first..self.cursor;
+            let node = *self.node(bare, id);
+            self.put(bare, group.clone(), Side::Before, node.parent);
+            self.ids[id as usize] = self.next;
+            self.next += 1;
+            if group.is_empty() && node.end == id + 1 {
+                self.ends[id as usize] = self.next;
+                continue;
+            }
+            self.put(bare, group.clone(), Side::Inside, id);
+            self.open.push((id, node.end, group));
+        }
+        self.close(bare, count);
+    }
+
+    /// The node of old `id`, which still names other nodes by their old ids.
+    fn node<'b>(&self, bare: &'b Bare, id: NodeId) -> &'b Node {
+        &bare.nodes[if self.moved { self.ids[id as usize] } else { id } as usize]
+    }
+
+    /// Completes all nodes that end before `next`.
+    fn close(&mut self, bare: &mut Bare, next: NodeId) {
+        while let Some((id, _, group)) = self.open.pop_if(|(_, end, _)| *end <= next) {
+            self.put(bare, group.clone(), Side::InsideLast, id);
+            self.ends[id as usize] = self.next;
+            let parent = self.node(bare, id).parent;
+            self.put(bare, group, Side::Behind, parent);
+        }
+    }
+
+    /// Writes the lines of the assignments in `group` that are on `side`.
+    fn put(&mut self, bare: &mut Bare, group: Range<usize>, side: Side, parent: NodeId) {
+        for at in group {
+            let assignment = bare.assignments[at];
+            if self.side(bare, &assignment) != side {
+                continue;
+            }
+            if !self.moved {
+                self.next += assignment.last - assignment.first;
+                continue;
+            }
+            let owner = self.node(bare, parent);
+            let first = self.ids.get(parent as usize + 1).map(|_| self.node(bare, parent + 1));
+            let indent =
+                first.filter(|first| first.parent == parent).map_or(owner.indent, |first| first.indent);
+            let mut flags = Flags::default();
+            if owner.flags.has(Flags::METADATA) {
+                flags.set(Flags::METADATA);
+            }
+            if owner.style == Style::Flow {
+                flags.set(Flags::IN_FLOW);
+            }
+            if assignment.slot == Slot::Lost {
+                flags.set(Flags::LOST);
+            }
+            for line in assignment.first..assignment.last {
+                let line = bare.lines[bare.assigned[line as usize] as usize];
+                bare.nodes[self.next as usize] = Node {
+                    kind: Kind::Comment,
+                    style: if line.inline { Style::Inline } else { Style::OwnLine },
+                    tag: Tag::None,
+                    flags,
+                    parent: self.ids[parent as usize],
+                    end: self.next + 1,
+                    key: Span::default(),
+                    key_text: Span::default(),
+                    span: line.span,
+                    text: Span { start: line.span.start + 1, end: line.span.end },
+                    indent,
+                };
+                self.next += 1;
+            }
+        }
+    }
+
+    fn side(&self, bare: &Bare, assignment: &Assignment) -> Side {
+        let node = self.node(bare, assignment.node);
         let root = node.parent == assignment.node;
         let collection = matches!(node.kind, Kind::Map | Kind::List);
-        let wraps = root || (collection && self.nodes[node.parent as usize].kind == Kind::Map);
+        let wraps = root || (collection && self.node(bare, node.parent).kind == Kind::Map);
         match assignment.slot {
             Slot::DocumentHead => Side::Inside,
             Slot::Tail | Slot::DocumentFoot => Side::InsideLast,
@@ -128,117 +252,24 @@ impl Bare {
         }
     }
 
-    fn lay(self) -> Dressed {
-        let mut layer = Layer {
-            out: Vec::with_capacity(self.nodes.len() + self.lines.len()),
-            ids: vec![0; self.nodes.len()],
-            open: Vec::new(),
-            cursor: 0,
-        };
-        for id in 0..self.nodes.len() as NodeId {
-            layer.close(&self, id);
-            let first = layer.cursor;
-            while self.assignments.get(layer.cursor).is_some_and(|assignment| assignment.node == id) {
-                layer.cursor += 1;
-            }
-            let node = self.nodes[id as usize];
-            let group = first..layer.cursor;
-            let outer = if node.parent == id { id } else { node.parent };
-            layer.put(&self, group.clone(), Side::Before, outer);
-            let new = layer.out.len() as NodeId;
-            layer.ids[id as usize] = new;
-            let parent = layer.ids[node.parent as usize];
-            layer.out.push(Node { parent, end: new + 1, ..node });
-            if group.is_empty() && node.end == id + 1 {
-                continue;
-            }
-            layer.put(&self, group.clone(), Side::Inside, id);
-            layer.open.push((id, node.end, group));
-        }
-        layer.close(&self, self.nodes.len() as NodeId);
-        layer.finish(self)
-    }
-}
-
-/// The table that is being written.
-struct Layer {
-    out: Vec<Node>,
-    /// Old to new node ids.
-    ids: Vec<NodeId>,
-    /// Nodes that are not complete: id, end, and their assignments.
-    open: Vec<(NodeId, NodeId, std::ops::Range<usize>)>,
-    cursor: usize,
-}
-
-impl Layer {
-    /// Completes all nodes that end before `next`.
-    fn close(&mut self, bare: &Bare, next: NodeId) {
-        while let Some((id, end, group)) = self.open.last().cloned() {
-            if end > next {
-                return;
-            }
-            self.open.pop();
-            self.put(bare, group.clone(), Side::InsideLast, id);
-            let new = self.ids[id as usize] as usize;
-            self.out[new].end = self.out.len() as NodeId;
-            self.put(bare, group, Side::Behind, bare.nodes[id as usize].parent);
-        }
-    }
-
-    /// Writes the lines of the assignments in `group` that are on `side`.
-    fn put(&mut self, bare: &Bare, group: std::ops::Range<usize>, side: Side, parent: NodeId) {
-        for assignment in &bare.assignments[group] {
-            if bare.side(assignment) != side {
-                continue;
-            }
-            let owner = &bare.nodes[parent as usize];
-            let first = bare.nodes.get(parent as usize + 1).filter(|first| first.parent == parent);
-            let indent = first.map_or(owner.indent, |first| first.indent);
-            for &line in &bare.assigned[assignment.first as usize..assignment.last as usize] {
-                let line = bare.lines[line as usize];
-                let mut flags = Flags::default();
-                if owner.flags.has(Flags::METADATA) {
-                    flags.set(Flags::METADATA);
-                }
-                if owner.style == Style::Flow {
-                    flags.set(Flags::IN_FLOW);
-                }
-                if assignment.slot == Slot::Lost {
-                    flags.set(Flags::LOST);
-                }
-                let id = self.out.len() as NodeId;
-                self.out.push(Node {
-                    kind: Kind::Comment,
-                    style: if line.inline { Style::Inline } else { Style::OwnLine },
-                    tag: Tag::None,
-                    flags,
-                    parent: self.ids[parent as usize],
-                    end: id + 1,
-                    key: Span::default(),
-                    key_text: Span::default(),
-                    span: line.span,
-                    text: Span { start: line.span.start + 1, end: line.span.end },
-                    indent,
-                });
-            }
-        }
-    }
-
-    fn finish(mut self, bare: Bare) -> Dressed {
-        for node in &mut self.out {
+    /// Names the nodes by their new ids.
+    fn finish(self, bare: Bare) -> Dressed {
+        let Bare { mut nodes, mut properties, mut documents, .. } = bare;
+        let new = |id: NodeId| self.ids[id as usize];
+        for (&id, &end) in self.ids.iter().zip(&self.ends) {
+            let node = &mut nodes[id as usize];
+            (node.parent, node.end) = (new(node.parent), end);
             if node.kind == Kind::Alias {
-                let target = self.ids[node.text.start as usize];
+                let target = new(node.text.start);
                 node.text = Span { start: target, end: target };
             }
         }
-        let mut properties = bare.properties;
         for (id, _) in &mut properties {
-            *id = self.ids[*id as usize];
+            *id = new(*id);
         }
-        let mut documents = bare.documents;
         for document in &mut documents {
-            document.root = self.ids[document.root as usize];
+            document.root = new(document.root);
         }
-        Dressed { nodes: self.out, properties, documents }
+        Dressed { nodes, properties, documents }
     }
 }

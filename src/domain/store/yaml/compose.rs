@@ -13,6 +13,7 @@ use super::resolve::is_plain_string;
 use super::scan::Scan;
 use super::seen_keys::{SeenKey, hash};
 use super::tokens::{bad_key, fault};
+use crate::domain::search;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Properties, Span, Style, Tag};
 
 /// A document that is being read.
@@ -32,6 +33,22 @@ pub(super) struct Composer<'s> {
     end: u32,
     /// Plain lines are taken without tokens.
     pub(super) by_line: bool,
+}
+
+/// How much a file will take, so that no table grows by being copied.
+struct Room {
+    /// Nodes and comments, if there is one a line, or a few on long lines.
+    nodes: usize,
+    /// Lines of comments.
+    comments: usize,
+}
+
+impl Room {
+    fn of(source: &[u8]) -> Self {
+        let comments = search::memchr_iter(b'#', source).count();
+        let lines = search::memchr_iter(b'\n', source).count() + comments;
+        Self { nodes: lines.max(source.len() / 48) + 16, comments }
+    }
 }
 
 /// A container that is open.
@@ -92,15 +109,17 @@ impl Decodes {
 }
 
 impl<'s> Composer<'s> {
-    /// A composer before the first event; `leaves` is a guess of the number of nodes.
-    pub(super) fn new(parser: Parser<'s>, leaves: usize) -> Self {
+    /// A composer before the first event.
+    pub(super) fn new(mut parser: Parser<'s>) -> Self {
+        let room = Room::of(parser.scanner.source);
+        parser.scanner.remark_lines.reserve_exact(room.comments);
         Self {
             parser,
-            nodes: Vec::with_capacity(leaves),
+            nodes: Vec::with_capacity(room.nodes),
             documents: Vec::new(),
             properties: Vec::new(),
-            assignments: Vec::new(),
-            assigned: Vec::new(),
+            assignments: Vec::with_capacity(room.comments),
+            assigned: Vec::with_capacity(room.comments),
             frames: Vec::new(),
             keys: Vec::new(),
             anchors: HashMap::new(),

@@ -41,7 +41,7 @@ pub(super) fn draft(source: &[u8]) -> Result<Draft, ReadError> {
 /// Reads `source`, plain lines at a glance or token by token.
 pub(super) fn compose(source: &[u8], by_line: bool) -> Result<Draft, ReadError> {
     let census = chars::census(source).map_err(|bad| bad_byte(source, bad))?;
-    let mut composer = Composer::new(Parser::new(Scanner::new(source, census)), source.len() / 48 + 16);
+    let mut composer = Composer::new(Parser::new(Scanner::new(source, census)));
     composer.by_line = by_line;
     composer.run().map_err(|error| *error)?;
     if composer.documents.is_empty() {

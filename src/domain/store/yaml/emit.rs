@@ -62,12 +62,29 @@ pub fn emit_value(value: &Value) -> Vec<u8> {
 pub fn emit_block(inside: &Value, column: i32, layout: Layout, blocks: Blocks) -> Vec<u8> {
     let mut writer = Writer::new(layout.indent.map_or(4, |indent| i32::from(indent.clamp(2, 9))));
     writer.blocks = blocks;
+    // Metadata can hold a token of megabytes, which is not to be moved about.
+    writer.out.reserve_exact(bytes_of(inside, 2));
     let lead = lead_of(inside);
     writer.wait_head(lead);
     writer.stack.push(Frame { node: inside, next: lead.len(), indent: column, foot: &[] });
     writer.run();
     writer.finish_document();
     writer.out
+}
+
+/// Bytes that the texts of a value have, as far as they stand in its first `levels`.
+fn bytes_of(value: &Value, levels: usize) -> usize {
+    /// What a line has beside a text.
+    const LINE: usize = 32;
+    let inner = |value: &Value| if levels > 0 { bytes_of(value, levels - 1) } else { 0 };
+    match value {
+        Value::Scalar(Scalar::Str(text)) | Value::Comment(text) => LINE + text.len() + text.len() / 16,
+        Value::Scalar(_) => LINE,
+        Value::Map(entries) => {
+            entries.iter().filter_map(Entry::pair).map(|(_, value)| LINE + inner(value)).sum()
+        }
+        Value::List(items) => items.iter().map(inner).sum(),
+    }
 }
 
 /// Which strings of several lines may be literal blocks.

@@ -3,12 +3,14 @@
 //! without a final line break gets one in front of the block and none behind it,
 //! so that taking the block out gives the file back.
 
+use std::sync::Arc;
+
 use super::chars::{self, find_break, own_break, trailing_break};
 use super::emit::{Blocks, emit_block};
 use super::emit_scalar::{form_of, write_double, write_typed};
 use super::resolve::resolve;
 use crate::domain::scalar::Scalar;
-use crate::domain::secret::Text;
+use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::store::splice::Edit;
 use crate::domain::store::{Layout, ReadError, ReadErrorKind};
 use crate::domain::tree::{Document, Flags, Kind, NodeId, Span, Style, Tree};
@@ -200,9 +202,10 @@ fn flow_span(tree: &Tree<'_>, root: NodeId, entry: NodeId) -> Span {
 pub(super) fn attach(tree: &Tree<'_>, metadata: &Value) -> Vec<Edit> {
     let first_is_block = tree.documents.first().is_some_and(|first| takes_block(tree, first.root));
     // What a later change writes by the first document's text is what is written now.
+    let mut last = None;
     let of = |document| match bare_braces(tree, document).filter(|_| first_is_block) {
         Some(line) => vec![Edit::new(line, block_text(metadata, 0))],
-        None => attach_to(tree, document, metadata),
+        None => attach_to(tree, document, metadata, &mut last),
     };
     tree.documents.iter().flat_map(of).collect()
 }
@@ -219,7 +222,16 @@ fn block_text(metadata: &Value, column: usize) -> Vec<u8> {
     emit_block(&block, column as i32, Layout::default(), Blocks::All)
 }
 
-pub(super) fn attach_to(tree: &Tree<'_>, document: &Document, metadata: &Value) -> Vec<Edit> {
+/// The text of a block in lines, where it is put: its column, and whether the line in
+/// front of it is open. Most documents of a file have the same.
+pub(super) type LastBlock = Option<(usize, bool, Arc<SecretBytes>)>;
+
+pub(super) fn attach_to(
+    tree: &Tree<'_>,
+    document: &Document,
+    metadata: &Value,
+    last: &mut LastBlock,
+) -> Vec<Edit> {
     if is_flow(tree, document.root) {
         let mut text = format!("\"{KEY}\": ").into_bytes();
         write_flow(metadata, &mut text);
@@ -235,8 +247,16 @@ pub(super) fn attach_to(tree: &Tree<'_>, document: &Document, metadata: &Value) 
         edits.extend(tabs_below(tree, document));
         return edits;
     }
-    let text = block_text(metadata, root_column(tree, document.root));
-    insert_block(tree, document, &text)
+    let place = (root_column(tree, document.root), is_open(tree, document));
+    let text = match last {
+        Some((column, open, text)) if (*column, *open) == place => Arc::clone(text),
+        _ => {
+            let text = Arc::new(SecretBytes::new(block_lines(tree, block_text(metadata, place.0), place.1)));
+            *last = Some((place.0, place.1, Arc::clone(&text)));
+            text
+        }
+    };
+    vec![Edit::sharing(document.span.end as usize, &text)]
 }
 
 /// The blanks that lines below a written null may begin with, if tabs are among them:
@@ -264,10 +284,24 @@ pub(super) fn root_column(tree: &Tree<'_>, root: NodeId) -> usize {
 
 /// Adds `text`, whole lines ending in LF, to the end of a document.
 pub(super) fn insert_block(tree: &Tree<'_>, document: &Document, text: &[u8]) -> Vec<Edit> {
-    let line_break = line_break(tree);
-    let mut out = Vec::with_capacity(text.len() + 64);
     let end = document.span.end as usize;
-    let open = end > 0 && !ends_in_break(&tree.source[..end]) && tree.source[..end] != *b"\xEF\xBB\xBF";
+    vec![Edit::new(Span::new(end, end), block_lines(tree, text.to_vec(), is_open(tree, document)))]
+}
+
+/// True if no line break ends a document.
+fn is_open(tree: &Tree<'_>, document: &Document) -> bool {
+    let text = &tree.source[..document.span.end as usize];
+    !text.is_empty() && !ends_in_break(text) && text != b"\xEF\xBB\xBF"
+}
+
+/// `text`, whole lines ending in LF, in lines as the file has them, for the end of a
+/// document: behind an open line, a line break comes first and none last.
+fn block_lines(tree: &Tree<'_>, text: Vec<u8>, open: bool) -> Vec<u8> {
+    let line_break = line_break(tree);
+    if !open && line_break == b"\n" {
+        return text;
+    }
+    let mut out = Vec::with_capacity(text.len() + text.len() / 16 + 64);
     if open {
         out.extend_from_slice(line_break);
     }
@@ -283,7 +317,7 @@ pub(super) fn insert_block(tree: &Tree<'_>, document: &Document, text: &[u8]) ->
     if open {
         out.truncate(out.len() - line_break.len());
     }
-    vec![Edit::new(Span::new(end, end), out)]
+    out
 }
 
 /// True if the metadata comes in lines of its own.

@@ -185,5 +185,5 @@ fn attach_anew(tree: &Tree<'_>, document: &Document, text: &[u8]) -> Vec<Edit> {
         Err(_) => None,
     };
     debug_assert_eq!(KEY, "sops");
-    value.map(|value| attach_to(tree, document, &value)).unwrap_or_default()
+    value.map(|value| attach_to(tree, document, &value, &mut None)).unwrap_or_default()
 }

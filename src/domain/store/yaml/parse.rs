@@ -143,6 +143,10 @@ impl<'s> Parser<'s> {
             *remark = Remark::default();
             self.next_remark += 1;
         }
+        if self.next_remark == self.scanner.remarks.len() {
+            self.scanner.remarks.clear();
+            self.next_remark = 0;
+        }
     }
 
     #[inline(always)]
