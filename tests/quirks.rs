@@ -234,3 +234,20 @@ fn quirks_are_answered() {
     }
     assert!(problems.is_empty(), "{}", problems.join("\n\n"));
 }
+
+/// SOPS writes such a key twice, and cannot read that.
+#[test]
+fn a_key_that_an_alias_to_a_secret_repeats_is_refused() {
+    let sandbox = Sandbox::with_key();
+    let source = "a: &x hunter2\nhunter2: 1\n? *x\n: v\n";
+    sandbox.write("f.yaml", source);
+    let theirs = sandbox.sops(&["encrypt", "--age", ALICE.recipient, "f.yaml"]).ok();
+    sandbox.write("theirs.yaml", theirs);
+    assert_ne!(sandbox.sops(&["decrypt", "theirs.yaml"]).code, Some(0));
+    let refused = sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, "f.yaml"]);
+    assert!(refused.code == Some(23) && refused.stderr.contains("f.yaml:3"), "{}", refused.describe());
+    assert!(!refused.stderr.contains("hunter2"), "{}", refused.describe());
+    assert_eq!(text(&sandbox, "f.yaml"), source);
+    // Behind the first document, nobody minds.
+    comes_back(&sandbox, "f.yaml", "z: 1\n---\na: &x k\nk: 1\n? *x\n: v\n");
+}

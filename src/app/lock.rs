@@ -96,6 +96,7 @@ pub fn lock_new(
     stdout: Option<&mut dyn Sink>,
 ) -> Result<LockedFile, Error> {
     refuse_ambiguous(plain)?;
+    refuse_repeated_key(plain, &plan)?;
     let cipher = Cipher::new(data_key);
     // A file that SOPS laid out stays so.
     let marked = metadata.source.is_some()
@@ -183,6 +184,7 @@ pub fn lock_again(
         keep_spellings: metadata.keeps_spellings(),
     };
     let mut plan = file.plan(Some(&mut known));
+    refuse_repeated_key(&plain, &plan)?;
     // Whether it still fits is seen when the file is proven.
     plan.spellings.set_patch(old.locked.spellings(&old.cipher).take_patch());
     let is_old_mac = |old: SecretBytes| *old == *plan.mac.hex().as_bytes();
@@ -313,6 +315,16 @@ fn with_room(plain: &Plain<'_>, plan: &LockPlan) -> SecretBytes {
     const TOKEN: usize = 128;
     let source = plain.tree.source.len();
     SecretBytes::new(Vec::with_capacity(source + source / 3 + plan.encrypted * TOKEN + 16 * 1024))
+}
+
+/// Refuses a key that is an alias to an encrypted value and would repeat another key.
+/// The key is such a value, so it is not named.
+fn refuse_repeated_key(plain: &Plain<'_>, plan: &LockPlan) -> Result<(), Error> {
+    let Some(id) = plan.repeated_key(&plain.tree) else { return Ok(()) };
+    let line = plain.tree.line(plain.tree.node(id).key.start);
+    let cause = "this key is an alias to a value that gets encrypted, so it is written out, and the mapping has \
+                 such a key already: rename one of them";
+    Err(Error::Encrypt { place: plain.place.clone().at_line(Some(line)), cause: cause.into() })
 }
 
 /// Refuses a value that would stay in clear and be another one for SOPS, which

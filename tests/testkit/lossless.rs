@@ -69,6 +69,9 @@ pub(crate) fn lock(format: Format, source: &[u8]) -> Option<Locked> {
     selection.mark(&mut tree, Stage::Plain);
     let file = PlainFile { store, tree: &tree, selection: &selection, keep_spellings: true };
     let mut plan = file.plan(None);
+    if plan.repeated_key(&tree).is_some() {
+        return None;
+    }
     let mut bytes = SecretBytes::default();
     let marked = !plan.spellings.is_empty() || spelling::needs_mark(format, &tree);
     let attach = store.attach(&tree, &metadata(marked));

@@ -2,7 +2,7 @@
 //! the MAC and finds out which spellings a token cannot carry; the second pass
 //! encrypts and writes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rand::{CryptoRng, RngCore};
 
@@ -59,6 +59,24 @@ pub struct LockPlan {
     expanded_keys: Vec<NodeId>,
     /// Aliases that are written out, by node, which is also by place.
     expanded: Vec<NodeId>,
+}
+
+impl LockPlan {
+    /// A key that is written out, because it is an alias to a value that becomes a
+    /// token, and that stands in its mapping a second time then, which no reader of the
+    /// first document takes.
+    pub fn repeated_key(&self, tree: &Tree<'_>) -> Option<NodeId> {
+        if self.expanded_keys.is_empty() {
+            return None;
+        }
+        let name = |id: NodeId| (tree.node(id).parent, tree.key(id));
+        let mut counts = HashMap::new();
+        let first = tree.documents.first().map_or(0, |first| tree.node(first.root).end);
+        for id in (0..first).filter(|&id| tree.has_key(id)) {
+            *counts.entry(name(id)).or_insert(0) += 1;
+        }
+        self.expanded_keys.iter().copied().find(|&id| counts.get(&name(id)).is_some_and(|count| *count > 1))
+    }
 }
 
 /// What a leaf's token holds.
