@@ -200,11 +200,12 @@ fn flow_span(tree: &Tree<'_>, root: NodeId, entry: NodeId) -> Span {
 
 /// See [`crate::domain::store::Store::attach`].
 pub(super) fn attach(tree: &Tree<'_>, metadata: &Value) -> Vec<Edit> {
-    let first_is_block = tree.documents.first().is_some_and(|first| takes_block(tree, first.root));
+    let first = tree.documents.first().map_or(0, |first| first.root);
+    let first_is_block = takes_block(tree, first);
     // What a later change writes by the first document's text is what is written now.
     let mut last = None;
     let of = |document| match bare_braces(tree, document).filter(|_| first_is_block) {
-        Some(line) => vec![Edit::new(line, block_text(metadata, 0))],
+        Some(line) => vec![Edit::new(line, block_text(metadata, root_column(tree, first)))],
         None => attach_to(tree, document, metadata, &mut last),
     };
     tree.documents.iter().flat_map(of).collect()
