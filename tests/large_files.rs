@@ -116,3 +116,20 @@ fn a_binary_that_cannot_be_read_prints_nothing() {
         assert!(refused.stdout.is_empty() && refused.stderr.contains(path), "{}", refused.describe());
     }
 }
+
+#[test]
+fn many_aliases_are_named_up_to_a_hundred() {
+    let sandbox = Sandbox::with_key();
+    let copies: String = (0..130).map(|at| format!("copy_{at}: *x\n")).collect();
+    let source = format!("key: &x value\n{copies}");
+    sandbox.write("f.yaml", &source);
+    let said = sandbox.ours(&["encrypt", "-i", "--age", ALICE.recipient, "f.yaml"]);
+    assert_eq!(said.stderr.matches("is written out as a copy").count(), 100, "{}", said.describe());
+    assert!(
+        said.stderr.contains("[\"copy_99\"]") && !said.stderr.contains("copy_100"),
+        "{}",
+        said.describe()
+    );
+    assert!(said.stderr.contains("30 more aliases are written out as copies"), "{}", said.describe());
+    assert_eq!(sandbox.ours(&["decrypt", "f.yaml"]).text(), source);
+}

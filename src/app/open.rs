@@ -530,6 +530,9 @@ pub fn notice(place: &Place, notice: &document::Notice) -> Notice {
             "{}: the alias at {path} is written out as a copy, because what it refers to is encrypted",
             at(line)
         )),
+        document::Notice::AliasesExpanded { count } => {
+            Notice::note(format!("{file}: {count} more aliases are written out as copies"))
+        }
         document::Notice::PlainComment { line } => {
             Notice::warning(format!("Found possibly unencrypted comment in file: {}", at(line)))
         }

@@ -59,9 +59,21 @@ pub struct LockPlan {
     expanded_keys: Vec<NodeId>,
     /// Aliases that are written out, by node, which is also by place.
     expanded: Vec<NodeId>,
+    /// How many of them, and of the keys, have no notice of their own.
+    unnamed_aliases: usize,
 }
 
+/// So many aliases that are written out get a notice each.
+const NAMED_ALIASES: usize = 100;
+
 impl LockPlan {
+    fn notice_alias(&mut self, path: String, line: usize) {
+        match self.notices.len() < NAMED_ALIASES {
+            true => self.notices.push(Notice::AliasExpanded { path, line }),
+            false => self.unnamed_aliases += 1,
+        }
+    }
+
     /// A key that is written out, because it is an alias to a value that becomes a
     /// token, and that stands in its mapping a second time then, which no reader of the
     /// first document takes.
@@ -115,6 +127,7 @@ impl<'t, 's> PlainFile<'t, 's> {
                 styles: Vec::new(),
                 expanded_keys: Vec::new(),
                 expanded: Vec::new(),
+                unnamed_aliases: 0,
             },
         };
         let (anchors, mut paths) = (Anchors::of(self.tree), IndexPaths::new(self.tree));
@@ -127,11 +140,15 @@ impl<'t, 's> PlainFile<'t, 's> {
             if self.is_locked_key(&anchors, id) {
                 let (path, line) = (paths.of(id), planner.lines.of(node.key.start as usize));
                 planner.plan.expanded_keys.push(id);
-                planner.plan.notices.push(Notice::AliasExpanded { path, line });
+                planner.plan.notice_alias(path, line);
             }
         }
         planner.keep_comments();
         planner.keep_duplicates();
+        if planner.plan.unnamed_aliases > 0 {
+            let count = planner.plan.unnamed_aliases;
+            planner.plan.notices.push(Notice::AliasesExpanded { count });
+        }
         planner.plan
     }
 
@@ -530,6 +547,6 @@ impl<'t> Planner<'_, 't, '_> {
         let line = self.lines.of(span.start as usize);
         self.kept_values += 1;
         self.plan.spellings.push(&path, tree.raw(span));
-        self.plan.notices.push(Notice::AliasExpanded { path, line });
+        self.plan.notice_alias(path, line);
     }
 }

@@ -31,6 +31,11 @@ pub enum Notice {
         /// One-based line.
         line: usize,
     },
+    /// The same of so many others.
+    AliasesExpanded {
+        /// How many.
+        count: usize,
+    },
     /// A comment that the rules select stands in clear in an encrypted file.
     PlainComment {
         /// One-based line.

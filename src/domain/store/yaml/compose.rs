@@ -121,7 +121,7 @@ impl<'s> Composer<'s> {
             assignments: Vec::with_capacity(room.comments),
             assigned: Vec::with_capacity(room.comments),
             frames: Vec::new(),
-            keys: Vec::new(),
+            keys: Vec::with_capacity(room.nodes),
             anchors: HashMap::new(),
             targets: Vec::new(),
             decodes: Decodes::default(),
@@ -456,6 +456,10 @@ impl<'s> Composer<'s> {
         }
         let mut span = event.properties.anchor;
         span.start += 1;
+        if self.targets.is_empty() {
+            let rest = &self.parser.scanner.source[span.range().start..];
+            self.targets.reserve_exact(search::memchr_iter(b'&', rest).count() + 1);
+        }
         self.targets.push(Target { node, weight, key });
         let found = self.targets.len() - 1;
         self.anchors.insert(&self.parser.scanner.source[span.range()], found);

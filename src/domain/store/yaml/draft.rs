@@ -50,7 +50,9 @@ pub(super) fn compose(source: &[u8], by_line: bool) -> Result<Draft, ReadError> 
         return Err(eof);
     }
     let Composer { parser, nodes, documents, properties, assignments, assigned, .. } = composer;
-    let Scanner { remark_lines: lines, decoded, .. } = parser.scanner;
+    let Scanner { remark_lines: lines, mut decoded, .. } = parser.scanner;
+    // Room that was never used need not be wiped, which would touch it.
+    decoded.as_mut_vec().shrink_to_fit();
     let bare = Bare { nodes, properties, documents, assignments, assigned, lines, settled: false };
     Ok(Draft { bare, decoded })
 }
