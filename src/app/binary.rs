@@ -91,7 +91,7 @@ pub fn lock(
 /// The encrypted form of `plain`, proven to decrypt.
 ///
 /// # Errors
-/// As [`lock`], and a result that is not what it must be.
+/// As [`lock()`], and a result that is not what it must be.
 pub fn lock_proven(
     deps: &Deps<'_>,
     plain: &[u8],
