@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use crate::app::ports::{
     Contents, Durability, FileError, FileErrorKind, FileKind, Files, Fingerprint, Proof,
 };
-use crate::domain::secret::{SecretBytes, wipe};
+use crate::domain::secret::SecretBytes;
 
 use super::paths::{clean, fingerprint, is_descriptor, kind_of, same_file};
 use super::system_error::file_error;
@@ -216,21 +216,16 @@ fn open(path: &Path) -> Result<(File, fs::Metadata), FileError> {
 /// Reads to the end. `expected` is a guess; the extra byte lets a right guess
 /// see the end without growing. Grown buffers are wiped when left behind.
 fn read_all(input: &mut impl Read, expected: usize) -> io::Result<SecretBytes> {
-    let mut buffer = Vec::with_capacity(expected.saturating_add(1).max(SMALLEST));
+    let mut bytes = SecretBytes::new(Vec::with_capacity(expected.saturating_add(1).max(SMALLEST)));
     loop {
+        let buffer = bytes.as_mut_vec();
         // No more than there is room for, so the buffer is not moved behind our back.
         let room = buffer.capacity() - buffer.len();
-        if let Err(error) = input.by_ref().take(room as u64).read_to_end(&mut buffer) {
-            wipe(&mut buffer);
-            return Err(error);
-        }
+        input.by_ref().take(room as u64).read_to_end(buffer)?;
         if buffer.len() < buffer.capacity() {
-            return Ok(SecretBytes::new(buffer));
+            return Ok(bytes);
         }
-        let mut larger = Vec::with_capacity(buffer.len().saturating_mul(2));
-        larger.extend_from_slice(&buffer);
-        wipe(&mut buffer);
-        buffer = larger;
+        bytes.grow(1);
     }
 }
 

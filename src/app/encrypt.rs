@@ -79,10 +79,7 @@ impl Streamed {
             return Ok(None);
         };
         let path = deps.files.absolute(path).map_err(Error::Read)?;
-        let name = match &file.filename_override {
-            Some(name) => deps.files.absolute(name).map_err(Error::Read)?,
-            None => path.clone(),
-        };
+        let name = open::name_of(deps, Some(&path), file)?;
         let by_name = Format::of_path(&name.to_string_lossy());
         let formats = [file.input_format, request.output_format].map(|format| format.unwrap_or(by_name));
         let is_plain = formats == [Format::Binary; 2]
@@ -100,8 +97,7 @@ impl Streamed {
         let intent = Intent { action: Action::Encrypt, ..Intent::default() };
         record::writing(deps, &intent, Some(name), &task.batch)?;
         let data_key = DataKey::generate(&mut *deps.random.rng());
-        let mut metadata = Metadata { selection: Selection::everything(), ..new_metadata(&plan) };
-        metadata.groups = wrap::groups(deps, keys(&plan), threshold(&plan), &data_key)?;
+        let metadata = binary_metadata(deps, &plan, &data_key)?;
         let (cipher, place) = (Cipher::new(&data_key), Place::file(path));
         binary::lock(deps, Content::File(path), &cipher, metadata, &place, stdout)?;
         Ok(Outcome { done: Done::Printed, notices })
@@ -264,10 +260,8 @@ struct Job<'j> {
 impl Job<'_> {
     fn lock(&self, deps: &Deps<'_>, stdout: Option<&mut dyn Sink>) -> Result<NewFile, Error> {
         let Self { plain, format, plan, rules, place, data_key } = *self;
-        let mut metadata = new_metadata(plan);
         if format == Format::Binary {
-            metadata.selection = Selection::everything();
-            metadata.groups = wrap::groups(deps, keys(plan), threshold(plan), data_key)?;
+            let metadata = binary_metadata(deps, plan, data_key)?;
             let cipher = &Cipher::new(data_key);
             let bytes = match stdout {
                 Some(stdout) => {
@@ -278,6 +272,7 @@ impl Job<'_> {
             };
             return Ok(NewFile { bytes, notices: Vec::new(), data_key: None });
         }
+        let mut metadata = new_metadata(plan);
         let mut parsed = Plain::parse(plain, format, place)?;
         metadata.selection.mark(&mut parsed.tree, Stage::Plain);
         let file = PlainFile {
@@ -319,6 +314,12 @@ fn new_metadata(plan: &Plan) -> Metadata {
         signature: None,
         former: None,
     }
+}
+
+/// The same of a binary file, whose one value is always encrypted, with its wrapped keys.
+fn binary_metadata(deps: &Deps<'_>, plan: &Plan, data_key: &DataKey) -> Result<Metadata, Error> {
+    let groups = wrap::groups(deps, keys(plan), threshold(plan), data_key)?;
+    Ok(Metadata { groups, selection: Selection::everything(), ..new_metadata(plan) })
 }
 
 /// The keys of the plan.

@@ -75,13 +75,18 @@ pub fn read_input(deps: &Deps<'_>, source: &Source, options: &FileOptions) -> Re
             (contents, Some(path))
         }
     };
-    let name = match (&options.filename_override, &path) {
-        (Some(name), _) => absolute(name)?,
-        (None, Some(path)) => path.clone(),
-        (None, None) => PathBuf::new(),
-    };
+    let name = name_of(deps, path.as_deref(), options)?;
     let Contents { bytes, fingerprint } = contents;
     Ok(Input { bytes, seen: fingerprint, path, name })
+}
+
+/// The absolute path that formats and rules go by; empty for standard input without
+/// another name. `path` is the file, absolute.
+pub fn name_of(deps: &Deps<'_>, path: Option<&Path>, options: &FileOptions) -> Result<PathBuf, Error> {
+    match (&options.filename_override, path) {
+        (Some(name), _) => deps.files.absolute(name).map_err(Error::Read),
+        (None, path) => Ok(path.map(Path::to_owned).unwrap_or_default()),
+    }
 }
 
 /// Hands the result of a command on.

@@ -25,15 +25,21 @@ impl SecretBytes {
         &mut self.0
     }
 
-    /// Appends `bytes`. Where that takes another allocation, the old one is wiped.
-    pub fn append(&mut self, bytes: &[u8]) {
-        if self.0.capacity() - self.0.len() < bytes.len() {
-            let room = (2 * self.0.len()).max(self.0.len() + bytes.len()).max(64);
+    /// Makes room for `more` bytes, and twice what there was if that takes another
+    /// allocation; the old one is wiped.
+    pub fn grow(&mut self, more: usize) {
+        if self.0.capacity() - self.0.len() < more {
+            let room = self.0.len().saturating_mul(2).max(self.0.len() + more);
             let mut larger = Vec::with_capacity(room);
             larger.extend_from_slice(&self.0);
             wipe(&mut self.0);
             self.0 = larger;
         }
+    }
+
+    /// Appends `bytes` where there is room, or grows.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.grow(bytes.len());
         self.0.extend_from_slice(bytes);
     }
 
