@@ -44,6 +44,29 @@ fn a_large_file_crosses_both_ways() {
 }
 
 #[test]
+fn spellings_of_a_large_file_that_is_printed_cross_both_ways() {
+    let sandbox = Sandbox::with_key();
+    let lines = |line: &dyn Fn(usize) -> String| (0..VALUES).map(line).collect::<Vec<_>>();
+    let json = lines(&|at| format!("  \"key_{at}\": [1e{}, \"caf\\u00e9 {at}\"]", at % 9)).join(",\n");
+    let files = [
+        ("f.yaml", yaml()),
+        ("two.yaml", format!("{}---\nlast: 0xFF\n", yaml())),
+        ("f.json", format!("{{\n{json}\n}}\n")),
+    ];
+    for (name, text) in files {
+        sandbox.write(name, &text);
+        let encrypted = sandbox.ours(&["encrypt", "--age", ALICE.recipient, name]).text();
+        assert_eq!(encrypted.matches("leaflock_source").count(), 1 + usize::from(name == "two.yaml"));
+        sandbox.write(name, encrypted);
+        assert!(sandbox.ours(&["decrypt", name]).text() == text, "{name}");
+        // In its own format a number keeps its spelling.
+        let other = if name == "f.json" { "yaml" } else { "json" };
+        let converted = ["decrypt", "--output-type", other, name];
+        assert!(sandbox.ours(&converted).text() == sandbox.sops(&converted).text(), "{name}");
+    }
+}
+
+#[test]
 fn a_fault_in_either_half_of_a_large_file_is_named_and_ends_as_with_sops() {
     let sandbox = sandbox();
     let text = String::from_utf8(sandbox.read("f.yaml")).unwrap();

@@ -14,7 +14,7 @@ use crate::domain::document::lock::{LockPlan, PlainFile};
 use crate::domain::document::open::{Encrypted, Extras};
 use crate::domain::document::reuse::Ciphertexts;
 use crate::domain::document::sink::{Compare, Sink};
-use crate::domain::document::source_field::{self, Made};
+use crate::domain::document::source_field::{self, Deferred, Made};
 use crate::domain::document::spelling::{self, SpellingList};
 use crate::domain::document::walk::index_path;
 use crate::domain::document::yaml_layout;
@@ -78,10 +78,16 @@ pub fn mac_token(deps: &Deps<'_>, cipher: &Cipher, digest: String, last_modified
     String::from_utf8(token).unwrap_or_default()
 }
 
-/// The token of the owner's spellings; `None` when nothing needs it.
-fn source_token(deps: &Deps<'_>, cipher: &Cipher, plan: &LockPlan, marked: bool) -> Option<String> {
+/// The token of the owner's spellings in `source`; `None` when nothing needs it.
+fn source_token(
+    deps: &Deps<'_>,
+    cipher: &Cipher,
+    plan: &LockPlan,
+    source: &[u8],
+    marked: bool,
+) -> Option<String> {
     let is_needed = marked || !plan.spellings.is_empty();
-    is_needed.then(|| source_field::token(&plan.spellings, cipher, &mut *deps.random.rng()))
+    is_needed.then(|| source_field::token(&plan.spellings, source, cipher, &mut *deps.random.rng()))
 }
 
 /// Encrypts `plain` for the keys in `metadata`, whose MAC and time are set here.
@@ -103,19 +109,31 @@ pub fn lock_new(
         || (metadata.former.is_none() && spelling::needs_mark(plain.store.format(), &plain.tree));
     metadata.last_modified = deps.clock.now();
     metadata.mac = mac_token(deps, &cipher, plan.mac.hex(), &metadata.last_modified);
-    metadata.source = source_token(deps, &cipher, &plan, marked);
+    // Every document has a copy of the token, so it must be at hand for several.
+    let may_defer = !plan.spellings.is_empty() && plain.tree.documents.len() <= 1;
+    let stand_in = may_defer.then(|| source_field::empty(&cipher, &mut *deps.random.rng()));
+    metadata.source =
+        stand_in.clone().or_else(|| source_token(deps, &cipher, &plan, plain.tree.source, marked));
     let (keep_spellings, is_marked) = (metadata.keeps_spellings(), metadata.source.is_some());
     let selection = metadata.selection.clone();
-    let attach = plain.store.attach(&plain.tree, &metadata.into_value());
+    let mut attach = plain.store.attach(&plain.tree, &metadata.to_value());
     let file = PlainFile { store: plain.store, tree: &plain.tree, selection: &selection, keep_spellings };
     let mut bytes = SecretBytes::default();
     let may_need_mark = !is_marked && yaml_layout::may_be_sops_layout(plain.store, &plain.tree);
     let rng = &mut *deps.random.rng();
+    let write = |sink: &mut dyn Sink| match stand_in {
+        Some(stand_in) => {
+            let mut sink =
+                Deferred::new(&plan.spellings, plain.tree.source, stand_in, &mut attach, &cipher, rng, sink);
+            file.write(&plan, &cipher, None, attach, rng, &mut sink);
+        }
+        None => file.write(&plan, &cipher, None, attach, rng, sink),
+    };
     match stdout {
-        Some(stdout) if !may_need_mark => file.write(&plan, &cipher, None, attach, rng, stdout),
+        Some(stdout) if !may_need_mark => write(stdout),
         stdout => {
             bytes = with_room(plain, &plan);
-            file.write(&plan, &cipher, None, attach, rng, &mut bytes);
+            write(&mut bytes);
             // Room that was never used need not be wiped, which would touch it.
             bytes.as_mut_vec().shrink_to_fit();
             if may_need_mark {
@@ -157,7 +175,7 @@ fn with_mark(
         if !yaml_layout::is_printed_otherwise(&file, plain.tree.source) || was_otherwise() {
             return None;
         }
-        let token = source_field::token(&SpellingList::default(), cipher, rng);
+        let token = source_field::empty(cipher, rng);
         source_field::with_token(store, &bytes, &token)
     };
     let marked = marked();
@@ -192,13 +210,15 @@ pub fn lock_again(
     let same_values =
         known.are_all_told(plan.encrypted) && old.locked.stored_mac(&old.cipher).is_ok_and(is_old_mac);
     let source = match &metadata.source {
-        Some(token) if old.locked.spelling_json(&old.cipher) == Some(plan.spellings.to_json()) => {
+        Some(token)
+            if old.locked.spelling_json(&old.cipher) == Some(plan.spellings.to_json(plain.tree.source)) =>
+        {
             Some(token.clone())
         }
         marker => {
             let needs_mark = |tree| spelling::needs_mark(plain.store.format(), tree);
             let marked = marker.is_some() || needs_mark(&plain.tree) && !needs_mark(&old.locked.tree);
-            source_token(deps, &old.cipher, &plan, marked)
+            source_token(deps, &old.cipher, &plan, plain.tree.source, marked)
         }
     };
     let last_modified = deps.clock.now();

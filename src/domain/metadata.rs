@@ -194,25 +194,14 @@ impl Metadata {
     /// The block: of a new file in the order of SOPS 3.13, alphabetical; else the
     /// former block with keys, times and MAC set.
     pub fn to_value(&self) -> Value {
-        self.value_with(self.source.clone())
-    }
-
-    /// The same where nobody needs the metadata any more: a long `leaflock_source` is
-    /// held once.
-    pub fn into_value(mut self) -> Value {
-        let source = self.source.take();
-        self.value_with(source)
-    }
-
-    fn value_with(&self, source: Option<String>) -> Value {
-        let fields = self.new_fields(source);
+        let fields = self.new_fields();
         match &self.former {
             Some(Value::Map(former)) => over(former, fields),
             _ => map(fields),
         }
     }
 
-    fn new_fields(&self, source: Option<String>) -> Vec<(String, Value)> {
+    fn new_fields(&self) -> Vec<(String, Value)> {
         let mut fields: Vec<(String, Value)> = Vec::new();
         match &self.groups[..] {
             [group] => fields.extend(lists(group, false)),
@@ -227,8 +216,8 @@ impl Metadata {
         fields.push(("lastmodified".into(), Value::text(self.last_modified.as_str())));
         fields.push(("mac".into(), Value::text(self.mac.as_str())));
         fields.push(("version".into(), Value::text(self.version.as_str())));
-        if let Some(source) = source {
-            fields.push((spelling::FIELD.into(), Value::text(source)));
+        if let Some(source) = &self.source {
+            fields.push((spelling::FIELD.into(), Value::text(source.as_str())));
         }
         fields.extend(self.selection.to_metadata());
         fields

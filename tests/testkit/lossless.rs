@@ -77,7 +77,7 @@ pub(crate) fn lock(format: Format, source: &[u8]) -> Option<Locked> {
     let attach = store.attach(&tree, &metadata(marked));
     let rng = &mut StdRng::seed_from_u64(1);
     file.write(&plan, &cipher(), None, attach, rng, &mut bytes);
-    let spellings = Spellings::from_json(&plan.spellings.to_json());
+    let spellings = Spellings::from_json(&plan.spellings.to_json(source));
     let back = unlock(format, &bytes, spellings, None);
     if !back.is_ok_and(|(back, _)| back == source) {
         let made = Made { store, selection: &selection, cipher: &cipher(), source };
@@ -86,7 +86,7 @@ pub(crate) fn lock(format: Format, source: &[u8]) -> Option<Locked> {
     Some(Locked {
         bytes: bytes.to_vec(),
         mac: plan.mac.hex(),
-        spellings: plan.spellings.to_json(),
+        spellings: plan.spellings.to_json(source),
         is_patched: plan.spellings.has_patch(),
     })
 }

@@ -489,7 +489,7 @@ impl<'t> Planner<'_, 't, '_> {
             self.plan.spellings.forget(&found.iter().map(|(_, path)| path.as_str()).collect());
             for (id, path) in found {
                 if tree.node(id).kind == Kind::Alias {
-                    self.plan.spellings.push(&path, tree.raw(tree.node(id).span));
+                    self.plan.spellings.push(&path, tree.node(id).span);
                 } else {
                     self.keep_spelling(id, &path);
                 }
@@ -501,7 +501,7 @@ impl<'t> Planner<'_, 't, '_> {
     fn keep_spelling(&mut self, id: NodeId, path: &str) {
         let PlainFile { store, tree, .. } = self.file;
         let span = store.lock(tree, id, store.token_style(tree, id), "", &mut Vec::new());
-        self.plan.spellings.push(path, tree.raw(span));
+        self.plan.spellings.push(path, span);
     }
 
     /// True when the target of `alias` gets tokens at its own path, so that the
@@ -546,7 +546,7 @@ impl<'t> Planner<'_, 't, '_> {
         let path = self.walk.spelling_path(tree, id);
         let line = self.lines.of(span.start as usize);
         self.kept_values += 1;
-        self.plan.spellings.push(&path, tree.raw(span));
+        self.plan.spellings.push(&path, span);
         self.plan.notice_alias(path, line);
     }
 }

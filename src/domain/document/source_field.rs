@@ -7,21 +7,68 @@ use super::lock::PlainFile;
 use super::open::{Encrypted, Extras};
 use super::patch::Patch;
 use super::reuse::Ciphertexts;
+use super::sink::Sink;
 use super::spelling::{AAD, FIELD, SpellingList, Spellings};
-use crate::domain::crypto::cipher::Cipher;
+use crate::domain::crypto::cipher::{Cipher, Sealing};
 use crate::domain::secret::SecretBytes;
 use crate::domain::select::{Selection, Stage};
+use crate::domain::store::splice::{self, Edit};
 use crate::domain::store::{Purpose, Store, with_metadata_fields};
 
-/// The token of `spellings`.
+/// The token of `spellings`, which stand in `source`.
 pub fn token(
     spellings: &SpellingList,
+    source: &[u8],
     cipher: &Cipher,
     rng: &mut (impl RngCore + CryptoRng + ?Sized),
 ) -> String {
     let mut token = Vec::new();
-    cipher.seal(spellings.to_json().as_mut_vec(), "str", AAD, rng, &mut token);
+    cipher.seal(spellings.to_json(source).as_mut_vec(), "str", AAD, rng, &mut token);
     String::from_utf8(token).unwrap_or_default()
+}
+
+/// The token of no spellings: where it is enough that there is a field, and where it
+/// stands for a [`Deferred`] token. None is twice the same, as their nonces are random.
+pub fn empty(cipher: &Cipher, rng: &mut (impl RngCore + CryptoRng + ?Sized)) -> String {
+    token(&SpellingList::default(), b"", cipher, rng)
+}
+
+/// A way to a sink on which the token of a file's spellings takes the place of its
+/// stand-in: it may be longer than all the rest of the file, and need not be held.
+pub struct Deferred<'p, 'k, K: ?Sized> {
+    spellings: &'p SpellingList,
+    source: &'p [u8],
+    stand_in: Vec<u8>,
+    sealing: Option<Sealing>,
+    sink: &'k mut K,
+}
+
+impl<'p, 'k, K: Sink + ?Sized> Deferred<'p, 'k, K> {
+    /// The token of `spellings` in the place of `stand_in`, which one of `edits` has for it.
+    pub fn new(
+        spellings: &'p SpellingList,
+        source: &'p [u8],
+        stand_in: String,
+        edits: &mut Vec<Edit>,
+        cipher: &Cipher,
+        rng: &mut (impl RngCore + CryptoRng + ?Sized),
+        sink: &'k mut K,
+    ) -> Self {
+        let stand_in = stand_in.into_bytes();
+        splice::isolate(edits, &stand_in);
+        Self { spellings, source, stand_in, sealing: Some(cipher.seal_large(AAD, rng)), sink }
+    }
+}
+
+impl<K: Sink + ?Sized> Sink for Deferred<'_, '_, K> {
+    fn push(&mut self, bytes: &[u8]) {
+        let Some(mut sealing) = self.sealing.take_if(|_| *bytes == self.stand_in) else {
+            return self.sink.push(bytes);
+        };
+        let out = &mut |part: &[u8]| self.sink.push(part);
+        self.spellings.write_json(self.source, &mut |json| sealing.push(json, out));
+        sealing.finish("str", out);
+    }
 }
 
 /// The encrypted file `bytes` with `token` in the field. `None` if it has no metadata.
@@ -72,7 +119,7 @@ impl Made<'_> {
         selection.mark(&mut tree, Stage::Encrypted);
         let mut tokens = Ciphertexts::default();
         let extras = Extras {
-            spellings: Spellings::from_json(&spellings.to_json()),
+            spellings: Spellings::from_json(&spellings.to_json(self.source)),
             keep_spellings: true,
             hoist: false,
             recorder: Some(&mut tokens),
@@ -95,7 +142,7 @@ impl Made<'_> {
     ) -> Option<SecretBytes> {
         let Self { store, selection, cipher, source } = *self;
         let old = store.read(bytes, Purpose::AsIs).ok()?;
-        let metadata = store.metadata_text(&old, &[(FIELD, Some(&token(spellings, cipher, rng)))]);
+        let metadata = store.metadata_text(&old, &[(FIELD, Some(&token(spellings, source, cipher, rng)))]);
         let mut tree = store.read(source, Purpose::Encrypt).ok()?;
         selection.mark(&mut tree, Stage::Plain);
         let file = PlainFile { store, tree: &tree, selection, keep_spellings: true };

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use super::patch::Patch;
 use crate::domain::secret::{SecretBytes, wipe};
 use crate::domain::store::Format;
-use crate::domain::tree::{Document, Kind, Node, Style, Tree};
+use crate::domain::tree::{Document, Kind, Node, Span, Style, Tree};
 
 /// Name of the metadata field. Its presence also says that the layout of the
 /// file is its owner's where the same bytes from SOPS would mean something else.
@@ -40,38 +40,70 @@ pub fn needs_mark(format: Format, tree: &Tree<'_>) -> bool {
     format == Format::Yaml && (tree.nodes.iter().any(inline) || tree.documents.iter().any(is_bare))
 }
 
-/// Spellings to be stored, in file order.
+/// Spellings to be stored, in file order: where they stand in the plain file, which is
+/// asked for again when they are written out.
 #[derive(Debug, Default)]
 pub struct SpellingList {
-    /// Paths and spellings in turn, one behind the other.
-    text: SecretBytes,
-    /// Where each path and each spelling ends in it.
-    ends: Vec<[u32; 2]>,
+    /// All of them but the patch. Blocks, because there may be as many as values, and
+    /// one long text would leave the shorter ones behind that it grew out of.
+    blocks: Vec<Block>,
     patch: Option<Patch>,
+}
+
+/// Bytes that the paths of a block have, unless one path takes more.
+const BLOCK: usize = 64 * 1024;
+
+#[derive(Debug, Default)]
+struct Block {
+    /// One behind the other.
+    paths: String,
+    spellings: Vec<Spelling>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Spelling {
+    /// Where its path ends in the block's.
+    path_end: u32,
+    /// Where it stands in the plain file.
+    span: Span,
+}
+
+impl Block {
+    fn push(&mut self, path: &str, span: Span) {
+        self.paths.push_str(path);
+        self.spellings.push(Spelling { path_end: self.paths.len() as u32, span });
+    }
+
+    /// Every path with the place of its spelling.
+    fn iter(&self) -> impl Iterator<Item = (&str, Span)> + Clone {
+        let starts = std::iter::once(0).chain(self.spellings.iter().map(|spelling| spelling.path_end));
+        starts
+            .zip(&self.spellings)
+            .map(|(start, spelling)| (&self.paths[start as usize..spelling.path_end as usize], spelling.span))
+    }
 }
 
 impl SpellingList {
     /// Adds the spelling of the leaf at `path`.
-    pub fn push(&mut self, path: &str, spelling: &[u8]) {
-        self.text.append(path.as_bytes());
-        let path = self.text.len() as u32;
-        self.text.append(spelling);
-        self.ends.push([path, self.text.len() as u32]);
+    pub fn push(&mut self, path: &str, span: Span) {
+        if self.blocks.last().is_none_or(|last| last.paths.len() + path.len() > BLOCK) {
+            // Most lists are short: the first block grows.
+            let room = if self.blocks.is_empty() { path.len() } else { BLOCK.max(path.len()) };
+            self.blocks.push(Block { paths: String::with_capacity(room), spellings: Vec::new() });
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            block.push(path, span);
+        }
     }
 
-    /// Every path with its spelling.
-    fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
-        let starts = std::iter::once(0).chain(self.ends.iter().map(|[_, end]| *end));
-        starts.zip(&self.ends).map(|(start, &[path, end])| {
-            let path_text = std::str::from_utf8(&self.text[start as usize..path as usize]);
-            // They were pushed as such.
-            (path_text.unwrap_or_default(), &self.text[path as usize..end as usize])
-        })
+    /// Every path with the place of its spelling.
+    fn iter(&self) -> impl Iterator<Item = (&str, Span)> + Clone {
+        self.blocks.iter().flat_map(Block::iter)
     }
 
     /// True when nothing needs to be stored.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.blocks.is_empty()
     }
 
     /// The paths that have one.
@@ -82,8 +114,8 @@ impl SpellingList {
     /// Drops the spellings at `paths`.
     pub fn forget(&mut self, paths: &HashSet<&str>) {
         let mut kept = Self { patch: self.patch.take(), ..Self::default() };
-        for (path, spelling) in self.iter().filter(|(path, _)| !paths.contains(path)) {
-            kept.push(path, spelling);
+        for (path, span) in self.iter().filter(|(path, _)| !paths.contains(path)) {
+            kept.push(path, span);
         }
         *self = kept;
     }
@@ -98,14 +130,21 @@ impl SpellingList {
         self.patch.is_some()
     }
 
-    /// The JSON text to encrypt.
-    pub fn to_json(&self) -> SecretBytes {
+    /// The JSON text to encrypt, of the spellings in `source`.
+    pub fn to_json(&self, source: &[u8]) -> SecretBytes {
+        let mut json = SecretBytes::default();
+        self.write_json(source, &mut |piece| json.append(piece));
+        json
+    }
+
+    /// Writes that text, a pair at a time.
+    pub fn write_json(&self, source: &[u8], out: &mut dyn FnMut(&[u8])) {
         let patch = self.patch.as_ref().map(|patch| (patch.path(), patch.piece()));
         let patch = patch.iter().map(|(path, piece)| (path.as_str(), *piece));
-        let pairs = self.iter().chain(patch);
+        let spelled = |(path, span): (_, Span)| (path, source.get(span.range()).unwrap_or_default());
+        let pairs = self.iter().map(spelled).chain(patch);
         let is_utf8 = pairs.clone().all(|(_, text)| std::str::from_utf8(text).is_ok());
-        let mut json = SecretBytes::new(Vec::with_capacity(pairs.clone().map(room).sum::<usize>() + 16));
-        let mut out = Pairs { json: json.as_mut_vec(), mark: b'[' };
+        let mut out = Pairs { out, pair: SecretBytes::default(), mark: b'[' };
         if !is_utf8 {
             out.push(LATIN1, "");
         }
@@ -120,41 +159,40 @@ impl SpellingList {
             }
         }
         out.finish();
-        json
     }
 }
 
-/// Bytes that the JSON form of a pair has at most.
-fn room((path, spelling): (&str, &[u8])) -> usize {
-    let escaped = |byte: &u8| match byte {
+/// Bytes that the JSON form of a pair has at most, and a mark in front of it.
+fn room(path: &str, spelling: &str) -> usize {
+    let escaped = |byte: u8| match byte {
         0..0x20 => 6,
         b'"' | b'\\' => 2,
-        0x20..0x80 => 1,
-        // Two, where the characters up to U+00FF stand for bytes.
-        _ => 2,
+        0x20.. => 1,
     };
-    path.as_bytes().iter().chain(spelling).map(escaped).sum::<usize>() + b"[\"\",\"\"],".len()
+    path.bytes().chain(spelling.bytes()).map(escaped).sum::<usize>() + b",[\"\",\"\"]".len()
 }
 
 /// A JSON list of pairs in the making.
-struct Pairs<'j> {
-    json: &'j mut Vec<u8>,
+struct Pairs<'o> {
+    out: &'o mut dyn FnMut(&[u8]),
+    /// The pair at hand.
+    pair: SecretBytes,
     /// What comes in front of the next pair.
     mark: u8,
 }
 
 impl Pairs<'_> {
     fn push(&mut self, path: &str, text: &str) {
-        self.json.push(std::mem::replace(&mut self.mark, b','));
+        self.pair.as_mut_vec().clear();
+        self.pair.grow(room(path, text));
+        self.pair.as_mut_vec().push(std::mem::replace(&mut self.mark, b','));
         // Texts always have a JSON form, and there is room for it.
-        let _ = serde_json::to_writer(&mut *self.json, &(path, text));
+        let _ = serde_json::to_writer(self.pair.as_mut_vec(), &(path, text));
+        (self.out)(&self.pair);
     }
 
     fn finish(self) {
-        if self.mark == b'[' {
-            self.json.push(b'[');
-        }
-        self.json.push(b']');
+        (self.out)(if self.mark == b'[' { b"[]" } else { b"]" });
     }
 }
 
@@ -226,17 +264,27 @@ impl Spellings {
 
 #[cfg(test)]
 mod tests {
-    use super::{Patch, SpellingList, Spellings};
+    use super::{Patch, Span, SpellingList, Spellings};
+
+    /// A list, and the source that it is of.
+    fn list_of<'a>(pairs: impl IntoIterator<Item = (String, &'a [u8])>) -> (SpellingList, Vec<u8>) {
+        let (mut list, mut source) = (SpellingList::default(), b"source".to_vec());
+        for (path, spelling) in pairs {
+            let start = source.len();
+            source.extend_from_slice(spelling);
+            list.push(&path, Span::new(start, source.len()));
+        }
+        (list, source)
+    }
 
     #[test]
     fn spellings_come_back_in_order_and_only_where_they_fit() {
-        let mut list = SpellingList::default();
-        list.push("[\"a\"]", b"0x1F");
-        list.push("[\"a\"]", "\"caf\\u00e9\"\n".as_bytes());
-        let mut read = Spellings::from_json(&list.to_json());
+        let path = || "[\"a\"]".to_owned();
+        let (list, source) = list_of([(path(), &b"0x1F"[..]), (path(), b"\"caf\\u00e9\"\n")]);
+        let mut read = Spellings::from_json(&list.to_json(&source));
         assert!(read.take("[\"a\"]", |text| (text == b"other").then_some(())).is_none());
         let (text, ()) = read.take("[\"a\"]", |text| text.starts_with(b"\"").then_some(())).unwrap();
-        assert_eq!(&text[..], "\"caf\\u00e9\"\n".as_bytes());
+        assert_eq!(&text[..], b"\"caf\\u00e9\"\n");
         let (text, ()) = read.take("[\"a\"]", |_| Some(())).unwrap();
         assert_eq!(&text[..], b"0x1F");
         assert!(Spellings::from_json(b"{").is_empty());
@@ -244,35 +292,37 @@ mod tests {
 
     #[test]
     fn any_number_of_spellings_comes_back_but_what_is_forgotten() {
-        let mut list = SpellingList::default();
-        assert!(list.is_empty());
-        assert_eq!(&list.to_json()[..], b"[]");
-        let path = |at: usize| format!("[\"k\\{at}\"]");
-        for at in 0..500 {
-            list.push(&path(at), format!("0x{at:X}\t\u{e9}\u{1}").as_bytes());
-        }
-        list.forget(&[path(0).as_str(), &path(499), "[\"none\"]"].into());
-        assert_eq!(list.paths().len(), 498);
-        let json = list.to_json();
+        assert!(SpellingList::default().is_empty());
+        assert_eq!(&SpellingList::default().to_json(b"")[..], b"[]");
+        // More than a block of them, and one path that is longer than a block.
+        let long = "k".repeat(super::BLOCK);
+        let path = |at: usize| format!("[\"k\\{}{at}\"]", if at == 7 { &long } else { "" });
+        let text = |at: usize| format!("0x{at:X}\t\u{e9}\u{1}").into_bytes();
+        let texts: Vec<Vec<u8>> = (0..9000).map(text).collect();
+        let (mut list, source) = list_of((0..9000).map(|at| (path(at), &texts[at][..])));
+        assert!(list.blocks.len() > 2);
+        list.forget(&[path(0).as_str(), &path(8999), "[\"none\"]"].into());
+        assert_eq!(list.paths().len(), 8998);
+        let json = list.to_json(&source);
         let pairs: Vec<(String, String)> = serde_json::from_slice(&json).unwrap();
         assert_eq!(pairs[0], (path(1), "0x1\t\u{e9}\u{1}".to_owned()));
         let mut read = Spellings::from_json(&json);
-        for at in 1..499 {
+        for (at, expected) in texts.iter().enumerate().take(8999).skip(1) {
             let (text, ()) = read.take(&path(at), |_| Some(())).unwrap();
-            assert_eq!(&text[..], format!("0x{at:X}\t\u{e9}\u{1}").as_bytes());
+            assert_eq!(&text[..], &expected[..]);
         }
-        assert!(read.take(&path(499), |_| Some(())).is_none());
+        assert!(read.take(&path(8999), |_| Some(())).is_none());
     }
 
     #[test]
     fn spellings_that_are_no_utf8_come_back_too() {
-        let mut list = SpellingList::default();
-        list.push("#", b"; K\xfcche");
-        list.push("[\"a\"]", "k\u{fc}che".as_bytes());
+        let a = "[\"a\"]";
+        let pairs = [("#".to_owned(), &b"; K\xfcche"[..]), (a.to_owned(), "k\u{fc}che".as_bytes())];
+        let (mut list, source) = list_of(pairs);
         list.set_patch(Some(Patch::between(b"x", b"\xff")));
-        let mut read = Spellings::from_json(&list.to_json());
+        let mut read = Spellings::from_json(&list.to_json(&source));
         assert_eq!(&read.take("#", |_| Some(())).unwrap().0[..], b"; K\xfcche");
-        assert_eq!(&read.take("[\"a\"]", |_| Some(())).unwrap().0[..], "k\u{fc}che".as_bytes());
+        assert_eq!(&read.take(a, |_| Some(())).unwrap().0[..], "k\u{fc}che".as_bytes());
         assert_eq!(&read.take_patch().unwrap().apply(b"x").unwrap()[..], b"\xff");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::search;
 use crate::domain::secret::{SecretBytes, Text};
 use crate::domain::tree::Span;
 
@@ -52,6 +53,18 @@ pub fn apply(source: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
     out
 }
 
+/// Makes the first of `edits` that has `text` in it three, one of which is `text` alone.
+pub fn isolate(edits: &mut Vec<Edit>, text: &[u8]) {
+    let place = |edit: &Edit| search::memmem(text, &edit.text);
+    let Some((at, start)) = edits.iter().enumerate().find_map(|(at, edit)| Some((at, place(edit)?))) else {
+        return;
+    };
+    let Edit { span, text: whole } = edits.remove(at);
+    let before = Span::new(span.start as usize, span.start as usize);
+    let parts = [(before, &whole[..start]), (before, text), (span, &whole[start + text.len()..])];
+    edits.splice(at..at, parts.map(|(span, part)| Edit::new(span, part)));
+}
+
 /// True when no two of `edits` are about the same bytes.
 pub fn are_apart(edits: &[Edit]) -> bool {
     let mut spans: Vec<Span> = edits.iter().map(|edit| edit.span).collect();
@@ -61,7 +74,7 @@ pub fn are_apart(edits: &[Edit]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Edit, apply, are_apart};
+    use super::{Edit, apply, are_apart, isolate};
     use crate::domain::tree::Span;
 
     #[test]
@@ -75,6 +88,21 @@ mod tests {
         ];
         assert!(are_apart(&edits));
         assert_eq!(apply(b"abcdef", edits), b"xAbcdEfyz");
+    }
+
+    #[test]
+    fn an_edit_in_parts_is_the_same_edit() {
+        let whole = vec![
+            Edit::new(Span::new(1, 1), "<"),
+            Edit::new(Span::new(1, 3), "one two three"),
+            Edit::new(Span::new(3, 3), ">"),
+        ];
+        for text in ["one ", "two", " three", "one two three", "four"] {
+            let mut parts = whole.clone();
+            isolate(&mut parts, text.as_bytes());
+            assert_eq!(parts.iter().any(|edit| *edit.text == *text.as_bytes()), text != "four");
+            assert_eq!(apply(b"abcd", parts), b"a<one two three>d");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::chars::{own_break, trailing_break};
 use super::comments::{Assignment, Bare, Slot};
 use super::draft::{Draft, draft};
 use crate::domain::search;
-use crate::domain::secret::wipe;
+use crate::domain::secret::SecretBytes;
 use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Style};
 
 /// Stands for the metadata.
@@ -33,9 +33,9 @@ pub(super) fn draft_for_encryption(source: &[u8]) -> Result<Draft, ReadError> {
     if plain.bare.lines.is_empty() {
         return Ok(plain);
     }
-    let mut text = preview(source, &plain);
+    let text = preview(source, &plain);
     let shown = draft(&text);
-    wipe(&mut text);
+    drop(text);
     if let Ok(shown) = shown
         && shown.bare.lines.len() == plain.bare.lines.len()
         && shown.bare.nodes.len() == plain.bare.nodes.len() + plain.bare.documents.len() * ADDED as usize
@@ -48,12 +48,13 @@ pub(super) fn draft_for_encryption(source: &[u8]) -> Result<Draft, ReadError> {
 /// The draft of a single document in block style without values of several
 /// lines, by way of the file with metadata appended. `None` for any other file.
 fn draft_appended(source: &[u8]) -> Option<Draft> {
-    let mut shown = Vec::with_capacity(source.len() + 64);
-    shown.extend_from_slice(source);
-    append_metadata(source, 0, &mut shown);
+    let mut shown = SecretBytes::new(Vec::with_capacity(source.len() + 64));
+    shown.append(source);
+    append_metadata(source, 0, shown.as_mut_vec());
     let end = shown.len();
     let mut found = draft(&shown);
-    wipe(&mut shown);
+    // What follows sorts, in memory of this size.
+    drop(shown);
     let draft = found.as_mut().ok()?;
     let bare = &mut draft.bare;
     let total = bare.nodes.len() as u32;
@@ -98,7 +99,7 @@ fn content_end(nodes: &[Node]) -> u32 {
 }
 
 /// The file with stand-ins for tokens and metadata.
-fn preview(source: &[u8], plain: &Draft) -> Vec<u8> {
+fn preview(source: &[u8], plain: &Draft) -> SecretBytes {
     let mut out = Vec::with_capacity(source.len() + plain.bare.documents.len() * 128);
     let mut from = 0;
     let documents = &plain.bare.documents;
@@ -116,7 +117,7 @@ fn preview(source: &[u8], plain: &Draft) -> Vec<u8> {
         put_metadata(source, &plain.bare.nodes, document, &mut from, &mut out);
     }
     out.extend_from_slice(&source[from..]);
-    out
+    SecretBytes::new(out)
 }
 
 /// Writes the file up to the value `node`, and one line in its place.
