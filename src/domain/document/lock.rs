@@ -169,6 +169,7 @@ impl<'t, 's> PlainFile<'t, 's> {
         let mut sealer = Sealer { cipher, known, rng, buffer: SecretBytes::default(), token: Vec::new() };
         let mut edits = attach;
         edits.extend(self.key_edits(plan));
+        edits.extend(self.tag_edits());
         let mut splicer = Splicer::new(self.tree.source, edits, sink);
         let done: Result<(), std::convert::Infallible> = order.each(self.tree, |id| {
             let node = self.tree.node(id);
@@ -219,6 +220,13 @@ impl<'t, 's> PlainFile<'t, 's> {
             self.store.write_key(self.tree.key(id), &mut text);
             Edit::new(self.tree.node(id).key, text)
         })
+    }
+
+    /// The edits that take tags away which no reader could take with a token.
+    fn tag_edits(&self) -> impl Iterator<Item = Edit> {
+        let locked = self.tree.properties.iter().filter(|(id, _)| self.payload(*id).is_some());
+        let tags = locked.filter_map(|(id, _)| self.store.parted_tag(self.tree, *id));
+        tags.map(|tag| Edit::new(tag, Vec::new()))
     }
 
     fn lock(

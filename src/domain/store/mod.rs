@@ -218,6 +218,12 @@ pub trait Store: Sync {
         tree.node(id).span
     }
 
+    /// The tag of scalar `id` that goes where a token takes the value's place, if comments
+    /// between the two keep [`Store::lock`] from covering it.
+    fn parted_tag(&self, _tree: &Tree<'_>, _id: NodeId) -> Option<Span> {
+        None
+    }
+
     /// The name of the alias that is the key of `id`, if it is one.
     fn key_alias<'s>(&self, _tree: &Tree<'s>, _id: NodeId) -> Option<&'s [u8]> {
         None

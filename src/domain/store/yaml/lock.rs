@@ -12,6 +12,7 @@ use super::emit_scalar::{
 use super::metadata;
 use super::resolve::resolve;
 use crate::domain::scalar::Scalar;
+use crate::domain::search;
 use crate::domain::secret::wipe;
 use crate::domain::store::Plain;
 use crate::domain::tree::{Flags, Kind, Node, NodeId, Span, Style, Tag, Tree};
@@ -142,14 +143,42 @@ struct Place {
     value: u32,
 }
 
+/// True for a tag that go-yaml could not read in front of a token.
+fn must_go(tag: Tag) -> bool {
+    matches!(tag, Tag::Null | Tag::Bool | Tag::Int | Tag::Float | Tag::Timestamp | Tag::Binary | Tag::Merge)
+}
+
+/// See [`crate::domain::store::Store::parted_tag`].
+pub(super) fn parted_tag(tree: &Tree<'_>, id: NodeId) -> Option<Span> {
+    let node = tree.node(id);
+    if node.kind != Kind::Scalar || !must_go(node.tag) {
+        return None;
+    }
+    let tag = tree.properties_of(id).tag;
+    let between = between(tree, tag, node)?;
+    has_comment(tree.raw(between)).then_some(Span { start: tag.start, end: between.start })
+}
+
+/// What stands between `tag` and the value of `node`, but for blanks behind the tag.
+fn between(tree: &Tree<'_>, tag: Span, node: &Node) -> Option<Span> {
+    if tag.is_empty() || tag.end > node.span.start {
+        return None;
+    }
+    let between = tree.raw(Span { start: tag.end, end: node.span.start });
+    let blanks = between.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count() as u32;
+    Some(Span { start: tag.end + blanks, end: node.span.start })
+}
+
+/// True if a comment stands among the properties in `between`.
+fn has_comment(between: &[u8]) -> bool {
+    let is_free = |at: usize| at == 0 || b" \t\r\n".contains(&between[at - 1]);
+    search::memchr_iter(b'#', between).any(is_free)
+}
+
 impl Place {
     fn of(tree: &Tree<'_>, id: NodeId, node: &Node) -> Self {
         let mut place = Self { start: None, kept: Span::default(), value: node.span.start };
-        let core = matches!(
-            node.tag,
-            Tag::Null | Tag::Bool | Tag::Int | Tag::Float | Tag::Timestamp | Tag::Binary | Tag::Merge
-        );
-        if core {
+        if must_go(node.tag) {
             place.take_tag(tree, id, node);
         }
         place
@@ -161,13 +190,11 @@ impl Place {
             return;
         }
         let tag = tree.properties_of(id).tag;
-        if tag.is_empty() || tag.end > node.span.start {
-            return;
+        let Some(between) = between(tree, tag, node) else { return };
+        // A comment has a token of its own, so what is in front of it is not this one's.
+        if !has_comment(tree.raw(between)) {
+            (self.start, self.kept) = (Some(tag.start), between);
         }
-        let between = tree.raw(Span { start: tag.end, end: node.span.start });
-        let blanks = between.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count() as u32;
-        self.start = Some(tag.start);
-        self.kept = Span { start: tag.end + blanks, end: node.span.start };
     }
 
     /// Lets `write` put the new value, and returns the span that all of `out` replaces.

@@ -105,6 +105,10 @@ impl Store for Yaml {
         lock::lock(tree, id, style, token, out)
     }
 
+    fn parted_tag(&self, tree: &Tree<'_>, id: NodeId) -> Option<Span> {
+        lock::parted_tag(tree, id)
+    }
+
     fn unlock(
         &self,
         tree: &Tree<'_>,
