@@ -32,7 +32,9 @@ impl Encrypted<'_, '_> {
     pub fn value_of(&self, id: NodeId) -> Result<Value, TreeError> {
         let mut aad = Vec::new();
         append_aad(self.tree, id, &mut aad);
-        Builder::new(*self).build(id, Walk::below(self.tree, id, &aad))
+        let is_root = self.tree.node(id).parent == id;
+        let walk = if is_root { Walk::default() } else { Walk::below(self.tree, id, &aad) };
+        Builder::new(*self).build(id, walk)
     }
 }
 
