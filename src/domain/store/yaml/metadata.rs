@@ -212,10 +212,15 @@ pub(super) fn attach(tree: &Tree<'_>, metadata: &Value) -> Vec<Edit> {
 }
 
 /// The line of an empty document in braces, if nothing else is on it and an LF ends it.
+/// A comment below it that ends the file without a line break would be one of the block
+/// in its place, which SOPS drops.
 pub(super) fn bare_braces(tree: &Tree<'_>, document: &Document) -> Option<Span> {
     let start = line_start(tree.source, tree.node(document.root).span.start as usize);
     let line = Span::new(start, line_end(tree.source, start));
-    (is_flow(tree, document.root) && tree.raw(line) == b"{}\n").then_some(line)
+    let below = &tree.source[line.end as usize..];
+    let is_open =
+        below.last().is_some_and(|&last| last != b'\n') && document.span.end as usize == tree.source.len();
+    (is_flow(tree, document.root) && tree.raw(line) == b"{}\n" && !is_open).then_some(line)
 }
 
 fn block_text(metadata: &Value, column: usize) -> Vec<u8> {
