@@ -107,7 +107,7 @@ fn exec_file_answers_as_sops_does() {
         same(&sandbox, &["exec-file", "--no-fifo", file, "stat -c '%F %a' {}; cat {} {}"]);
     }
     for arguments in [
-        &["exec-file", "s.env", "basename {}"][..],
+        &["exec-file", "s.env", "basename {}; cat {}"][..],
         &["exec-file", "--filename", "x.env", "s.env", "basename {}; cat {}"],
         &[
             "exec-file",
@@ -121,14 +121,19 @@ fn exec_file_answers_as_sops_does() {
         &["exec-file", "--input-type", "json", "--output-type", "yaml", "s.json", "cat {}"],
         &["exec-file", "s.env"],
         &["exec-file", "s.env", "a", "b"],
-        &["exec-file", "s.env", ""],
-        &["exec-file", "s.env", "exit 7"],
-        &["exec-file", "s.env", "kill -KILL $$"],
+        &["exec-file", "--no-fifo", "s.env", ""],
+        &["exec-file", "s.env", "cat {}; exit 7"],
+        &["exec-file", "s.env", "cat {}; kill -KILL $$"],
         &["exec-file", "--user", "no-such-user", "s.env", "true"],
         &["exec-file", "plain.yaml", "true"],
         &["exec-file", "missing.yaml", "true"],
     ] {
         same(&sandbox, arguments);
+    }
+    // Where nobody reads the pipe, sops opens it while it takes it away, and fails or not.
+    for (command, code) in [("", 0), ("exit 7", 7), ("kill -KILL $$", 255)] {
+        let unread = sandbox.ours(&["exec-file", "s.env", command]);
+        assert_eq!(unread.code, Some(code), "{}", unread.describe());
     }
 }
 
