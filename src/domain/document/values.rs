@@ -23,7 +23,7 @@ impl Encrypted<'_, '_> {
         let mut builder = Builder::new(*self);
         let mut documents = Vec::with_capacity(self.tree.documents.len());
         for document in &self.tree.documents {
-            documents.push(builder.build(document.root, Walk::default())?);
+            documents.push(builder.build(document.root, &[])?);
         }
         Ok((documents, Findings { mac: builder.mac, notices: builder.notices, patched: false }))
     }
@@ -32,9 +32,7 @@ impl Encrypted<'_, '_> {
     pub fn value_of(&self, id: NodeId) -> Result<Value, TreeError> {
         let mut aad = Vec::new();
         append_aad(self.tree, id, &mut aad);
-        let is_root = self.tree.node(id).parent == id;
-        let walk = if is_root { Walk::default() } else { Walk::below(self.tree, id, &aad) };
-        Builder::new(*self).build(id, walk)
+        Builder::new(*self).build(id, &aad)
     }
 }
 
@@ -104,9 +102,10 @@ impl<'t, 's> Builder<'t, 's> {
         Self { file, opener: LeafOpener::new(file.cipher), mac, lines, notices: Vec::new() }
     }
 
-    /// The value of `root` and what is below it.
-    fn build(&mut self, root: NodeId, mut walk: Walk) -> Result<Value, TreeError> {
+    /// The value of `root`, whose associated data is `base`, and what is below it.
+    fn build(&mut self, root: NodeId, base: &[u8]) -> Result<Value, TreeError> {
         let tree = self.file.tree;
+        let mut walk = Walk::below(tree, root, base);
         let mut assembly = Assembly::new(tree, root);
         let mut aad = Vec::new();
         for id in root..tree.node(root).end {
@@ -118,7 +117,7 @@ impl<'t, 's> Builder<'t, 's> {
                 assembly.comment(id, self.comment(id));
                 continue;
             }
-            let entered = if id == root && node.parent != id { walk.base() } else { walk.enter(tree, id) };
+            let entered = if id == root { base } else { walk.enter(tree, id) };
             aad.clear();
             aad.extend_from_slice(entered);
             match node.kind {

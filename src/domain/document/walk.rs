@@ -54,11 +54,6 @@ impl Walk {
         &self.aad
     }
 
-    /// The associated data that the walk is below of.
-    pub fn base(&self) -> &[u8] {
-        self.frames.first().map_or(&[], |frame| &self.aad[..frame.length])
-    }
-
     /// The path of the leaf that was entered last, in index syntax; list indices
     /// count values only. The key of the table of spellings.
     pub fn spelling_path(&self, tree: &Tree<'_>, id: NodeId) -> String {

@@ -2,7 +2,7 @@
 //! so that decryption can tell them again.
 
 use super::block_scalar::Block;
-use super::chars::{find_break, line_break, trailing_break};
+use super::chars::{find_break, is_blank_or_end, line_break, trailing_break};
 use super::comment_place;
 use super::emit::DEFAULT_INDENT;
 use super::emit_scalar::{
@@ -11,6 +11,7 @@ use super::emit_scalar::{
 };
 use super::metadata;
 use super::resolve::resolve;
+use super::tags::with_blanks;
 use crate::domain::scalar::Scalar;
 use crate::domain::search;
 use crate::domain::secret::wipe;
@@ -140,45 +141,30 @@ struct Place {
     start: Option<u32>,
     /// What stands between the tag and the value: an anchor, perhaps.
     kept: Span,
+    /// A tag with a comment behind it, which has a token of its own: an edit of its own
+    /// takes the tag away.
+    parted: Option<Span>,
     value: u32,
-}
-
-/// True for a tag that go-yaml could not read in front of a token.
-fn must_go(tag: Tag) -> bool {
-    matches!(tag, Tag::Null | Tag::Bool | Tag::Int | Tag::Float | Tag::Timestamp | Tag::Binary | Tag::Merge)
 }
 
 /// See [`crate::domain::store::Store::parted_tag`].
 pub(super) fn parted_tag(tree: &Tree<'_>, id: NodeId) -> Option<Span> {
-    let node = tree.node(id);
-    if node.kind != Kind::Scalar || !must_go(node.tag) {
-        return None;
-    }
-    let tag = tree.properties_of(id).tag;
-    let between = between(tree, tag, node)?;
-    has_comment(tree.raw(between)).then_some(Span { start: tag.start, end: between.start })
-}
-
-/// What stands between `tag` and the value of `node`, but for blanks behind the tag.
-fn between(tree: &Tree<'_>, tag: Span, node: &Node) -> Option<Span> {
-    if tag.is_empty() || tag.end > node.span.start {
-        return None;
-    }
-    let between = tree.raw(Span { start: tag.end, end: node.span.start });
-    let blanks = between.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count() as u32;
-    Some(Span { start: tag.end + blanks, end: node.span.start })
+    Place::of(tree, id, tree.node(id)).parted
 }
 
 /// True if a comment stands among the properties in `between`.
 fn has_comment(between: &[u8]) -> bool {
-    let is_free = |at: usize| at == 0 || b" \t\r\n".contains(&between[at - 1]);
-    search::memchr_iter(b'#', between).any(is_free)
+    search::memchr_iter(b'#', between).any(|at| at == 0 || is_blank_or_end(between, at - 1))
 }
 
 impl Place {
     fn of(tree: &Tree<'_>, id: NodeId, node: &Node) -> Self {
-        let mut place = Self { start: None, kept: Span::default(), value: node.span.start };
-        if must_go(node.tag) {
+        let mut place = Self { start: None, kept: Span::default(), parted: None, value: node.span.start };
+        let core = matches!(
+            node.tag,
+            Tag::Null | Tag::Bool | Tag::Int | Tag::Float | Tag::Timestamp | Tag::Binary | Tag::Merge
+        );
+        if core {
             place.take_tag(tree, id, node);
         }
         place
@@ -190,10 +176,15 @@ impl Place {
             return;
         }
         let tag = tree.properties_of(id).tag;
-        let Some(between) = between(tree, tag, node) else { return };
-        // A comment has a token of its own, so what is in front of it is not this one's.
-        if !has_comment(tree.raw(between)) {
-            (self.start, self.kept) = (Some(tag.start), between);
+        if tag.is_empty() || tag.end > node.span.start {
+            return;
+        }
+        let tag = with_blanks(tree.source, tag, node.span.start);
+        let kept = Span { start: tag.end, end: node.span.start };
+        if has_comment(tree.raw(kept)) {
+            self.parted = Some(tag);
+        } else {
+            (self.start, self.kept) = (Some(tag.start), kept);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::parse::Parser;
 use super::scan::Scan;
 use super::tokens::{Token, TokenKind, fault};
-use crate::domain::tree::Tag;
+use crate::domain::tree::{Span, Tag};
 
 impl Parser<'_> {
     pub(super) fn default_directives(&mut self) {
@@ -105,4 +105,11 @@ fn tag_of(tag: &[u8]) -> Tag {
         Some(b"merge") => Tag::Merge,
         _ => Tag::Str,
     }
+}
+
+/// `tag` with the blanks behind it, as far as they are in front of `limit`.
+pub(super) fn with_blanks(source: &[u8], tag: Span, limit: u32) -> Span {
+    let behind = &source[tag.end as usize..limit.max(tag.end) as usize];
+    let blanks = behind.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count() as u32;
+    Span { start: tag.start, end: tag.end + blanks }
 }

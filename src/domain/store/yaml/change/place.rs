@@ -5,6 +5,7 @@ use super::super::block_scalar::Block;
 use super::super::comment_place::dash_before;
 use super::super::emit::{Blocks, emit_block};
 use super::super::metadata::{ends_in_break, line_break, line_end, line_start};
+use super::super::tags::with_blanks;
 use crate::domain::scalar::Scalar;
 use crate::domain::store::splice::Edit;
 use crate::domain::store::{Layout, WriteError};
@@ -169,13 +170,10 @@ pub(super) fn drop_tag(tree: &Tree<'_>, id: NodeId) -> Option<Edit> {
     if tag.is_empty() {
         return None;
     }
-    let limit = tree.node(id).span.start.max(tag.end) as usize;
-    let behind = tree.source[tag.end as usize..limit].iter();
-    let blanks = behind.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let node = tree.node(id);
     let scalar = node.kind == Kind::Scalar && !node.span.is_empty();
-    let end = tag.end as usize + if scalar { blanks } else { 0 };
-    Some(Edit::new(Span::new(tag.start as usize, end), Vec::new()))
+    let dropped = if scalar { with_blanks(tree.source, tag, node.span.start) } else { tag };
+    Some(Edit::new(dropped, Vec::new()))
 }
 
 /// True if the text of `value` in block style ends in a block scalar whose last
