@@ -211,16 +211,20 @@ pub(super) fn attach(tree: &Tree<'_>, metadata: &Value) -> Vec<Edit> {
     tree.documents.iter().flat_map(of).collect()
 }
 
-/// The line of an empty document in braces, if nothing else is on it and an LF ends it.
-/// A comment below it that ends the file without a line break would be one of the block
-/// in its place, which SOPS drops.
+/// The line of an empty document in braces, if nothing else is on it, an LF ends it, and
+/// no comment would become one of the block in its place, which SOPS drops.
 pub(super) fn bare_braces(tree: &Tree<'_>, document: &Document) -> Option<Span> {
     let start = line_start(tree.source, tree.node(document.root).span.start as usize);
     let line = Span::new(start, line_end(tree.source, start));
-    let below = &tree.source[line.end as usize..];
-    let is_open =
-        below.last().is_some_and(|&last| last != b'\n') && document.span.end as usize == tree.source.len();
-    (is_flow(tree, document.root) && tree.raw(line) == b"{}\n" && !is_open).then_some(line)
+    let is_bare = is_flow(tree, document.root) && tree.raw(line) == b"{}\n";
+    let below = Span { start: line.end, end: document.span.end.max(line.end) };
+    (is_bare && !tree.raw(below).split_inclusive(|byte| *byte == b'\n').any(joins_block)).then_some(line)
+}
+
+/// True if `line`, below a block, is a comment of the block: indented, or without the
+/// line break that ends it.
+fn joins_block(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"#") && !(line.starts_with(b"#") && line.ends_with(b"\n"))
 }
 
 fn block_text(metadata: &Value, column: usize) -> Vec<u8> {
