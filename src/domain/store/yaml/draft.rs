@@ -1,5 +1,8 @@
 //! A file that was read, its comments not yet among its nodes.
 
+use std::mem::swap;
+use std::sync::Arc;
+
 use super::super::{ReadError, ReadErrorKind};
 use super::chars::{self, BadByte};
 use super::comments::Bare;
@@ -8,15 +11,34 @@ use super::parse::Parser;
 use super::scan::Scanner;
 use crate::domain::lines::Lines;
 use crate::domain::secret::SecretBytes;
-use crate::domain::tree::Span;
+use crate::domain::tree::{Span, Tree};
 
 /// A file that was read, its comments not yet among its nodes.
 pub(super) struct Draft {
     pub(super) bare: Bare,
-    pub(super) decoded: SecretBytes,
+    pub(super) decoded: Arc<SecretBytes>,
 }
 
 impl Draft {
+    /// What is known of `source` without its comments, until [`Draft::take_back`].
+    pub(super) fn lend<'s>(&mut self, source: &'s [u8]) -> Tree<'s> {
+        let mut tree = Tree::new(source);
+        tree.decoded = Arc::clone(&self.decoded);
+        self.swap(&mut tree);
+        tree
+    }
+
+    /// Takes back what [`Draft::lend`] gave.
+    pub(super) fn take_back(&mut self, mut tree: Tree<'_>) {
+        self.swap(&mut tree);
+    }
+
+    fn swap(&mut self, tree: &mut Tree<'_>) {
+        swap(&mut self.bare.nodes, &mut tree.nodes);
+        swap(&mut self.bare.documents, &mut tree.documents);
+        swap(&mut self.bare.properties, &mut tree.properties);
+    }
+
     /// Moves the text spans from `from` on down by `by`: the source is shorter
     /// than what was read.
     pub(super) fn rebase(&mut self, from: u32, by: u32) {
@@ -54,7 +76,7 @@ pub(super) fn compose(source: &[u8], by_line: bool) -> Result<Draft, ReadError> 
     // Room that was never used need not be wiped, which would touch it.
     decoded.as_mut_vec().shrink_to_fit();
     let bare = Bare { nodes, properties, documents, assignments, assigned, lines, settled: false };
-    Ok(Draft { bare, decoded })
+    Ok(Draft { bare, decoded: Arc::new(decoded) })
 }
 
 fn bad_byte(source: &[u8], bad: BadByte) -> ReadError {

@@ -7,17 +7,21 @@
 //! places are taken from the preview and the rest from the file.
 
 use super::super::ReadError;
-use super::chars::{own_break, trailing_break};
+use super::chars::own_break;
 use super::comments::{Assignment, Bare, Slot};
 use super::draft::{Draft, draft};
+use super::{lock, metadata};
+use crate::domain::scalar::Scalar;
 use crate::domain::search;
 use crate::domain::secret::SecretBytes;
-use crate::domain::tree::{Document, Flags, Kind, Node, NodeId, Style};
+use crate::domain::store::splice::{self, Edit};
+use crate::domain::tree::{Flags, Kind, Node, NodeId, Style};
+use crate::domain::value::{Entry, Value};
 
-/// Stands for the metadata.
-const METADATA: [&[u8]; 2] = [b"leaflock-preview-of-sops:", b"    version: 1"];
-/// The same inside `{}`.
-const FLOW_METADATA: &[u8] = b"leaflock-preview-of-sops: {version: 1}";
+/// Stands for a token.
+const TOKEN: &str = "x";
+/// Stand for the metadata, in lines of their own.
+const METADATA: [&[u8]; 2] = [b"sops:", b"    version: 1"];
 /// Nodes that the metadata adds to a document.
 const ADDED: u32 = 2;
 
@@ -33,7 +37,7 @@ pub(super) fn draft_for_encryption(source: &[u8]) -> Result<Draft, ReadError> {
     if plain.bare.lines.is_empty() {
         return Ok(plain);
     }
-    let text = preview(source, &plain);
+    let text = preview(source, &mut plain);
     let shown = draft(&text);
     drop(text);
     if let Ok(shown) = shown
@@ -50,7 +54,7 @@ pub(super) fn draft_for_encryption(source: &[u8]) -> Result<Draft, ReadError> {
 fn draft_appended(source: &[u8]) -> Option<Draft> {
     let mut shown = SecretBytes::new(Vec::with_capacity(source.len() + 64));
     shown.append(source);
-    append_metadata(source, 0, shown.as_mut_vec());
+    append_metadata(source, shown.as_mut_vec());
     let end = shown.len();
     let mut found = draft(&shown);
     // What follows sorts, in memory of this size.
@@ -93,113 +97,43 @@ fn spans_lines(source: &[u8], node: &Node) -> bool {
             || source.get(node.span.range()).is_some_and(|raw| search::memchr2(b'\n', b'\r', raw).is_some()))
 }
 
-/// Where the last leaf ends.
-fn content_end(nodes: &[Node]) -> u32 {
-    nodes.iter().skip(1).map(|node| node.span.end).max().unwrap_or(0)
-}
-
-/// The file with stand-ins for tokens and metadata.
-fn preview(source: &[u8], plain: &Draft) -> SecretBytes {
-    let mut out = Vec::with_capacity(source.len() + plain.bare.documents.len() * 128);
-    let mut from = 0;
-    let documents = &plain.bare.documents;
-    let mut current = 0;
-    for (id, node) in plain.bare.nodes.iter().enumerate() {
-        if documents.get(current + 1).is_some_and(|next| id as NodeId == next.root) {
-            put_metadata(source, &plain.bare.nodes, &documents[current], &mut from, &mut out);
-            current += 1;
-        }
-        if !node.flags.has(Flags::METADATA) && !node.text.is_empty() && spans_lines(source, node) {
-            put_token(source, node, &mut from, &mut out);
-        }
-    }
-    for document in &documents[current..] {
-        put_metadata(source, &plain.bare.nodes, document, &mut from, &mut out);
-    }
-    out.extend_from_slice(&source[from..]);
-    SecretBytes::new(out)
-}
-
-/// Writes the file up to the value `node`, and one line in its place.
-fn put_token(source: &[u8], node: &Node, from: &mut usize, out: &mut Vec<u8>) {
-    let raw = &source[node.span.range()];
-    let start = node.span.start as usize;
-    if matches!(node.style, Style::Literal | Style::Folded) {
-        let Some(header) = raw.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else { return };
-        let body = header + if raw[header..].starts_with(b"\r\n") { 2 } else { 1 };
-        let digit = raw[1..header].iter().take(2).find(|byte| byte.is_ascii_digit());
-        let column = match digit {
-            Some(digit) => node.indent.max(0) as usize + usize::from(digit - b'0'),
-            None => first_column(&raw[body..]).unwrap_or(node.indent.max(0) as usize + 2),
-        };
-        out.extend_from_slice(&source[*from..start + body]);
-        out.resize(out.len() + column, b' ');
-        out.push(b'x');
-        *from = node.span.end as usize - trailing_break(raw);
-    } else {
-        out.extend_from_slice(&source[*from..start]);
-        out.extend_from_slice(b"'x'");
-        *from = node.span.end as usize;
-    }
-}
-
-/// The column of the first line that holds more than spaces.
-fn first_column(body: &[u8]) -> Option<usize> {
-    body.split(|byte| matches!(byte, b'\n' | b'\r'))
-        .find_map(|line| line.iter().position(|byte| *byte != b' '))
-}
-
-/// Writes the file up to the end of `document`, and metadata.
-fn put_metadata(source: &[u8], nodes: &[Node], document: &Document, from: &mut usize, out: &mut Vec<u8>) {
-    let root = &nodes[document.root as usize];
-    if root.style == Style::Flow && root.kind == Kind::Map {
-        let brace = (root.span.end as usize).saturating_sub(1);
-        out.extend_from_slice(&source[*from..brace.max(*from)]);
-        if root.end > document.root + 1 && !ends_with_comma(source, nodes, document.root, brace) {
-            out.extend_from_slice(b", ");
-        }
-        out.extend_from_slice(FLOW_METADATA);
-        *from = brace.max(*from);
-        return;
-    }
-    let end = (document.span.end as usize).max(*from);
-    if root.style == Style::Plain && root.kind == Kind::Map && !root.span.is_empty() {
-        // A null that is written out makes room.
-        out.extend_from_slice(&source[*from..root.span.start as usize]);
-        *from = root.span.end as usize;
-    }
-    out.extend_from_slice(&source[*from..end]);
-    let column = nodes.get(document.root as usize + 1).filter(|first| first.parent == document.root);
-    append_metadata(source, column.map_or(0, |first| first.indent.max(0)) as usize, out);
-    *from = end;
-}
-
-/// Appends metadata in block style, on lines of its own.
-fn append_metadata(source: &[u8], column: usize, out: &mut Vec<u8>) {
+/// Appends the stand-in for the metadata.
+fn append_metadata(source: &[u8], out: &mut Vec<u8>) {
     let line_break = own_break(source);
-    if !matches!(out.last(), None | Some(b'\n' | b'\r')) && out != b"\xEF\xBB\xBF" {
+    if !metadata::ends_in_break(out) && out != b"\xEF\xBB\xBF" {
         out.extend_from_slice(line_break);
     }
     for line in METADATA {
-        out.resize(out.len() + column, b' ');
         out.extend_from_slice(line);
         out.extend_from_slice(line_break);
     }
 }
 
-/// True when the last entry of the flow mapping `root` is followed by a comma.
-fn ends_with_comma(source: &[u8], nodes: &[Node], root: NodeId, brace: usize) -> bool {
-    let last = content_end(&nodes[root as usize..nodes[root as usize].end as usize]) as usize;
-    let mut at = last;
-    while at < brace {
-        match source[at] {
-            b',' => return true,
-            b'#' => at += search::memchr(b'\n', &source[at..brace]).unwrap_or(brace - at),
-            _ => {}
+/// Where the last leaf ends.
+fn content_end(nodes: &[Node]) -> u32 {
+    nodes.iter().skip(1).map(|node| node.span.end).max().unwrap_or(0)
+}
+
+/// The file with stand-ins for tokens and metadata, put where these will be. The edits
+/// that do so need no comments.
+fn preview(source: &[u8], plain: &mut Draft) -> SecretBytes {
+    let tree = plain.lend(source);
+    let mut edits = metadata::attach(&tree, &stand_in());
+    for (id, node) in tree.nodes.iter().enumerate() {
+        if !node.flags.has(Flags::METADATA) && !node.text.is_empty() && spans_lines(source, node) {
+            let mut text = Vec::new();
+            let id = id as NodeId;
+            let span = lock::lock(&tree, id, lock::token_style(&tree, id), TOKEN, &mut text);
+            edits.push(Edit::new(span, text));
         }
-        at += 1;
     }
-    false
+    plain.take_back(tree);
+    SecretBytes::new(splice::apply(source, edits))
+}
+
+/// Metadata with [`ADDED`] nodes.
+fn stand_in() -> Value {
+    Value::Map(vec![Entry::Pair("version".to_owned(), Value::Scalar(Scalar::Int(1)))])
 }
 
 /// Takes the comments' places from the preview.

@@ -1,7 +1,5 @@
 //! The entry of the YAML reader.
 
-use std::sync::Arc;
-
 use super::super::{Purpose, ReadError, ReadErrorKind};
 use super::draft::draft;
 use super::preview::draft_for_encryption;
@@ -31,7 +29,7 @@ pub fn read(source: &[u8], purpose: Purpose) -> Result<Tree<'_>, ReadError> {
     };
     let dressed = draft.bare.dress();
     let mut tree = Tree::new(source);
-    tree.decoded = Arc::new(draft.decoded);
+    tree.decoded = draft.decoded;
     tree.nodes = dressed.nodes;
     tree.properties = dressed.properties;
     tree.documents = dressed.documents;
