@@ -532,7 +532,7 @@ pub fn notice(place: &Place, notice: &document::Notice) -> Notice {
     let at = |line: &usize| format!("{file}, line {line}");
     match notice {
         document::Notice::AliasExpanded { path, line } => Notice::note(format!(
-            "{}: the alias at {path} is written out as a copy, because what it refers to is encrypted",
+            "{}: the alias at {path} is written out as a copy, because what it refers to changes when it is encrypted",
             at(line)
         )),
         document::Notice::AliasesExpanded { count } => {

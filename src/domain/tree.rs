@@ -269,6 +269,13 @@ impl<'s> Tree<'s> {
         Arc::make_mut(&mut self.decoded).as_mut_vec()
     }
 
+    /// True when `id` is the root of a YAML document that is a null, written out or not:
+    /// an empty document to SOPS, but null wherever an alias repeats it.
+    pub fn is_null_root(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        node.parent == id && node.kind == Kind::Map && node.style == Style::Plain
+    }
+
     /// The bytes of the source in `span`.
     pub fn raw(&self, span: Span) -> &'s [u8] {
         &self.source[span.range()]

@@ -512,16 +512,18 @@ impl<'t> Planner<'_, 't, '_> {
         self.plan.spellings.push(path, span);
     }
 
-    /// True when the target of `alias` gets tokens at its own path, so that the
-    /// alias would stand for those even where its copy stays in clear.
+    /// True when the target of `alias` gets tokens at its own path, or the metadata, so
+    /// that the alias would stand for those even where its copy stays in clear.
     fn target_is_locked(&self, alias: NodeId) -> bool {
         let target = alias::target(self.file.tree, alias);
-        (target..self.file.tree.node(target).end).any(|id| match self.file.tree.node(id).kind {
-            Kind::Scalar => self.file.payload(id).is_some(),
-            Kind::Comment => self.file.is_locked_comment(&self.plan, id),
-            Kind::Alias => self.plan.expanded.binary_search(&id).is_ok(),
-            Kind::Map | Kind::List => false,
-        })
+        let is_root = self.file.tree.node(target).parent == target;
+        is_root
+            || (target..self.file.tree.node(target).end).any(|id| match self.file.tree.node(id).kind {
+                Kind::Scalar => self.file.payload(id).is_some(),
+                Kind::Comment => self.file.is_locked_comment(&self.plan, id),
+                Kind::Alias => self.plan.expanded.binary_search(&id).is_ok(),
+                Kind::Map | Kind::List => false,
+            })
     }
 
     fn alias(&mut self, id: NodeId, aad: &[u8]) {

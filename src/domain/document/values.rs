@@ -79,6 +79,10 @@ fn collect_plain(
             Kind::Comment => assembly.comment(id, Text::Borrowed(tree.text(node.text)).into_owned()),
             Kind::Alias => {
                 let target = alias::target(tree, id);
+                if tree.is_null_root(target) {
+                    assembly.add(id, Value::Scalar(Scalar::Null));
+                    continue;
+                }
                 let mut copy = Assembly::new(tree, target);
                 collect_plain(tree, target, whole, &mut copy, leaf);
                 assembly.add(id, copy.finish());

@@ -50,6 +50,10 @@ impl Copy<'_, '_> {
                 }
                 None => write_clear(self.store, self.tree, id, out),
             },
+            Kind::Map if self.tree.is_null_root(id) => {
+                self.tree.children(id).for_each(|_comment| drop(self.tokens.next()));
+                out.extend_from_slice(b"null");
+            }
             Kind::Map => self.write_collection(id, b"{}", out),
             Kind::List => self.write_collection(id, b"[]", out),
         }
