@@ -179,16 +179,14 @@ impl<'t, 's> Encrypted<'t, 's> {
     pub fn open_comment<'o>(&self, opener: &'o mut LeafOpener<'_>, id: NodeId) -> Option<CommentText<'o>> {
         let node = self.tree.node(id);
         let token = Token::parse(self.tree.text(node.text))?;
-        let mut candidates = Vec::new();
-        climb(self.tree, node.parent, &mut candidates);
-        if id > 0 {
-            climb(self.tree, id - 1, &mut candidates);
-        }
-        if (id as usize) + 1 < self.tree.nodes.len() {
-            climb(self.tree, id + 1, &mut candidates);
-        }
-        let aad =
-            candidates.into_iter().find(|aad| matches!(opener.open(&token, aad), Ok(Opened::Comment(_))))?;
+        let mut tried = Vec::new();
+        let nodes = || std::iter::once(node.parent).chain(around(self.tree, id));
+        let aad = nodes().find_map(|near| {
+            let first = tried.len();
+            climb(self.tree, near, &mut tried);
+            let mut new = tried[first..].iter();
+            new.find(|aad| matches!(opener.open(&token, aad), Ok(Opened::Comment(_)))).cloned()
+        })?;
         Some(CommentText { text: opener.plaintext(), aad })
     }
 }
@@ -200,6 +198,14 @@ pub struct CommentText<'o> {
     pub text: &'o [u8],
     /// Path of the container that it was encrypted for.
     pub aad: Vec<u8>,
+}
+
+/// What stands in front of comment `id` and behind it, other comments left out.
+fn around(tree: &Tree<'_>, id: NodeId) -> impl Iterator<Item = NodeId> {
+    let is_comment = |id: &NodeId| tree.node(*id).kind == Kind::Comment;
+    let before = move || (0..id).rev().find(|id| !is_comment(id));
+    let behind = move || (id + 1..tree.nodes.len() as NodeId).find(|id| !is_comment(id));
+    std::iter::once_with(before).chain(std::iter::once_with(behind)).flatten()
 }
 
 /// Adds the associated data for comments of `id` and everything above it.

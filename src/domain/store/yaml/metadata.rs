@@ -85,8 +85,12 @@ pub(super) fn is_plain_end(tree: &Tree<'_>, at: usize) -> bool {
         return true;
     }
     let Some(last) = tree.documents.last() else { return false };
-    let start = at + line_break(tree).len();
-    ends_in_break(&tree.source[..start.min(tree.source.len())])
+    let start = (at + line_break(tree).len()).min(tree.source.len());
+    let (before, behind) = tree.source.split_at(start);
+    let key = behind.trim_ascii_start();
+    // The search for the entry goes through all keys of a plain file.
+    ends_in_break(before)
+        && key.strip_prefix(b"\"").or(key.strip_prefix(b"'")).unwrap_or(key).starts_with(KEY.as_bytes())
         && entry(tree, last).is_some_and(|entry| block_span(tree, entry).start as usize == at)
 }
 

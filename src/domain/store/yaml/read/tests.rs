@@ -357,4 +357,8 @@ fn large_shapes_stay_linear() {
     assert_eq!(tree(&flow).nodes.len(), 200_002);
     let comments = format!("a: 1\n{}b: 2\n", "# c\n".repeat(200_000));
     assert_eq!(read(comments.as_bytes(), Purpose::Encrypt).unwrap().nodes.len(), 200_003);
+    // Without a last line break every block could be the one that ends the file.
+    let blocks: Vec<String> = (0..30_000).map(|number| format!("key_{number}: |\n  a\n  b")).collect();
+    let blocks = format!("# c\n{}", blocks.join("\n"));
+    assert_eq!(read(blocks.as_bytes(), Purpose::Encrypt).unwrap().nodes.len(), 30_002);
 }
