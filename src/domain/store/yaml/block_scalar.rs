@@ -144,13 +144,19 @@ impl<'s> Block<'s> {
         self.whole.start as usize + tree.raw(self.whole).trim_ascii_end().len()
     }
 
-    /// The edit of the header that keeps the value `text` what it is when a line break
-    /// comes behind a block that ends the file without one, or with `tail` behind it.
-    pub(super) fn settle(&self, text: &[u8], tail: &[u8]) -> Option<Edit> {
+    /// The edit that keeps the value `text` what it is when a line break comes behind a
+    /// block that ends the file without one, or whose span ends at `end` with nothing but
+    /// blanks behind it.
+    pub(super) fn settle(&self, tree: &Tree<'_>, text: &[u8], end: usize) -> Option<Edit> {
+        let tail = &tree.source[end..];
         let is_blank = !tail.is_empty() && tail.iter().all(|byte| matches!(byte, b' ' | b'\t'));
-        let becomes_text = is_blank && self.chomp == Chomp::Keep && !text.ends_with(b"\n\n");
+        let becomes_text = is_blank && self.chomp == Chomp::Keep;
         if self.chomp == Chomp::Strip || !self.at_end && !becomes_text {
             return None;
+        }
+        if becomes_text && (text.ends_with(b"\n\n") || text == b"\n") {
+            // No other header says so: the line break that comes is the last one of the text.
+            return Some(Edit::new(Span::new(self.whole.end as usize, tree.source.len()), b"".to_vec()));
         }
         let start = self.whole.start as usize + 1;
         let at = start + usize::from(self.digit && !self.sign_first);

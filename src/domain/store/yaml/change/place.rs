@@ -217,7 +217,7 @@ pub(in super::super) fn settle_last_block(tree: &Tree<'_>, stays: impl Fn(NodeId
     } else if !stays(last) {
         return None;
     }
-    Block::of(tree, &node)?.settle(tree.text(node.text), &tree.source[node.span.end as usize..])
+    Block::of(tree, &node)?.settle(tree, tree.text(node.text), node.span.end as usize)
 }
 
 /// True if the leaf in front of `id` is a block, whose last line break counts.
