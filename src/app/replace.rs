@@ -82,6 +82,9 @@ pub fn leaf<'v>(
         let mut text = Vec::new();
         let span = store.lock(tree, id, node.style, &token, &mut text);
         edits.push(Edit::new(span, text));
+    } else if !is_on_one_line(tree, node) {
+        // Comments may belong elsewhere behind another value.
+        return Ok(Replaced::Elsewhere);
     } else {
         match store.replace(tree, id, &Value::Scalar(value.clone().into_owned())) {
             Ok(clear) => edits.extend(clear),
@@ -168,6 +171,12 @@ fn is_empty_text(file: &Unlocked<'_>, id: NodeId) -> bool {
     let Locked { tree, store, .. } = &file.locked;
     let quoted = matches!(tree.node(id).style, Style::SingleQuoted | Style::DoubleQuoted);
     quoted && matches!(store.scalar(tree, id), Scalar::Str(text) if text.is_empty())
+}
+
+/// True for a value that is written, on one line.
+fn is_on_one_line(tree: &Tree<'_>, node: &Node) -> bool {
+    let raw = tree.raw(node.span);
+    !raw.is_empty() && !raw.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
 }
 
 /// True when the owner's spelling of `id` is kept in the metadata, or a patch of the

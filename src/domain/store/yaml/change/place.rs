@@ -172,8 +172,14 @@ pub(super) fn drop_tag(tree: &Tree<'_>, id: NodeId) -> Option<Edit> {
     }
     let node = tree.node(id);
     let scalar = node.kind == Kind::Scalar && !node.span.is_empty();
-    let dropped = if scalar { with_blanks(tree.source, tag, node.span.start) } else { tag };
-    Some(Edit::new(dropped, Vec::new()))
+    if scalar {
+        return Some(Edit::new(with_blanks(tree.source, tag, node.span.start), Vec::new()));
+    }
+    let before = &tree.source[..tag.start as usize];
+    let blanks = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let start =
+        if ends_in_break(&before[..before.len() - blanks]) { before.len() } else { before.len() - blanks };
+    Some(Edit::new(Span::new(start, tag.end as usize), Vec::new()))
 }
 
 /// True if the text of `value` in block style ends in a block scalar whose last
