@@ -156,7 +156,7 @@ impl<'s> Block<'s> {
         }
         if becomes_text && (text.ends_with(b"\n\n") || text == b"\n") {
             // No other header says so: the line break that comes is the last one of the text.
-            return Some(Edit::new(Span::new(self.whole.end as usize, tree.source.len()), b"".to_vec()));
+            return Some(Edit::new(Span::new(self.whole.end as usize, tree.source.len()), Vec::new()));
         }
         let start = self.whole.start as usize + 1;
         let at = start + usize::from(self.digit && !self.sign_first);

@@ -20,7 +20,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// What is known of `source` without its comments, until [`Draft::take_back`].
+    /// The nodes over `source` as a tree without comments, until [`Draft::take_back`].
     pub(super) fn lend<'s>(&mut self, source: &'s [u8]) -> Tree<'s> {
         let mut tree = Tree::new(source);
         tree.decoded = Arc::clone(&self.decoded);
