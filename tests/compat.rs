@@ -518,14 +518,14 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Checks generated documents of one format against SOPS.
-fn differential(extension: &str) {
+/// Checks generated documents against SOPS.
+fn differential(extension: &str, generate: impl Fn(u64) -> Document) {
     let (first, cases) = (number("LEAFLOCK_SEED", 1), number("LEAFLOCK_CASES", SHORT));
     let mut verdicts: BTreeMap<Verdict, usize> = BTreeMap::new();
     let mut failed: BTreeMap<&'static str, usize> = BTreeMap::new();
     let mut report = String::new();
     for seed in first..first + cases {
-        let document = Document::generate(extension, seed);
+        let document = generate(seed);
         match check(&document) {
             Ok(verdict) => *verdicts.entry(verdict).or_default() += 1,
             Err(failure) => {
@@ -563,27 +563,32 @@ fn differential(extension: &str) {
 
 #[test]
 fn yaml_crosses_both_ways() {
-    differential("yaml");
+    differential("yaml", |seed| Document::generate("yaml", seed));
+}
+
+#[test]
+fn odd_yaml_crosses_both_ways() {
+    differential("odd yaml", Document::generate_odd_yaml);
 }
 
 #[test]
 fn json_crosses_both_ways() {
-    differential("json");
+    differential("json", |seed| Document::generate("json", seed));
 }
 
 #[test]
 fn dotenv_crosses_both_ways() {
-    differential("env");
+    differential("env", |seed| Document::generate("env", seed));
 }
 
 #[test]
 fn ini_crosses_both_ways() {
-    differential("ini");
+    differential("ini", |seed| Document::generate("ini", seed));
 }
 
 #[test]
 fn binary_crosses_both_ways() {
-    differential("bin");
+    differential("bin", |seed| Document::generate("bin", seed));
 }
 
 /// Documents with something that SOPS loses when it encrypts, and we keep, and the answer

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use leaflock::domain::store::Format;
 
+use super::testkit::gen_odd_yaml;
 use super::testkit::generate::{Document, EXTENSIONS};
 use super::testkit::lossless::{Fate, round_trip};
+use super::testkit::rng::Rng;
 use super::testkit::shrink::shrink;
 
 /// Documents a format gets.
@@ -69,6 +71,32 @@ fn yaml_with_unusual_line_breaks_comes_back() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n==========\n"));
+}
+
+/// Few of these can be read, so there are more of them.
+#[test]
+fn odd_yaml_comes_back() {
+    let mut rng = Rng::new(4_000_000);
+    let (mut read, mut problems) = (0, Vec::new());
+    for number in 0..DOCUMENTS * 20 {
+        let mut bytes = gen_odd_yaml::document(&mut rng);
+        if number % 4 == 0 {
+            gen_odd_yaml::garble(&mut rng, &mut bytes);
+        }
+        match round_trip(Format::Yaml, &bytes) {
+            Ok(fate) => read += u64::from(fate != Fate::Refused),
+            Err(_) => {
+                let document = Document { extension: "yaml".to_owned(), rule: "all".to_owned(), bytes };
+                let fails = |document: &Document| round_trip(Format::Yaml, &document.bytes).is_err();
+                problems.push(round_trip(Format::Yaml, &shrink(&document, 1000, fails).bytes).unwrap_err());
+                if problems.len() == 5 {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n==========\n"));
+    assert!(read > DOCUMENTS, "only {read} were readable");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Documents to try the program on: made from a seed, in every format, each
 //! with a rule that says what to encrypt.
 
+use leaflock::domain::store::Format;
+
 use super::rng::Rng;
 use super::sandbox::ALICE;
-use super::{gen_flat, gen_json, gen_yaml};
+use super::{gen_flat, gen_json, gen_odd_yaml, gen_yaml, lossless};
 
 /// The formats that documents are made in, by file extension.
 pub(crate) const EXTENSIONS: [&str; 5] = ["yaml", "json", "env", "ini", "bin"];
@@ -46,6 +48,20 @@ impl Document {
         };
         let choice = if rng.chance(50) || extension == "bin" { 0 } else { rng.below(RULES.len()) };
         Self { extension: extension.to_owned(), rule: RULES[choice].0.to_owned(), bytes }
+    }
+
+    /// Document number `seed` of odd YAML that can be read at all.
+    pub(crate) fn generate_odd_yaml(seed: u64) -> Self {
+        let mut rng = Rng::new(seed.wrapping_mul(0x5851_f42d_4c95_7f2d));
+        let is_read = |bytes: &Vec<u8>| bytes.len() > 20 && lossless::lock(Format::Yaml, bytes).is_some();
+        let bytes = loop {
+            let bytes = gen_odd_yaml::document(&mut rng);
+            if is_read(&bytes) {
+                break bytes;
+            }
+        };
+        let rule = if rng.chance(50) { RULES[0].0 } else { rng.pick(&RULES).0 };
+        Self { extension: "yaml".to_owned(), rule: rule.to_owned(), bytes }
     }
 
     /// The `.sops.yaml` of its rule, with [`ALICE`] as the recipient.

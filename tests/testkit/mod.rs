@@ -6,6 +6,7 @@ pub(crate) mod askpass;
 pub(crate) mod docs;
 pub(crate) mod gen_flat;
 pub(crate) mod gen_json;
+pub(crate) mod gen_odd_yaml;
 pub(crate) mod gen_policy;
 pub(crate) mod gen_yaml;
 pub(crate) mod generate;
