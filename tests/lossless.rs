@@ -78,7 +78,7 @@ fn yaml_with_unusual_line_breaks_comes_back() {
 fn odd_yaml_comes_back() {
     let mut rng = Rng::new(4_000_000);
     let (mut read, mut problems) = (0, Vec::new());
-    for number in 0..DOCUMENTS * 20 {
+    for number in 0..DOCUMENTS * 50 {
         let mut bytes = gen_odd_yaml::document(&mut rng);
         if number % 4 == 0 {
             gen_odd_yaml::garble(&mut rng, &mut bytes);
@@ -96,7 +96,7 @@ fn odd_yaml_comes_back() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n==========\n"));
-    assert!(read > DOCUMENTS, "only {read} were readable");
+    assert!(read > DOCUMENTS * 2, "only {read} were readable");
 }
 
 #[test]

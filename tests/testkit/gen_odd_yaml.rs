@@ -103,7 +103,7 @@ const PROPERTIES: [&str; 16] = [
     "!!seq ",
     "&x",
 ];
-const MARKERS: [&str; 17] = [
+const MARKERS: [&str; 19] = [
     "---",
     "--- ",
     "--- #",
@@ -114,6 +114,8 @@ const MARKERS: [&str; 17] = [
     "--- null #",
     "---\t",
     "--- &x",
+    "--- &x #",
+    "&x\n---",
     "--- !!map",
     "--- |\n t",
     "%YAML 1.1\n---",
@@ -138,8 +140,10 @@ pub(crate) fn document(rng: &mut Rng) -> Vec<u8> {
     for _ in 0..rng.within(1, 10) {
         line(rng, &mut indent, &mut out);
     }
-    if rng.chance(20) {
-        out.pop();
+    match rng.below(10) {
+        0 | 1 => drop(out.pop()),
+        2 => out.push_str(rng.text(&[" ", "\n ", "\n\n  ", "\t"])),
+        _ => {}
     }
     let mut text = number_comments(rng, &out);
     if rng.chance(3) {
@@ -197,6 +201,12 @@ fn entry(rng: &mut Rng, indent: &mut usize, out: &mut String) {
     }
     out.push_str(&" ".repeat(*indent));
     let mut column = *indent;
+    if rng.chance(3) {
+        // A key without a value.
+        out.push_str("? ");
+        value(rng, column, out);
+        return;
+    }
     let mut dashes = 0;
     while rng.chance(if dashes == 0 { 35 } else { 20 }) {
         out.push_str(rng.text(&DASHES));
@@ -223,10 +233,18 @@ fn entry(rng: &mut Rng, indent: &mut usize, out: &mut String) {
     if rng.chance(12) {
         out.push_str(rng.text(&PROPERTIES));
     }
-    let value = if rng.chance(40) { rng.text(&["x", "1", "y z", "'s'"]) } else { rng.text(&VALUES) };
+    value(rng, column, out);
+    *indent = column.min(8);
+}
+
+fn value(rng: &mut Rng, column: usize, out: &mut String) {
+    let value = match rng.below(100) {
+        0..40 => rng.text(&["x", "1", "y z", "'s'"]),
+        40..47 => rng.text(&["*x", "*y"]),
+        _ => rng.text(&VALUES),
+    };
     out.push_str(&value.replace('\n', &format!("\n{}", " ".repeat(column))));
     out.push_str(rng.text(&TAILS));
-    *indent = column.min(8);
 }
 
 /// Gives every comment a number, and some the word that a rule looks for.
