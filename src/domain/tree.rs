@@ -223,6 +223,9 @@ pub struct Tree<'s> {
     /// Tags and anchors of the nodes flagged [`Flags::PROPERTIES`], by node,
     /// ascending; those of keys are not kept.
     pub properties: Vec<(NodeId, Properties)>,
+    /// YAML: the lists that begin with comments' tokens as elements, as SOPS writes
+    /// them, ascending, each with the node behind the last of those.
+    pub comment_heads: Vec<(NodeId, NodeId)>,
 }
 
 impl<'s> Tree<'s> {
@@ -234,6 +237,7 @@ impl<'s> Tree<'s> {
             nodes: Vec::new(),
             documents: Vec::new(),
             properties: Vec::new(),
+            comment_heads: Vec::new(),
         }
     }
 
@@ -321,6 +325,12 @@ impl<'s> Tree<'s> {
             Ok(found) => self.properties[found].1,
             Err(_) => Properties::default(),
         }
+    }
+
+    /// The node behind the comments' tokens that list `id` begins with.
+    pub fn comment_head(&self, id: NodeId) -> Option<NodeId> {
+        let found = self.comment_heads.binary_search_by_key(&id, |(list, _)| *list).ok()?;
+        Some(self.comment_heads[found].1)
     }
 
     /// The one-based line of byte `offset` of the source.

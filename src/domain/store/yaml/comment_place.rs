@@ -63,7 +63,7 @@ struct Element {
     dash: usize,
     end: usize,
     /// Its place in the run of comments that the list starts with, if it is in it.
-    lead: Option<usize>,
+    lead: Option<u32>,
     /// The element behind it, if that is no comment.
     next: Option<NodeId>,
     all_comments: bool,
@@ -76,12 +76,10 @@ impl Element {
             return None;
         }
         let dash = dash_before(tree, id)?;
-        let mut leading = tree.children(node.parent).take_while(|&child| is_comment_token(tree, child));
-        let lead = leading.position(|child| child == id);
+        let head = tree.comment_head(node.parent).filter(|behind| id < *behind);
+        let lead = head.map(|_| id - node.parent - 1);
         let next = tree.behind(id).next().filter(|&next| !is_comment_token(tree, next));
-        let all_comments = lead.is_some()
-            && next.is_none()
-            && tree.children(node.parent).all(|child| is_comment_token(tree, child));
+        let all_comments = head == Some(tree.node(node.parent).end);
         let end = node.span.end as usize;
         Some(Self { id, list: node.parent, dash, end, lead, next, all_comments })
     }
@@ -119,7 +117,7 @@ impl Element {
         &self,
         tree: &Tree<'_>,
         text: &[u8],
-        place: usize,
+        place: u32,
         (line, outer, first): (usize, usize, usize),
         out: &mut Vec<u8>,
     ) -> Span {
@@ -155,6 +153,16 @@ impl Element {
         write_comment(tree, text, column, out);
         Span::new(start, tree.node(self.id).span.end as usize)
     }
+}
+
+/// See [`Tree::comment_heads`].
+pub(super) fn heads(tree: &Tree<'_>) -> Vec<(NodeId, NodeId)> {
+    let lists = (0..tree.nodes.len() as NodeId).filter(|&id| tree.node(id).kind == Kind::List);
+    let heads = lists.map(|list| {
+        let head = tree.children(list).take_while(|&child| is_comment_token(tree, child));
+        (list, head.last().map_or(list + 1, |last| tree.node(last).end))
+    });
+    heads.filter(|(list, behind)| *behind > list + 1).collect()
 }
 
 /// True for a comment's token that is a list element.

@@ -1,6 +1,7 @@
 //! The entry of the YAML reader.
 
 use super::super::{Purpose, ReadError, ReadErrorKind};
+use super::comment_place;
 use super::draft::draft;
 use super::preview::draft_for_encryption;
 use super::resolve::resolve;
@@ -33,6 +34,7 @@ pub fn read(source: &[u8], purpose: Purpose) -> Result<Tree<'_>, ReadError> {
     tree.nodes = dressed.nodes;
     tree.properties = dressed.properties;
     tree.documents = dressed.documents;
+    tree.comment_heads = comment_place::heads(&tree);
     if purpose == Purpose::Encrypt {
         check_types(&tree)?;
     }

@@ -276,6 +276,21 @@ fn comments_as_list_elements() {
 }
 
 #[test]
+fn many_comments_of_sops_in_one_list_stay_linear() {
+    let token = "ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:comment]";
+    let comments = format!("    - {token}\n").repeat(60_000);
+    for source in [format!("a:\n{comments}    - x\n"), format!("a:\n{comments}b: 1\n")] {
+        let tree = read(source.as_bytes());
+        let plain = Plain { value: Scalar::Str(" c".into()), spelling: None };
+        let mut out = Vec::new();
+        for id in 2..60_002 {
+            Yaml.unlock(&tree, id, Style::Element, &plain, &mut out);
+        }
+        assert_eq!(out.iter().filter(|byte| **byte == b'c').count(), 60_000);
+    }
+}
+
+#[test]
 fn comments_behind_values_move_above() {
     for (source, expected) in [
         ("a: T #T\n", "# c\na: T\n"),
