@@ -149,8 +149,13 @@ pub(crate) fn document(rng: &mut Rng) -> Vec<u8> {
     if rng.chance(3) {
         text.insert(0, '\u{feff}');
     }
-    if rng.chance(15) {
-        text = text.replace('\n', "\r\n");
+    match rng.below(20) {
+        0..3 => text = text.replace('\n', "\r\n"),
+        3 => {
+            let lines = text.split_inclusive('\n');
+            text = lines.map(|line| line.replace('\n', rng.text(&["\n", "\r\n", "\r"]))).collect();
+        }
+        _ => {}
     }
     text.into_bytes()
 }

@@ -156,7 +156,10 @@ impl<'s> Block<'s> {
         }
         if becomes_text && (text.ends_with(b"\n\n") || text == b"\n") {
             // No other header says so: the line break that comes is the last one of the text.
-            return Some(Edit::new(Span::new(self.whole.end as usize, tree.source.len()), Vec::new()));
+            let end = self.whole.end as usize;
+            let joins = metadata::line_break(tree) == b"\n" && tree.source[..end].ends_with(b"\r");
+            let text = if joins { b"\n".to_vec() } else { Vec::new() };
+            return Some(Edit::new(Span::new(end - text.len(), tree.source.len()), text));
         }
         let start = self.whole.start as usize + 1;
         let at = start + usize::from(self.digit && !self.sign_first);
