@@ -157,9 +157,10 @@ impl<'s> Block<'s> {
         if becomes_text && (text.ends_with(b"\n\n") || text == b"\n") {
             // No other header says so: the line break that comes is the last one of the text.
             let end = self.whole.end as usize;
-            let joins = metadata::line_break(tree) == b"\n" && tree.source[..end].ends_with(b"\r");
-            let text = if joins { b"\n".to_vec() } else { Vec::new() };
-            return Some(Edit::new(Span::new(end - text.len(), tree.source.len()), text));
+            // It would join a CR in front of it.
+            let open = tree.source[..end].iter().rev().take_while(|byte| **byte == b'\r').count();
+            let open = if metadata::line_break(tree) == b"\n" { open } else { 0 };
+            return Some(Edit::new(Span::new(end - open, tree.source.len()), b"\n".repeat(open)));
         }
         let start = self.whole.start as usize + 1;
         let at = start + usize::from(self.digit && !self.sign_first);
