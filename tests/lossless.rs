@@ -99,6 +99,43 @@ fn odd_yaml_comes_back() {
     assert!(read > DOCUMENTS * 2, "only {read} were readable");
 }
 
+/// What stands at the end of a file is where the metadata comes.
+#[test]
+fn yaml_of_every_short_end_comes_back() {
+    const BEGINNINGS: [&str; 16] = [
+        "",
+        "a: 1",
+        "a:",
+        "a: |",
+        "a: >+",
+        "? |+",
+        "a_unencrypted: |",
+        "a_unencrypted: |+",
+        "a_unencrypted: >+",
+        "l_unencrypted:\n- |+",
+        "a: 1\n---",
+        "a: 1\n...",
+        "--- ~",
+        "{}",
+        "a: {}",
+        "a: #",
+    ];
+    const PIECES: [&str; 5] = ["\n", "\r", " ", "t", "#"];
+    let mut problems = Vec::new();
+    for beginning in BEGINNINGS {
+        let mut ends = vec![String::new()];
+        for _ in 0..=5 {
+            for end in &ends {
+                problems.extend(round_trip(Format::Yaml, format!("{beginning}{end}").as_bytes()).err());
+            }
+            let longer = ends.iter().flat_map(|end| PIECES.iter().map(move |piece| format!("{end}{piece}")));
+            ends = longer.collect();
+        }
+    }
+    problems.truncate(5);
+    assert!(problems.is_empty(), "{}", problems.join("\n==========\n"));
+}
+
 #[test]
 fn json_comes_back() {
     documents_come_back("json");
