@@ -102,7 +102,7 @@ fn odd_yaml_comes_back() {
 /// What stands at the end of a file is where the metadata comes.
 #[test]
 fn yaml_of_every_short_end_comes_back() {
-    const BEGINNINGS: [&str; 16] = [
+    const BEGINNINGS: [&str; 17] = [
         "",
         "a: 1",
         "a:",
@@ -114,6 +114,7 @@ fn yaml_of_every_short_end_comes_back() {
         "a_unencrypted: >+",
         "l_unencrypted:\n- |+",
         "a: 1\n---",
+        "a: 1\n---\n{}\n#",
         "a: 1\n...",
         "--- ~",
         "{}",

@@ -226,9 +226,11 @@ pub(super) fn bare_braces(tree: &Tree<'_>, document: &Document) -> Option<Span> 
 }
 
 /// True if `line`, below a block, is a comment of the block: indented, or without the
-/// line break that ends it.
+/// line break that ends it. Blanks that end the file make one of those above them.
 fn joins_block(line: &[u8]) -> bool {
-    line.trim_ascii_start().starts_with(b"#") && !(line.starts_with(b"#") && line.ends_with(b"\n"))
+    let text = line.trim_ascii_start();
+    let is_open = !line.ends_with(b"\n");
+    text.starts_with(b"#") && (text.len() < line.len() || is_open) || text.is_empty() && is_open
 }
 
 fn block_text(metadata: &Value, column: usize) -> Vec<u8> {
