@@ -225,11 +225,11 @@ pub(super) fn bare_braces(tree: &Tree<'_>, document: &Document) -> Option<Span> 
     (is_bare && !tree.raw(below).split_inclusive(|byte| *byte == b'\n').any(joins_block)).then_some(line)
 }
 
-/// True if `line`, below a block, is a comment of the block: indented, or without the
-/// line break that ends it. Blanks that end the file make one of those above them.
+/// True if `line`, below a block, may be a comment of the block: indented, or without
+/// the LF that ends it. Blanks that end the file make one of those above them.
 fn joins_block(line: &[u8]) -> bool {
     let text = line.trim_ascii_start();
-    let is_open = !line.ends_with(b"\n");
+    let is_open = !line.ends_with(b"\n") || line.contains(&b'\r');
     text.starts_with(b"#") && (text.len() < line.len() || is_open) || text.is_empty() && is_open
 }
 
