@@ -518,8 +518,8 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Checks generated documents against SOPS.
-fn differential(extension: &str, generate: impl Fn(u64) -> Document) {
+/// Checks the documents `name`, as they are generated, against SOPS.
+fn differential(name: &str, generate: impl Fn(u64) -> Document) {
     let (first, cases) = (number("LEAFLOCK_SEED", 1), number("LEAFLOCK_CASES", SHORT));
     let mut verdicts: BTreeMap<Verdict, usize> = BTreeMap::new();
     let mut failed: BTreeMap<&'static str, usize> = BTreeMap::new();
@@ -548,16 +548,16 @@ fn differential(extension: &str, generate: impl Fn(u64) -> Document) {
     }
     let count = |verdict| verdicts.get(&verdict).copied().unwrap_or(0);
     println!(
-        "{extension}: {cases} documents, {} the same, {} with comments elsewhere, {} broken by sops, {} refused by both",
+        "{name}: {cases} documents, {} the same, {} with comments elsewhere, {} broken by sops, {} refused by both",
         count(Verdict::Same),
         count(Verdict::CommentsMoved),
         count(Verdict::SopsBroken),
         count(Verdict::Refused)
     );
-    assert!(failed.is_empty(), "{extension}: {failed:?}\n{report}");
+    assert!(failed.is_empty(), "{name}: {failed:?}\n{report}");
     assert!(
         count(Verdict::Refused) * 2 < cases as usize,
-        "{extension}: most documents are refused, they prove little"
+        "{name}: most documents are refused, they prove little"
     );
 }
 

@@ -157,10 +157,9 @@ impl<'s> Block<'s> {
         if becomes_text && (text.ends_with(b"\n\n") || text == b"\n") {
             // No other header says so: the line break that comes is the last one of the text.
             let end = self.whole.end as usize;
-            // It would join a CR in front of it.
-            let open = tree.source[..end].iter().rev().take_while(|byte| **byte == b'\r').count();
-            let open = if metadata::line_break(tree) == b"\n" { open } else { 0 };
-            return Some(Edit::new(Span::new(end - open, tree.source.len()), b"\n".repeat(open)));
+            let joins = |byte: &&u8| **byte == b'\r' && metadata::line_break(tree) == b"\n";
+            let joined = tree.source[..end].iter().rev().take_while(joins).count();
+            return Some(Edit::new(Span::new(end - joined, tree.source.len()), b"\n".repeat(joined)));
         }
         let start = self.whole.start as usize + 1;
         let at = start + usize::from(self.digit && !self.sign_first);

@@ -7,7 +7,7 @@ mod flow;
 mod place;
 
 use super::block_scalar::Block;
-use super::chars::trailing_break;
+use super::chars::{before_blanks, trailing_break};
 use super::emit::{Blocks, emit_block};
 use super::emit_scalar::{form_of, is_multi_line, write_double, write_single};
 use super::lock::unlock;
@@ -201,9 +201,8 @@ fn replace_by_block(tree: &Tree<'_>, id: NodeId, value: &Value) -> Result<Vec<Ed
         block.write_trail(&mut trail);
     }
     let value_from = if is_silent(tree, id) { colon } else { value_start(tree, id) };
-    let blanks =
-        tree.source[..value_from].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let from = if node.flags.has(Flags::PROPERTIES) { value_from } else { (value_from - blanks).max(colon) };
+    let with_properties = node.flags.has(Flags::PROPERTIES);
+    let from = if with_properties { value_from } else { before_blanks(tree.source, value_from).max(colon) };
     if end > from && !is_silent(tree, id) {
         edits.push(Edit::new(Span::new(from, end), trail));
     }

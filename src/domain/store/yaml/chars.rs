@@ -89,6 +89,11 @@ pub(super) fn is_separator(source: &[u8], at: usize) -> bool {
     matches!(source.get(at..at + 3), Some([0xE2, 0x80, 0xA8 | 0xA9]))
 }
 
+/// Where the blanks in front of `at` begin.
+pub(super) fn before_blanks(source: &[u8], at: usize) -> usize {
+    at - source[..at].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+}
+
 /// True at a space or tab.
 #[inline(always)]
 pub(super) fn is_blank(source: &[u8], at: usize) -> bool {

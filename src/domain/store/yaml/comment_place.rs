@@ -1,6 +1,7 @@
 //! Comments in place: tokens behind `#`, tokens that SOPS wrote as list elements,
 //! and comments behind values that SOPS prints above them.
 
+use super::chars::before_blanks;
 use super::metadata::{line_break, line_start};
 use crate::domain::scalar::Scalar;
 use crate::domain::store::Plain;
@@ -62,8 +63,8 @@ struct Element {
     list: NodeId,
     dash: usize,
     end: usize,
-    /// Its place in the run of comments that the list starts with, if it is in it.
-    lead: Option<u32>,
+    /// It is one of the comments that the list begins with.
+    leads: bool,
     /// The element behind it, if that is no comment.
     next: Option<NodeId>,
     all_comments: bool,
@@ -76,12 +77,16 @@ impl Element {
             return None;
         }
         let dash = dash_before(tree, id)?;
-        let head = tree.comment_head(node.parent).filter(|behind| id < *behind);
-        let lead = head.map(|_| id - node.parent - 1);
+        let head = tree.comment_head(node.parent);
+        let leads = head.is_some_and(|behind| id < behind);
         let next = tree.behind(id).next().filter(|&next| !is_comment_token(tree, next));
         let all_comments = head == Some(tree.node(node.parent).end);
         let end = node.span.end as usize;
-        Some(Self { id, list: node.parent, dash, end, lead, next, all_comments })
+        Some(Self { id, list: node.parent, dash, end, leads, next, all_comments })
+    }
+
+    fn is_first(&self) -> bool {
+        self.id == self.list + 1
     }
 
     fn unlock(&self, tree: &Tree<'_>, text: &[u8], out: &mut Vec<u8>) -> Span {
@@ -90,12 +95,12 @@ impl Element {
             return self.unlock_alone(tree, text, own_line, out);
         }
         let first = tree.children(self.list).next().and_then(|first| dash_before(tree, first));
-        if let (Some(place), Some(first)) = (self.lead, first) {
+        if let Some(first) = first.filter(|_| self.leads) {
             let line = line_start(tree.source, first);
             let before = tree.source[line..first].trim_ascii_end();
             if before.ends_with(b"-") {
                 let outer = line + before.len() - 1;
-                return self.unlock_above(tree, text, place, (line, outer, first), out);
+                return self.unlock_above(tree, text, (line, outer, first), out);
             }
         }
         self.unlock_in_place(tree, text, out)
@@ -117,13 +122,12 @@ impl Element {
         &self,
         tree: &Tree<'_>,
         text: &[u8],
-        place: u32,
         (line, outer, first): (usize, usize, usize),
         out: &mut Vec<u8>,
     ) -> Span {
         let column = outer - line;
         let mut start = outer;
-        if place > 0 {
+        if !self.is_first() {
             start = line_start(tree.source, self.dash);
             out.resize(out.len() + column, b' ');
         }
@@ -141,7 +145,7 @@ impl Element {
     fn unlock_alone(&self, tree: &Tree<'_>, text: &[u8], own_line: usize, out: &mut Vec<u8>) -> Span {
         let column = tree.node(self.list).indent.max(0) as usize;
         let mut start = own_line;
-        if self.lead == Some(0) {
+        if self.is_first() {
             start = self.dash;
             while start > 0 && matches!(tree.source[start - 1], b' ' | b'\t' | b'\n' | b'\r') {
                 start -= 1;
@@ -189,7 +193,7 @@ pub(super) fn dash_before(tree: &Tree<'_>, id: NodeId) -> Option<usize> {
         }
     }
     let before = tree.source.get(..start as usize)?;
-    let dash = before.len() - before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let dash = before_blanks(before, before.len());
     (dash > 0 && before[dash - 1] == b'-').then(|| dash - 1)
 }
 
@@ -208,10 +212,9 @@ pub(super) fn hoist(tree: &Tree<'_>, id: NodeId, text: &[u8]) -> Vec<Edit> {
     above.resize(column, b' ');
     write_comment(tree, text, column, &mut above);
     above.extend_from_slice(line_break(tree));
-    let blanks = tree.source[..start].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     vec![
         Edit::new(Span::new(line, line), above),
-        Edit::new(Span { start: (start - blanks) as u32, end: node.span.end }, Vec::new()),
+        Edit::new(Span { start: before_blanks(tree.source, start) as u32, end: node.span.end }, Vec::new()),
     ]
 }
 

@@ -230,7 +230,11 @@ pub(super) fn bare_braces(tree: &Tree<'_>, document: &Document) -> Option<Span> 
 fn joins_block(line: &[u8]) -> bool {
     let text = line.trim_ascii_start();
     let is_open = !line.ends_with(b"\n") || line.contains(&b'\r');
-    text.starts_with(b"#") && (text.len() < line.len() || is_open) || text.is_empty() && is_open
+    match text.first() {
+        None => is_open,
+        Some(b'#') => is_open || text.len() < line.len(),
+        Some(_) => false,
+    }
 }
 
 fn block_text(metadata: &Value, column: usize) -> Vec<u8> {

@@ -2,6 +2,7 @@
 //! and what the neighbours of a new entry look like.
 
 use super::super::block_scalar::Block;
+use super::super::chars::before_blanks;
 use super::super::comment_place::dash_before;
 use super::super::emit::{Blocks, emit_block};
 use super::super::metadata::{ends_in_break, line_break, line_end, line_start};
@@ -175,11 +176,10 @@ pub(super) fn drop_tag(tree: &Tree<'_>, id: NodeId) -> Option<Edit> {
     if scalar {
         return Some(Edit::new(with_blanks(tree.source, tag, node.span.start), Vec::new()));
     }
-    let before = &tree.source[..tag.start as usize];
-    let blanks = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let start =
-        if ends_in_break(&before[..before.len() - blanks]) { before.len() } else { before.len() - blanks };
-    Some(Edit::new(Span::new(start, tag.end as usize), Vec::new()))
+    let blanks = before_blanks(tree.source, tag.start as usize);
+    let indents = ends_in_break(&tree.source[..blanks]);
+    let start = if indents { tag.start } else { blanks as u32 };
+    Some(Edit::new(Span { start, end: tag.end }, Vec::new()))
 }
 
 /// True if the text of `value` in block style ends in a block scalar whose last
